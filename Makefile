@@ -1,0 +1,98 @@
+# GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help orl test test-slow lint clean
+
+# The Python that makes .venv. If none is named and python3 will not do, these are tried.
+PYTHON ?= python3
+OTHERS := $(if $(filter file,$(origin PYTHON)),python3.13 python3.12 python3.11)
+
+# cpu or cuda; once CUDA is installed, it stays until TORCH=cpu is asked for.
+TORCH ?= $(if $(wildcard .venv/.torch-cuda),cuda,cpu)
+ifeq ($(filter cpu cuda,$(TORCH)),)
+$(error TORCH must be cpu or cuda, got '$(TORCH)')
+endif
+TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
+
+PIP := .venv/bin/python -m pip --disable-pip-version-check
+# A package without a pyproject.toml is built the way of the others, which also spares a warning.
+INSTALL := $(PIP) install -qq --progress-bar off --use-pep517 --log .venv/install.log -c constraints.txt
+OR_SAY_WHERE := || { echo "The whole story is in .venv/install.log." >&2; exit 1; }
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
+
+orl: .venv/.installed-run ## the ORL faces, all methods: runs and table
+	@.venv/bin/nmfbench run experiment=orl
+
+test: .venv/.installed-dev ## the tests
+	@.venv/bin/python -m pytest
+
+# Exit code 5 says that no test is marked so.
+test-slow: .venv/.installed-dev ## the tests that take minutes
+	@.venv/bin/python -m pytest -m slow || [ $$? -eq 5 ]
+
+lint: .venv/.installed-dev ## ruff and mypy
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m mypy
+
+clean: ## remove .venv, caches and builds; results stay
+	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@for folder in nmfbench tests benchmarks; do \
+	  if [ -d "$$folder" ]; then find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; fi; \
+	done
+
+# A stamp is touched last, so an interrupted install is taken up again; it is older than a later change of what it was
+# made from, so that change is installed.
+.venv/.installed-run: pyproject.toml constraints.txt .venv/.torch-$(TORCH)
+	@if [ -e $@ ]; then echo "bringing .venv up to date …"; fi
+	@$(INSTALL) -e . $(OR_SAY_WHERE)
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt .venv/.torch-$(TORCH)
+	@echo "installing the development tools into .venv …"
+	@$(INSTALL) -e ".[dev]" $(OR_SAY_WHERE)
+	@touch .venv/.installed-run $@
+
+# True if .venv holds a whole torch of that version and kind.
+HAS_TORCH = .venv/bin/python -W ignore -c 'import sys, torch; \
+sys.exit(torch.__version__.partition("+")[0] != "$(TORCH_VERSION)" or (torch.version.cuda is None) != ("$(TORCH)" == "cpu"))' \
+2>/dev/null
+
+.venv/.torch-cpu .venv/.torch-cuda: constraints.txt
+	@if .venv/bin/python -c 'import pip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then :; else \
+	  chosen=; found=; \
+	  for python in "$(PYTHON)" $(OTHERS); do \
+	    if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	      chosen=$$python; break; \
+	    fi; \
+	    found="$$found; $$python is $$("$$python" --version 2>/dev/null || echo not there)"; \
+	  done; \
+	  if [ -z "$$chosen" ]; then \
+	    echo "nmfbench needs Python 3.11, 3.12 or 3.13$$found." >&2; \
+	    echo "Name one that is installed: make PYTHON=/path/to/python3.12 …" >&2; \
+	    exit 1; \
+	  fi; \
+	  "$$chosen" -m venv --clear .venv; \
+	fi
+	@if $(HAS_TORCH); then :; else \
+	  echo "installing into .venv (once, about 3 minutes) …"; \
+	  $(GET_TORCH_$(TORCH)) || { \
+	    echo "torch $(TORCH_VERSION) ($(TORCH)) could not be installed. Install it into .venv by hand, then run make again." >&2; \
+	    exit 1; \
+	  }; \
+	fi
+	@rm -f .venv/.torch-*
+	@touch $@
+
+# On macOS every build is for the CPU. On Linux the usual one brings gigabytes of CUDA, and where the others are found
+# is known to a machine's own pip settings or to uv.
+GET_TORCH_cpu = if [ "$$(uname -s)" = Darwin ]; then $(INSTALL) "torch==$(TORCH_VERSION)"; \
+	  elif $(INSTALL) "torch==$(TORCH_VERSION)+cpu" >/dev/null 2>&1; then :; \
+	  else $(INSTALL) uv && $(call UV_TORCH,cpu); fi
+GET_TORCH_cuda = { $(INSTALL) uv && $(call UV_TORCH,auto); }
+# --reinstall-package, because one kind of a version passes for the other.
+UV_TORCH = .venv/bin/uv pip install --quiet --python .venv/bin/python --torch-backend=$(1) --reinstall-package torch \
+	  -c constraints.txt "torch==$(TORCH_VERSION)"

@@ -1,0 +1,33 @@
+"""nmfbench: a benchmark of non-negative matrix factorization. Names are imported on first use: torch takes a second."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "fit": "nmfbench.fitting",
+    "FitResult": "nmfbench.fitting",
+    "Problem": "nmfbench.solvers.base",
+    "Solver": "nmfbench.solvers.base",
+    "Stopping": "nmfbench.solvers.base",
+    "Dataset": "nmfbench.datasets.base",
+    "Loader": "nmfbench.datasets.base",
+    "load_dataset": "nmfbench.datasets",
+    "evaluate": "nmfbench.evaluators",
+    "MultiplicativeNMF": "nmfbench.solvers.mu",
+    "PCA": "nmfbench.solvers.pca",
+    "Raw": "nmfbench.solvers.raw",
+    "WNNF": "nmfbench.solvers.wnnf",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nmfbench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,7 @@
+"""`python -m nmfbench`."""
+
+import sys
+
+from nmfbench.cli import main
+
+sys.exit(main())

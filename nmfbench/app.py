@@ -1,0 +1,398 @@
+"""The Hydra application: command-line overrides → configs → jobs → runs → records → table."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nmfbench import results, runner, tables
+from nmfbench.config import CONFIG_DIR, build, nearest, structured
+from nmfbench.datasets.base import Dataset, Loader
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench.evaluators import Evaluator
+from nmfbench.fitting import DTYPES, check_device
+from nmfbench.progress import FitProgress, say
+from nmfbench.results import Record, Store
+from nmfbench.solvers.base import Problem, Solver, Stopping
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One configuration as Hydra composed it, with the names chosen in each group and where YAMLs are looked for."""
+
+    config: DictConfig
+    choices: dict[str, Any]
+    sources: list[Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The keys of config.yaml beside the groups."""
+
+    rank: int | None = None
+    seeds: Any = 10
+    dtype: str = "float32"
+    device: str = "cpu"
+    threads: int | None = None
+    stopping: dict[str, Any] = field(default_factory=dict)
+    results_dir: str = "results"
+    save_codes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be at least 1, got {self.threads}")
+        if self.rank is not None and self.rank < 1:
+            raise ConfigError(f"rank must be at least 1, got {self.rank}")
+
+    def seed_list(self) -> list[int]:
+        seeds = list(range(self.seeds)) if _is_count(self.seeds) else self.seeds
+        if not isinstance(seeds, list) or not seeds or not all(map(_is_count, seeds)) or len(set(seeds)) < len(seeds):
+            raise ConfigError(f"seeds must be a number above 0 or a list of distinct numbers ≥ 0, got {self.seeds}")
+        return seeds
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+@dataclass(kw_only=True)
+class Job:
+    """One configuration, checked and ready to run for several seeds."""
+
+    config: dict[str, Any]
+    """What identifies a run: no paths, device, threads or seeds; the data by its sha256."""
+    variant: str
+    """What differs from the YAMLs as they stand, in words."""
+    solver: Solver
+    loader_node: str
+    """The dataset's node as JSON: a job holds no data, so that a long sweep does not hold all of it at once."""
+    evaluator: Evaluator
+    stopping: Stopping
+    settings: Settings
+    store: Store
+    records: dict[int, Record | None] = field(default_factory=dict)
+    """By seed; None: still to run."""
+
+    @property
+    def label(self) -> str:
+        rank = f"rank={self.config['solver']['rank']}" if "rank" in self.config["solver"] else ""
+        return " ".join(
+            filter(None, [self.config["solver"]["name"], "on", self.config["dataset"]["name"], rank, self.variant])
+        )
+
+    def pending(self) -> list[int]:
+        return [seed for seed, record in self.records.items() if record is None]
+
+    def there(self) -> list[Record]:
+        return [record for record in self.records.values() if record is not None]
+
+
+def main(arguments: list[str]) -> int:
+    """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole."""
+    composed = compose(arguments)
+    if not composed:  # --help, --cfg and their like were answered by Hydra
+        return 0
+    jobs, skipped = plan(composed)
+    return execute(jobs, skipped, composed[0].choices.get("experiment"))
+
+
+def compose(arguments: list[str]) -> list[Composed]:
+    """The configuration of each job that these Hydra arguments describe. Raises ConfigError."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+
+    composed: list[Composed] = []
+
+    # Hydra composes and sweeps; the jobs run after it, so that a mistake in the last of them stops the first.
+    def collect(config: DictConfig) -> None:
+        runtime = HydraConfig.get().runtime
+        sources = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
+        choices = {str(group): choice for group, choice in runtime.choices.items()}
+        composed.append(Composed(config.copy(), choices, sources))
+
+    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    # Hydra wants -m before the overrides; people put it anywhere.
+    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
+    try:
+        hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error)) from error
+    except OSError as error:
+        raise ConfigError(f"results_dir cannot be written to: {error}") from error
+    finally:
+        sys.argv = argv
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+    return composed
+
+
+def _explain(error: BaseException) -> str:
+    """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+
+    if isinstance(error, OverrideParseException) and "=" not in error.override:
+        return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"no {group} is called {name!r}{nearest(name, error.options)}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            parent = cause.parent_node
+            if isinstance(parent, DictConfig) and cause.key not in parent:
+                siblings = [str(key) for key in parent if key != "_target_"]
+                return f"unknown key {cause.full_key}{nearest(str(cause.key), siblings)}"
+            return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+        cause = cause.__cause__
+    return str(error).replace("--multirun", "-m")
+
+
+def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[tuple[str, Exception]]]:
+    """The jobs, each checked; and what a sweep leaves out, with the reason.
+
+    Alone, a job whose data is missing or whose solver cannot take it raises; in a sweep it is left out. Any other
+    mistake in any job raises ConfigError, before anything runs.
+    """
+    jobs: dict[str, Job] = {}
+    skipped: list[tuple[str, Exception]] = []
+    # Dataset by dataset, so that each is read once.
+    order = {str(one.config.dataset): i for i, one in reversed(list(enumerate(composed)))}
+    for one in sorted(composed, key=lambda one: order[str(one.config.dataset)]):
+        try:
+            job = _job(one)
+            # A sweep over rank names a solver without one several times.
+            jobs.setdefault(results.digest(job.config), job)
+        except (DataError, NotApplicable) as error:
+            if len(composed) == 1:
+                raise
+            skipped.append((f"{one.choices['solver']} on {one.choices['dataset']}", error))
+    for store in {job.store for job in jobs.values()}:
+        store.ensure_writable()
+    return list(jobs.values()), skipped
+
+
+def _job(one: Composed) -> Job:
+    settings = _settings(one.config)
+    check_device(settings.device)
+
+    loader_node = _plain(one.config, "dataset")
+    loader = build(loader_node, Loader, "dataset")
+    dataset = _load(json.dumps(loader_node))
+
+    if settings.rank is None:
+        one.config.rank = dataset.n_classes
+    solver_node = _plain(one.config, "solver")
+    if "rank" in solver_node and solver_node["rank"] is None:
+        raise ConfigError(f"rank must be given: {dataset.name} has no labels to count classes by; add rank=…")
+    solver = build(solver_node, Solver, "solver")
+    solver.check(Problem(torch.as_tensor(dataset.X), dataset.shape))
+
+    evaluator_node = _plain(one.config, "evaluator")
+    if evaluator_node.get("n_clusters", ()) is None and dataset.n_classes is not None:
+        evaluator_node["n_clusters"] = list(dataset.n_clusters or [dataset.n_classes])
+    evaluator = build(evaluator_node, Evaluator, "evaluator")
+    evaluator.check(dataset.n_samples)
+
+    given = {key: value for key, value in settings.stopping.items() if value is not None}
+    stopping = structured(vars(solver.stopping) | given, Stopping, "stopping")
+    if solver.direct:
+        stopping = solver.stopping
+
+    # The data's checksum stands for its place.
+    preprocessing = {key: value for key, value in loader_node.items() if key not in ("n_clusters", *loader.location)}
+    variant = {
+        **_changed(solver_node, "solver", one),
+        **_changed(preprocessing, "dataset", one),
+        **{key: value for key, value in vars(stopping).items() if value != getattr(solver.stopping, key)},
+        **_changed({key: value for key, value in evaluator_node.items() if key != "n_clusters"}, "evaluator", one),
+        **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
+    }
+    store = Store(Path(settings.results_dir).expanduser().absolute())
+    job = Job(
+        config={
+            "solver": {"name": one.choices["solver"], "version": solver.version, **solver_node},
+            "dataset": {"name": dataset.name, "sha256": dataset.sha256, **preprocessing},
+            "evaluator": {"name": one.choices["evaluator"], **evaluator_node},
+            "stopping": vars(stopping),
+            "dtype": settings.dtype,
+        },
+        variant=", ".join(f"{key}={_show(value)}" for key, value in variant.items()),
+        solver=solver,
+        loader_node=json.dumps(loader_node),
+        evaluator=evaluator,
+        stopping=stopping,
+        settings=settings,
+        store=store,
+    )
+    for seed in settings.seed_list():
+        job.records[seed] = store.finished(job.config, seed)
+    return job
+
+
+def _plain(config: DictConfig, key: str) -> dict[str, Any]:
+    """A group's node as plain values, with ${rank} and its like resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(config[key], resolve=True))
+
+
+def _settings(config: DictConfig) -> Settings:
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    return structured({k: v for k, v in plain.items() if k not in ("solver", "dataset", "evaluator")}, Settings, "")
+
+
+@lru_cache(maxsize=4)  # the jobs of a sweep share their data
+def _load(loader_node: str) -> Dataset:
+    return build(json.loads(loader_node), Loader, "dataset").load()
+
+
+def _changed(node: dict[str, Any], group: str, one: Composed) -> dict[str, Any]:
+    """The parameters that differ from what the chosen YAML gives; those it takes from elsewhere (${rank}) do not."""
+    name = one.choices[group]
+    path = next(path for source in one.sources if (path := source / group / f"{name}.yaml").exists())
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {
+        key: value
+        for key, value in node.items()
+        if value != written.get(key) and not str(written.get(key)).startswith("${")
+    }
+
+
+def _show(value: Any) -> str:
+    return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
+def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: str | None) -> int:
+    """Run what is not there yet, print and write the table of everything that was asked for; the exit code."""
+    todo = [job for job in jobs if job.pending()]
+    n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
+    if not todo:
+        say(f"nothing to run: all {n_there} runs are in {jobs[0].store.runs}" if jobs else "nothing to run")
+    elif n_there:
+        say(f"{n_there} runs are there already, {n_runs} to go")
+    interrupted = False
+    try:
+        for i, job in enumerate(todo, start=1):
+            _run(job, f"[{i}/{len(todo)}] " if len(todo) > 1 else "")
+    except KeyboardInterrupt:
+        interrupted = True
+    records = [record for job in jobs for record in job.there()]
+    if records:
+        frame = tables.frame(records)
+        print(tables.text(frame, records))
+        name = experiment or _slug(jobs)
+        for suffix in ("csv", "md"):
+            path = jobs[0].store.root / "tables" / f"{name}.{suffix}"
+            results.write_text(path, tables.FORMATS[suffix](frame, records))
+        print(f"\nwritten to {path.with_suffix('')}.csv and .md")
+    return _closing(jobs, skipped, interrupted)
+
+
+def _closing(jobs: list[Job], skipped: list[tuple[str, Exception]], interrupted: bool) -> int:
+    """Say what did not come out, and return the exit code."""
+    for reason, names in _by_reason(skipped).items():
+        say(f"left out: {', '.join(names)}: {reason}")
+    failed = [(job.label, record) for job in jobs for record in job.there() if record["status"] == "failed"]
+    for label, record in failed:
+        say(f"failed: {label}, seed {record['seed']}: {record['error']}")
+    if failed:
+        say("`nmfbench status --errors` shows the tracebacks; the next call runs the failed ones again")
+    if interrupted:
+        say(f"interrupted: {sum(len(job.pending()) for job in jobs)} runs to go; the same command goes on from here")
+        return 130
+    if failed:
+        return 1
+    corrupt = any(isinstance(error, DataError) and not isinstance(error, DataMissing) for _, error in skipped)
+    return 3 if corrupt or (skipped and not jobs) else 0
+
+
+def _by_reason(skipped: list[tuple[str, Exception]]) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for name, error in skipped:
+        reasons.setdefault(str(error), []).append(name)
+    return reasons
+
+
+def _run(job: Job, prefix: str) -> None:
+    """Run the pending seeds of a job and keep each record as soon as it is there."""
+    start = time.monotonic()
+    threads = job.settings.threads or os.cpu_count() or 1
+    environment = results.environment(threads, job.settings.device)
+    seeds = job.pending()
+    with FitProgress(prefix + job.label) as progress:
+        for outcome in _outcomes(job, seeds, threads, progress):
+            record = _record(job, outcome, environment)
+            try:
+                job.store.save(record)
+                if job.settings.save_codes and outcome.codes:
+                    job.store.save_codes(job.config, outcome.seed, outcome.codes, outcome.fit)
+            except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
+                record = _record(job, runner.failed(outcome.seed, error), environment)
+            job.records[outcome.seed] = record
+    ended = [record["status"] for record in job.there() if record["seed"] in seeds]
+    statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
+    say(f"{prefix}{job.label}: {len(seeds)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
+
+
+def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -> Iterator[runner.Outcome]:
+    """From saved codes where an earlier fit left them, from a fit elsewhere."""
+    dataset = _load(job.loader_node)
+    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
+    for seed, (codes, fit) in saved.items():
+        yield runner.score(codes, fit, dataset, job.evaluator, seed)
+    fresh = [seed for seed in seeds if seed not in saved]
+    yield from runner.run(
+        job.solver,
+        dataset,
+        job.evaluator,
+        seeds=fresh,
+        stopping=job.stopping,
+        dtype=job.settings.dtype,
+        device=job.settings.device,
+        threads=threads,
+        on_look=progress,
+    )
+
+
+def _record(job: Job, outcome: runner.Outcome, environment: dict[str, Any]) -> Record:
+    dataset = _load(job.loader_node)
+    fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
+    return {
+        "schema": results.SCHEMA,
+        "config": job.config,
+        "dataset": dataset.name,
+        "solver": job.config["solver"]["name"],
+        "variant": job.variant,
+        "rank": job.config["solver"].get("rank"),
+        "seed": outcome.seed,
+        **fit,
+        "metrics": outcome.fit["metrics"] + outcome.metrics,
+        "data": {
+            "features": dataset.X.shape[0],
+            "samples": dataset.n_samples,
+            "classes": dataset.n_classes,
+            "preprocessing": list(dataset.preprocessing),
+        },
+        "environment": environment,
+    }
+
+
+def _slug(jobs: list[Job]) -> str:
+    """A file name for the table of these jobs: datasets, then solvers."""
+    datasets = dict.fromkeys(job.config["dataset"]["name"] for job in jobs)
+    solvers = dict.fromkeys(job.config["solver"]["name"] for job in jobs)
+    return f"{'+'.join(datasets)}-{'+'.join(solvers)}"[:100]

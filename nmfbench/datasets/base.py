@@ -1,0 +1,161 @@
+"""What a loader yields, the scaling it applies, and the checks that every dataset passes."""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nmfbench.errors import ConfigError, DataError, DataMissing
+
+ROOT = Path(__file__).resolve().parents[2]
+# In a checkout the data lies beside the package; a wheel carries the shipped sets inside it.
+DATA_DIR = ROOT / "datasets" if (ROOT / "pyproject.toml").exists() else ROOT / "nmfbench" / "data"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in the columns of ``X`` (m features, n samples), with labels ``y`` (n,) where there are any."""
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray | None = None
+    shape: tuple[int, ...] | None = None
+    """Image shape (height, width) when the m features of a sample are its pixels in row-major order."""
+    preprocessing: tuple[str, ...] = ()
+    """What the loader did to the raw data, in order, in words."""
+    n_clusters: tuple[int, ...] | None = None
+    """Cluster counts at which this dataset is usually scored; None: the number of classes."""
+
+    @property
+    def n_samples(self) -> int:
+        return self.X.shape[1]
+
+    @property
+    def n_classes(self) -> int | None:
+        return None if self.y is None else len(np.unique(self.y))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the shape and the values of X (as float64) and of y: what a record names as its data."""
+        digest = hashlib.sha256(repr((self.X.shape, self.shape)).encode())
+        digest.update(np.ascontiguousarray(self.X, dtype=np.float64).data)
+        if self.y is not None:
+            digest.update(np.ascontiguousarray(np.unique(self.y, return_inverse=True)[1], dtype=np.int64).data)
+        return digest.hexdigest()
+
+
+def _divide(X: np.ndarray, by: Any) -> np.ndarray:
+    return X / np.where(by == 0, 1, by)
+
+
+# Each maps X (m, n) to X (m, n). "column" is a feature: a column of the samples × features table.
+SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "none": (lambda X: X, "no scaling"),
+    "max": (lambda X: _divide(X, np.abs(X).max()), "divided by the largest absolute value"),
+    "column_max": (
+        lambda X: _divide(X, np.abs(X).max(axis=1, keepdims=True)),
+        "each feature divided by its largest absolute value",
+    ),
+    "min_max": (
+        lambda X: _divide(X - X.min(axis=1, keepdims=True), np.ptp(X, axis=1, keepdims=True)),
+        "each feature mapped to [0, 1]",
+    ),
+    "unit_norm": (
+        lambda X: _divide(X, np.linalg.norm(X, axis=0, keepdims=True)),
+        "each sample divided by its Euclidean norm",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loader(ABC):
+    """Reads one dataset. A subclass implements `read`; `load` checks and scales what it read."""
+
+    location: ClassVar[tuple[str, ...]] = ()
+    """Fields that say where the data lies, not what is done to it: the checksum of the data stands for them."""
+
+    scaling: Any = "max"
+    """One of `SCALINGS`, or a list of them, applied in order."""
+    n_clusters: list[int] | None = None
+    """Cluster counts at which this dataset is scored by default; null: the number of classes."""
+
+    def __post_init__(self) -> None:
+        for step in self._scalings():
+            if step not in SCALINGS:
+                raise ConfigError(f"scaling must be one of {', '.join(SCALINGS)} or a list of them, got {step!r}")
+        if self.n_clusters is not None and (not self.n_clusters or min(self.n_clusters) < 1):
+            raise ConfigError(f"n_clusters must be a list of positive integers, got {self.n_clusters}")
+
+    @abstractmethod
+    def read(self) -> Dataset:
+        """The raw data, unscaled. Raises DataMissing (with where to get it) or DataError (with the file)."""
+
+    def load(self) -> Dataset:
+        raw = self.read()
+        _check(raw)
+        X = np.asarray(raw.X, dtype=np.float64)
+        said = list(raw.preprocessing)
+        for step in self._scalings():
+            scale, words = SCALINGS[step]
+            X = scale(X)
+            said.append(words)
+        return Dataset(
+            name=raw.name,
+            X=X,
+            y=raw.y,
+            shape=raw.shape,
+            preprocessing=tuple(said),
+            n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
+        )
+
+    def _scalings(self) -> list[str]:
+        return [self.scaling] if isinstance(self.scaling, str) else list(self.scaling)
+
+
+def _check(data: Dataset) -> None:
+    """Refuse what no solver can take; the message says where the first bad value is."""
+    X, y = data.X, data.y
+    if X.ndim != 2 or 0 in X.shape:
+        raise DataError(f"{data.name}: X must be a matrix with at least one feature and one sample, got shape {X.shape}")
+    if X.dtype.kind not in "buif":
+        raise DataError(f"{data.name}: X must hold real numbers, got dtype {X.dtype}")
+    if y is not None and len(y) != X.shape[1]:
+        raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
+    check_finite(data.name, X)
+
+
+def check_finite(name: str, X: np.ndarray) -> None:
+    """Raise DataError with the number of NaN or infinite entries and the place of the first."""
+    bad = ~np.isfinite(X)
+    if bad.any():
+        feature, sample = (int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"{name}: X has {int(bad.sum())} NaN or infinite entries, the first at feature {feature}, "
+            f"sample {sample} (counted from 0); remove or impute them"
+        )
+
+
+def find(*candidates: str) -> Path | None:
+    """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR."""
+    folders = [Path(os.environ["NMFBENCH_DATA"])] if os.environ.get("NMFBENCH_DATA") else []
+    for folder in [*folders, DATA_DIR]:
+        for candidate in candidates:
+            if (folder / candidate).exists():
+                return folder / candidate
+    return None
+
+
+def require(name: str, hint: str, *candidates: str) -> Path:
+    """`find`, or DataMissing that names the places looked at and says (``hint``) where to get the data."""
+    path = find(*candidates)
+    if path is None:
+        places = [os.environ["NMFBENCH_DATA"]] if os.environ.get("NMFBENCH_DATA") else []
+        looked = " or ".join(str(Path(place) / candidates[0]) for place in [*places, DATA_DIR])
+        raise DataMissing(f"{name} is not here (looked for {looked}). {hint}")
+    return path

@@ -1,0 +1,156 @@
+"""Evaluators: what is measured on a finished factorization."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
+from threadpoolctl import threadpool_limits
+
+from nmfbench import rng
+from nmfbench.errors import ConfigError
+
+NORMALIZERS = ("arithmetic", "geometric", "max", "min")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluator(ABC):
+    """Measures the codes of each layer. Subclasses are dataclasses of settings."""
+
+    @abstractmethod
+    def check(self, n_samples: int) -> None:
+        """Raise ConfigError for settings that do not fit this many samples. Called before a fit."""
+
+    @abstractmethod
+    def evaluate(self, codes: Sequence[np.ndarray], y: np.ndarray | None, seed: int) -> list[dict[str, Any]]:
+        """Rows of layer (1 first), n_clusters, metric, value and starts (the value of each k-means start).
+
+        codes: one (r_l, n) array a layer; y: (n,) labels or None.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clustering(Evaluator):
+    """K-means on the columns of each layer's codes, scored against the labels.
+
+    NMI under four normalisers ("nmi" is the arithmetic one), accuracy under the best one-to-one assignment of
+    clusters to classes, and the adjusted Rand index. With ``select="inertia"`` the value is that of the start with
+    the least inertia, with ``"mean"`` the mean over the starts; labels never choose.
+    """
+
+    n_clusters: list[int] | None = None
+    """Cluster counts; None: those of the dataset."""
+    n_init: int = 10
+    select: str = "inertia"
+    max_iter: int = 300
+
+    def __post_init__(self) -> None:
+        if self.n_clusters is not None and (not self.n_clusters or min(self.n_clusters) < 1):
+            raise ConfigError(f"evaluator.n_clusters must be positive integers, got {list(self.n_clusters)}")
+        for name in ("n_init", "max_iter"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"evaluator.{name} must be at least 1, got {getattr(self, name)}")
+        if self.select not in ("inertia", "mean"):
+            raise ConfigError(f"evaluator.select must be inertia or mean, got {self.select!r}")
+
+    def check(self, n_samples: int) -> None:
+        if self.n_clusters is not None and max(self.n_clusters) > n_samples:
+            raise ConfigError(f"evaluator.n_clusters has {max(self.n_clusters)}, but there are {n_samples} samples")
+
+    def evaluate(self, codes: Sequence[np.ndarray], y: np.ndarray | None, seed: int) -> list[dict[str, Any]]:
+        if y is None:
+            return []
+        rows = []
+        for layer, H in enumerate(codes, start=1):
+            points = _distances_kept(np.asarray(H, dtype=np.float64).T)
+            for k in self.n_clusters or [len(np.unique(y))]:
+                starts = [self._start(points, k, y, seed, i) for i in range(self.n_init)]
+                best = min(range(self.n_init), key=lambda i: starts[i][0])
+                for metric in starts[0][1]:
+                    values = [scores[metric] for _, scores in starts]
+                    value = values[best] if self.select == "inertia" else float(np.mean(values))
+                    rows.append({"layer": layer, "n_clusters": k, "metric": metric, "value": value, "starts": values})
+        return rows
+
+    def _start(self, points: np.ndarray, k: int, y: np.ndarray, seed: int, i: int) -> tuple[float, dict[str, float]]:
+        """(inertia, scores) of k-means start i."""
+        kmeans = KMeans(k, n_init=1, max_iter=self.max_iter, random_state=rng.integer(f"kmeans {i}", seed))
+        # One thread: the bits of scikit-learn's k-means depend on the number of threads.
+        with threadpool_limits(1), warnings.catch_warnings():
+            # Fewer distinct codes than clusters: the score says enough.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clusters = kmeans.fit_predict(points)
+        return float(kmeans.inertia_), scores(y, clusters)
+
+
+def scores(y: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
+    """NMI under each normaliser, accuracy and adjusted Rand index of a clustering, as fractions of 1."""
+    table = contingency_matrix(y, clusters)
+    matched = linear_sum_assignment(table, maximize=True)
+    nmi = {
+        "nmi" if name == "arithmetic" else f"nmi_{name}": normalized_mutual_info_score(y, clusters, average_method=name)
+        for name in NORMALIZERS
+    }
+    return {k: float(v) for k, v in nmi.items()} | {
+        "accuracy": float(table[matched].sum() / len(y)),
+        "ari": float(adjusted_rand_score(y, clusters)),
+    }
+
+
+def evaluate(
+    codes: np.ndarray, y: np.ndarray, n_clusters: int | Sequence[int] | None = None, *, seed: int = 0, n_init: int = 10
+) -> dict[int, dict[str, float]]:
+    """Cluster codes (r, n) and score them against labels y (n,): ``{n_clusters: {metric: value}}``."""
+    counts = None if n_clusters is None else [n_clusters] if isinstance(n_clusters, int) else list(n_clusters)
+    table: dict[int, dict[str, float]] = {}
+    for row in Clustering(n_clusters=counts, n_init=n_init).evaluate([np.asarray(codes)], np.asarray(y), seed):
+        table.setdefault(row["n_clusters"], {})[row["metric"]] = row["value"]
+    return table
+
+
+def _distances_kept(points: np.ndarray) -> np.ndarray:
+    """The same points in at most n dimensions: k-means sees distances alone, and raw pixels have m ≫ n."""
+    n, dimensions = points.shape
+    if dimensions <= n:
+        return points
+    return np.linalg.qr(points.T).R.T
+
+
+def hoyer(factor: np.ndarray, axis: int) -> float:
+    """Mean Hoyer sparsity of the vectors along ``axis``: 0 for a constant vector, 1 for a single non-zero.
+
+    (√d − ‖x‖₁/‖x‖₂)/(√d − 1); a zero vector or d = 1 counts as 0. Hoyer (2004), Sec. 3.1.
+    """
+    d = factor.shape[axis]
+    l1, l2 = np.abs(factor).sum(axis), np.linalg.norm(factor, axis=axis)
+    if d == 1:
+        return 0.0
+    ratio = np.divide(l1, l2, out=np.full_like(l1, np.sqrt(d)), where=l2 > 0)
+    return float(np.mean((np.sqrt(d) - ratio) / (np.sqrt(d) - 1)))
+
+
+def factor_measures(factors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Negativity and sparsity of each factor, as rows of metric and value.
+
+    Minimum entry, fraction of entries below 0, their share of Σ|entry| (mass), and the Hoyer sparsity of the
+    components: columns of every factor but the last, rows of the last (the codes).
+    """
+    rows = []
+    for i, (name, factor) in enumerate(factors.items()):
+        F = np.asarray(factor, dtype=np.float64)
+        total = np.abs(F).sum()
+        measures = {
+            "min": F.min(),
+            "negative_fraction": np.mean(F < 0),
+            "negative_mass": -F[F < 0].sum() / total if total else 0.0,
+            "sparsity": hoyer(F, axis=1 if i == len(factors) - 1 else 0),
+        }
+        rows += [{"metric": f"{metric}_{name}", "value": float(value)} for metric, value in measures.items()]
+    return rows

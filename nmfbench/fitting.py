@@ -1,0 +1,206 @@
+"""fit(): the one loop. Clock, history, stopping and divergence live here; a solver only steps."""
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmfbench.errors import ConfigError, DataError
+from nmfbench.factorization import Factorization
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the loop saw when it last looked at the objectives."""
+
+    iteration: int
+    objective: float
+    """The mean over the restarts that still run."""
+    seconds: float
+    """Of the whole batch so far."""
+    stopping: Stopping
+
+
+@dataclass
+class FitResult:
+    """One restart: its factors without the restart axis, and how it ended."""
+
+    seed: int
+    status: str
+    """converged | max_iter | max_seconds | diverged | failed"""
+    iterations: int
+    seconds: float
+    """Wall time of the batch when this restart ended, divided by the number of restarts in the batch."""
+    batch: tuple[int, ...]
+    """The seeds that were solved together."""
+    factorization: Factorization | None = None
+    """The last finite one; None where the fit failed."""
+    objective: float | None = None
+    cpu_seconds: float = 0.0
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+    """(iteration, objective, seconds) at each look."""
+    error: str | None = None
+    """Why it failed or diverged."""
+    traceback: str | None = None
+
+
+def fit(
+    solver: Solver,
+    X: Any,
+    *,
+    seeds: Sequence[int] = (0,),
+    stopping: Stopping | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+    shape: tuple[int, ...] | None = None,
+    on_look: Callable[[Look], None] | None = None,
+) -> list[FitResult]:
+    """Factorize X from each seed, all of them in one batch; one result a seed, in order.
+
+    X is a (m features, n samples) array of real numbers (``shape``: the image shape of a sample). ``stopping``
+    replaces the solver's own rule. Raises ConfigError or NotApplicable for what the solver cannot take, DataError
+    for NaN or infinite entries. An error inside the solver is raised when there is one seed; among several, the
+    seeds are run again one by one and those that fail have ``status == "failed"``.
+    """
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds must be distinct and at least one, got {list(seeds)}")
+    problem = Problem(_place(X, dtype, check_device(device)), shape)
+    solver.check(problem)
+    rule = stopping or solver.stopping
+    try:
+        return _fit_batch(solver, problem, tuple(seeds), rule, on_look)
+    except Exception as error:
+        if len(seeds) == 1:
+            raise
+        del error
+    results = []
+    for seed in seeds:
+        try:
+            results += _fit_batch(solver, problem, (seed,), rule, on_look)
+        except Exception as error:
+            results.append(failure(seed, error))
+    return results
+
+
+def failure(seed: int, error: Exception) -> FitResult:
+    """The result of a seed whose fit raised."""
+    reason = f"{type(error).__name__}: {error}"
+    return FitResult(
+        seed, "failed", 0, 0.0, (seed,), error=reason, traceback="".join(traceback.format_exception(error))
+    )
+
+
+def check_device(device: str) -> torch.device:
+    """The torch device, or ConfigError when the name is unknown or the device is not there."""
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}") from None
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        n = torch.cuda.device_count()
+        raise ConfigError(f"device={device} was asked for, but torch sees {n or 'no'} CUDA devices; use device=cpu")
+    if found.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}")
+    return found
+
+
+def _place(X: Any, dtype: str, device: torch.device) -> Tensor:
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    if hasattr(X, "tocsr"):
+        m, n = X.shape
+        size = m * n * DTYPES[dtype].itemsize / 2**20
+        raise ConfigError(f"sparse X is not supported; X.toarray() would take {size:,.0f} MiB")
+    if not isinstance(X, Tensor):
+        X = np.asarray(X)
+        if X.dtype.kind not in "buif":
+            raise ConfigError(f"X must hold real numbers, got dtype {X.dtype}")
+        X = torch.from_numpy(np.ascontiguousarray(X))
+    if X.is_complex():
+        raise ConfigError(f"X must hold real numbers, got dtype {X.dtype}")
+    if X.ndim != 2 or 0 in X.shape:
+        raise ConfigError(f"X must be a matrix with at least one feature and one sample, got shape {tuple(X.shape)}")
+    placed: Tensor = X.to(device, DTYPES[dtype])
+    bad = ~placed.isfinite()
+    if bad.any():
+        feature, sample = bad.nonzero()[0].tolist()
+        raise DataError(
+            f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, "
+            f"the first at feature {feature}, sample {sample} (counted from 0)"
+        )
+    return placed
+
+
+class _Clock:
+    """Time spent inside the solver, looks at the objective left out; monotonic, and after the device is done."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.wall, self.cpu = device, 0.0, 0.0
+
+    def __enter__(self) -> None:
+        self._start = (time.perf_counter(), time.process_time())
+
+    def __exit__(self, *exc: object) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.wall += time.perf_counter() - self._start[0]
+        self.cpu += time.process_time() - self._start[1]
+
+
+def _fit_batch(
+    solver: Solver,
+    problem: Problem,
+    seeds: tuple[int, ...],
+    rule: Stopping,
+    on_look: Callable[[Look], None] | None,
+) -> list[FitResult]:
+    S = len(seeds)
+    clock = _Clock(problem.X.device)
+    iterates: Iterator[Factorization] = solver.iterates(problem, Streams(seeds))
+    results = [FitResult(seed, "max_iter", 0, 0.0, seeds) for seed in seeds]
+    running = list(range(S))
+    factorization: Factorization | None = None
+    iteration = -1
+    while running:
+        with torch.no_grad(), clock:
+            ahead = next(iterates, None)
+        exhausted = ahead is None
+        if ahead is not None:
+            factorization, iteration = ahead, iteration + 1
+        if factorization is None:
+            raise RuntimeError(f"{type(solver).__name__}.iterates yielded nothing")
+        last = exhausted or iteration >= rule.max_iter
+        late = rule.max_seconds is not None and clock.wall > rule.max_seconds
+        if not (last or late or iteration % rule.check_every == 0):
+            continue
+        objectives = solver.objective(problem, factorization).tolist()
+        finite = factorization.finite().tolist()
+        for s in list(running):
+            result, objective, before = results[s], objectives[s], results[s].objective
+            result.seconds, result.cpu_seconds = clock.wall / S, clock.cpu / S
+            if not (finite[s] and math.isfinite(objective)):
+                kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
+                result.status, result.error = "diverged", f"not finite at iteration {iteration}{kept}"
+                running.remove(s)
+                continue
+            result.iterations, result.objective = iteration, objective
+            result.factorization = factorization.restart(s)  # the last finite state, should it diverge
+            if not (result.history and result.history[-1][0] == iteration):
+                result.history.append((iteration, objective, clock.wall / S))
+            stalled = rule.tol > 0 and before is not None and before - objective <= rule.tol * abs(objective)
+            if exhausted or stalled or last or late:
+                result.status = "converged" if exhausted or stalled else "max_iter" if last else "max_seconds"
+                running.remove(s)
+        if on_look and running:
+            on_look(Look(iteration, sum(objectives[s] for s in running) / len(running), clock.wall, rule))
+    return results

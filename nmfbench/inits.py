@@ -1,0 +1,57 @@
+"""Starts: W (S, m, r) and H (S, r, n) from the streams "W" and "H" of each seed."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from nmfbench.errors import NotApplicable
+from nmfbench.rng import Streams
+
+CHOICES = ("uniform", "nndsvd", "nndsvda", "nndsvdar")
+
+
+def start(init: str, X: Tensor, rank: int, rng: Streams) -> tuple[Tensor, Tensor]:
+    """The non-negative start of that name (one of CHOICES)."""
+    return uniform(X, rank, rng) if init == "uniform" else nndsvd(X, rank, rng, fill=init)
+
+
+def uniform(X: Tensor, rank: int, rng: Streams) -> tuple[Tensor, Tensor]:
+    """Uniform on [0, 2√(mean(X)/r)), so that WH has the mean of X in expectation."""
+    high = 2 * math.sqrt(X.mean().item() / rank)
+    m, n = X.shape
+    return rng.uniform("W", (m, rank), X, high=high), rng.uniform("H", (rank, n), X, high=high)
+
+
+def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd") -> tuple[Tensor, Tensor]:
+    """Non-negative double singular value decomposition. Boutsidis & Gallopoulos (2008).
+
+    Each singular triplet gives the better of its positive and its negative part. Zeros are kept ("nndsvd"; a
+    multiplicative method never leaves them), become the mean of X ("nndsvda") or random on [0, mean/100)
+    ("nndsvdar", the only one of the three in which seeds differ).
+    """
+    m, n = X.shape
+    if rank > min(m, n):
+        raise NotApplicable(f"{fill} starts reach rank {min(m, n)} on a {m} × {n} X, got rank {rank}; use init=uniform")
+    U, s, Vt = torch.linalg.svd(X.double(), full_matrices=False)
+    U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
+    # The first pair of a non-negative X has one sign, up to rounding.
+    U[:, 0], Vt[0] = U[:, 0].abs(), Vt[0].abs()
+    sides = []
+    for sign in (1, -1):
+        u, v = (sign * U).clamp(min=0), (sign * Vt).clamp(min=0)
+        sides.append((u, v, torch.linalg.norm(u, dim=0), torch.linalg.norm(v, dim=1)))
+    (u, v, nu, nv), (u_, v_, nu_, nv_) = sides
+    positive = nu * nv >= nu_ * nv_
+    u, v = torch.where(positive, u, u_), torch.where(positive[:, None], v, v_)
+    nu, nv = torch.where(positive, nu, nu_), torch.where(positive, nv, nv_)
+    scale = (s * nu * nv).sqrt()
+    tiny = torch.finfo(s.dtype).tiny
+    W = (u * (scale / nu.clamp(min=tiny))).to(X).repeat(len(rng.seeds), 1, 1)
+    H = (v * (scale / nv.clamp(min=tiny))[:, None]).to(X).repeat(len(rng.seeds), 1, 1)
+    if fill != "nndsvd":
+        mean = X.mean()
+        for name, factor in {"W": W, "H": H}.items():
+            new = mean if fill == "nndsvda" else rng.uniform(name, tuple(factor.shape[1:]), X) * mean / 100
+            factor.copy_(torch.where(factor <= torch.finfo(X.dtype).eps * factor.amax(), new, factor))
+    return W, H

@@ -1,0 +1,53 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from nmfbench.fitting import Look
+
+EVERY = 15.0
+"""Seconds between two lines where there is no terminal."""
+
+
+def say(line: str) -> None:
+    """A line to the log (standard error), past any bar."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
+class FitProgress:
+    """Follows one fit: iteration, mean objective of the restarts that still run, time left at most."""
+
+    def __init__(self, label: str):
+        self.label = label
+        self.bar: tqdm | None = None  # type: ignore[type-arg]
+        self.said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __call__(self, look: Look) -> None:
+        total = look.stopping.max_iter
+        if sys.stderr.isatty():
+            if self.bar is None or look.iteration < self.bar.n:
+                self.bar = self.bar or tqdm(desc=self.label, total=total, leave=False, dynamic_ncols=True, unit="it")
+                self.bar.reset(total)
+            self.bar.set_postfix_str(f"objective {look.objective:.6g}", refresh=False)
+            self.bar.update(look.iteration - self.bar.n)
+        elif time.monotonic() - self.said > EVERY and look.iteration:
+            self.said = time.monotonic()
+            left = look.seconds / look.iteration * (total - look.iteration)
+            say(
+                f"{self.label}: iteration {look.iteration} of at most {total}, "
+                f"objective {look.objective:.6g}, at most {left:.0f} s left"
+            )

@@ -1,0 +1,32 @@
+"""Random numbers: one named stream per purpose and seed, drawn on the CPU."""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Streams:
+    """The generators of a batch of restarts: `streams("W")` is one numpy Generator a seed.
+
+    A stream depends on its name and its seed alone. So a seed means the same start for every solver and
+    on every device, whatever else was drawn before, and restart s of a batch draws what it draws alone.
+    """
+
+    def __init__(self, seeds: Sequence[int]):
+        self.seeds = tuple(seeds)
+
+    def __call__(self, name: str) -> list[np.random.Generator]:
+        return [np.random.default_rng([zlib.crc32(name.encode()), seed]) for seed in self.seeds]
+
+    def uniform(self, name: str, shape: tuple[int, ...], like: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """(S, *shape), uniform on [low, high). Drawn in float64 so that a seed means the same start in every dtype."""
+        draws = np.stack([generator.uniform(low, high, shape) for generator in self(name)])
+        return torch.from_numpy(draws).to(like)
+
+
+def integer(name: str, seed: int) -> int:
+    """A 31-bit seed for libraries that take an integer, from the stream of that name."""
+    return int(np.random.default_rng([zlib.crc32(name.encode()), seed]).integers(2**31))

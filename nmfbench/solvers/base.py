@@ -1,0 +1,90 @@
+"""The solver interface: a frozen dataclass of hyper-parameters and one generator."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.factorization import Factorization
+from nmfbench.rng import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """When a fit ends. Objectives are looked at every ``check_every`` iterations.
+
+    A restart has converged when its objective fell by at most ``tol`` · |objective| since the last look;
+    ``tol=0`` turns that off. ``max_seconds`` bounds the time of the whole batch.
+    """
+
+    max_iter: int = 1000
+    tol: float = 0.0
+    max_seconds: float | None = None
+    check_every: int = 10
+
+    def __post_init__(self) -> None:
+        for name, low in {"max_iter": 0, "tol": 0, "check_every": 1}.items():
+            if getattr(self, name) < low:
+                raise ConfigError(f"stopping.{name} must be at least {low}, got {getattr(self, name)}")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise ConfigError(f"stopping.max_seconds must be positive, got {self.max_seconds}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a solver may see. X is (m features, n samples) on the device and in the dtype of the fit.
+
+    ``shape`` is the image shape of a sample (height, width), None when samples are not images.
+    """
+
+    X: Tensor
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solver(ABC):
+    """One method. Subclasses are dataclasses of hyper-parameters whose first docstring line is the problem."""
+
+    stopping: ClassVar[Stopping]
+    """The paper's stopping rule."""
+    version: ClassVar[int] = 1
+    """Raised when a change moves the method's numbers, so that old records do not count as done."""
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "none"
+    """Which factors of the result are ≥ 0 ("weak": small negative entries are part of the method)."""
+    accepts_negative: ClassVar[bool] = False
+    direct: ClassVar[bool] = False
+    """Solved in one step: a stopping rule means nothing to it."""
+
+    @property
+    def monotone(self) -> bool:
+        """Does the objective never rise from one iteration to the next, up to rounding?"""
+        return False
+
+    @abstractmethod
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        """Yield the start, and then the factorization after each sweep over all blocks (or each epoch).
+
+        Factors are (S, …) for the S seeds of ``rng``. What is yielded is valid until the next step.
+        A generator that ends says that there is nothing more to do.
+        """
+
+    @abstractmethod
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        """What the method minimises, (S,)."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise NotApplicable when this method cannot take this problem. Called before a fit."""
+        lowest = problem.X.min().item()
+        if lowest < 0 and not self.accepts_negative:
+            raise NotApplicable(
+                f"{type(self).__name__} needs X ≥ 0, but X has entries down to {lowest:.4g}; "
+                "choose a solver that accepts negative entries, or scale with dataset.scaling=min_max"
+            )
+
+
+def check_rank(rank: int) -> None:
+    if rank < 1:
+        raise ConfigError(f"rank must be at least 1, got {rank}")

@@ -1,0 +1,62 @@
+"""The second control: principal components."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nmfbench.errors import NotApplicable
+from nmfbench.factorization import Factorization
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+
+
+@dataclass(frozen=True)
+class Centred(Factorization):
+    """X ≈ WH + mean: orthonormal W (…, m, r), scores H (…, r, n), mean (…, m, 1)."""
+
+    W: Tensor
+    H: Tensor
+    mean: Tensor
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return [self.H]
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        return {"W": self.W, "H": self.H}
+
+    def reconstruct(self) -> Tensor:
+        return self.W @ self.H + self.mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class PCA(Solver):
+    """min ½‖X − μ1ᵀ − WH‖² over W with orthonormal columns, solved by one SVD. Pearson (1901)."""
+
+    stopping: ClassVar[Stopping] = Stopping()
+    direct: ClassVar[bool] = True
+    accepts_negative: ClassVar[bool] = True
+
+    rank: int
+
+    def __post_init__(self) -> None:
+        check_rank(self.rank)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if self.rank > min(problem.X.shape):
+            m, n = problem.X.shape
+            raise NotApplicable(f"PCA has at most {min(m, n)} components on a {m} × {n} X, got rank {self.rank}")
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        mean = problem.X.mean(-1, keepdim=True)
+        U, s, Vt = torch.linalg.svd(problem.X - mean, full_matrices=False)
+        W, H = U[:, : self.rank], s[: self.rank, None] * Vt[: self.rank]
+        yield Centred(W, H, mean).map(lambda tensor: tensor.expand(len(rng.seeds), -1, -1))
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2

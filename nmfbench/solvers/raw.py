@@ -1,0 +1,44 @@
+"""The first control: no factorization at all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from nmfbench.factorization import Factorization
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping
+
+
+@dataclass(frozen=True)
+class Samples(Factorization):
+    """The samples as their own codes."""
+
+    X: Tensor
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return [self.X]
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        return {}
+
+    def reconstruct(self) -> Tensor:
+        return self.X
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw(Solver):
+    """Nothing is minimised: the codes are the samples X themselves, so that k-means runs on the data."""
+
+    stopping: ClassVar[Stopping] = Stopping()
+    direct: ClassVar[bool] = True
+    accepts_negative: ClassVar[bool] = True
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        yield Samples(problem.X.expand(len(rng.seeds), -1, -1))
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        return problem.X.new_zeros(len(factorization.codes[0]))

@@ -1,0 +1,228 @@
+"""From records to tables: the long form, and how it is shown. Knows DataFrames, not runs."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from nmfbench import papers, results
+
+COLUMNS = [
+    "dataset",
+    "solver",
+    "variant",
+    "rank",
+    "layer",
+    "n_clusters",
+    "metric",
+    "mean",
+    "sd",
+    "n",
+    "best",
+    "paper",
+    "difference",
+    "seconds",
+    "status",
+]
+PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy")
+DASH = "–"
+_KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
+# Records that differ in these alone are repetitions of one experiment.
+_NOT_IDENTITY = {"dataset": ("draw",), "evaluator": ("n_clusters",)}
+
+
+def frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The long form: one row per dataset × solver × variant × rank × layer × cluster count × metric.
+
+    mean, sd (over seeds, n − 1) and n; best: the value of the seed with the least objective; paper and difference
+    where a paper prints the number; seconds: mean per seed. NMI and accuracy are in percent.
+    """
+    rows = []
+    for experiment in _experiments(records):
+        rows += _rows(experiment)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    for column in ("rank", "layer", "n_clusters", "n"):
+        table[column] = table[column].astype("Int64")
+    return table.sort_values(_KEYS, kind="stable", na_position="first", ignore_index=True)
+
+
+def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Records grouped by their config, seeds aside; each seed once, the newest record of it."""
+    groups: dict[str, dict[Any, dict[str, Any]]] = {}
+    for record in sorted(records, key=lambda r: (str(r["environment"].get("date")), results.digest(r["config"]))):
+        config = {
+            group: {k: v for k, v in node.items() if k not in _NOT_IDENTITY.get(group, ())}
+            if isinstance(node, dict)
+            else node
+            for group, node in record["config"].items()
+        }
+        draw = record["config"]["dataset"].get("draw")
+        seeds = groups.setdefault(results.digest(config), {})
+        # A newer record of a seed may hold other cluster counts: it adds to the older one's.
+        older = seeds.get((record["seed"], draw), {"metrics": []})["metrics"]
+        new = {_place(row) for row in record["metrics"]}
+        kept = [row for row in older if _place(row) not in new]
+        seeds[record["seed"], draw] = record | {"metrics": kept + record["metrics"]}
+    experiments = [list(seeds.values()) for seeds in groups.values()]
+    names = [(r[0]["dataset"], r[0]["solver"], r[0].get("variant"), r[0].get("rank")) for r in experiments]
+    for digest, experiment, name in zip(groups, experiments, names, strict=True):
+        if names.count(name) > 1:  # they differ in what a variant does not name: the data or a version
+            variant = f"{experiment[0].get('variant') or ''} #{digest[:6]}".strip()
+            experiment[:] = [record | {"variant": variant} for record in experiment]
+    return experiments
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row.get("layer"), row.get("n_clusters"), row["metric"]
+
+
+def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    first = experiment[0]
+    statuses = [record["status"] for record in experiment]
+    common = {
+        "dataset": first["dataset"],
+        "solver": first["solver"],
+        "variant": first.get("variant") or "",
+        "rank": first.get("rank"),
+        "status": ", ".join(f"{statuses.count(s)} {s}" for s in sorted(set(statuses))),
+    }
+    ran = [record for record in experiment if record["status"] != "failed"]
+    if not ran:
+        return [common | {"metric": "nmi", "n": 0}]
+    common["seconds"] = sum(record["seconds"] for record in ran) / len(ran)
+    with_objective = [record for record in ran if record.get("objective") is not None]
+    best = min(with_objective, key=lambda r: r["objective"])["seed"] if with_objective else None
+    values: dict[tuple[Any, ...], dict[int, float]] = {}
+    for record in ran:
+        for row in record["metrics"]:
+            if row["value"] is not None and math.isfinite(row["value"]):
+                values.setdefault(_place(row), {})[record["seed"]] = row["value"]
+    rows = []
+    for (layer, n_clusters, metric), by_seed in values.items():
+        scale = 100 if metric in PERCENT else 1
+        column = pd.Series(by_seed) * scale
+        row = common | {
+            "layer": layer,
+            "n_clusters": n_clusters,
+            "metric": metric,
+            "mean": column.mean(),
+            "sd": column.std(),
+            "n": len(column),
+            "best": column.get(best),
+        }
+        if metric == "nmi":
+            row["paper"] = papers.printed_nmi(first["dataset"], first["config"]["solver"], layer).get(n_clusters)
+            row["difference"] = None if row["paper"] is None else row["mean"] - row["paper"]
+        rows.append(row)
+    return rows
+
+
+def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
+    """For the terminal: a block a dataset, methods down, cluster counts across."""
+    return _blocks(table, records, metric, style="simple", line="\n", rule="# ")
+
+
+def markdown(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
+    return _blocks(table, records, metric, style="pipe", line="<br>", rule="## ") + "\n"
+
+
+def latex(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
+    return _blocks(table, records, metric, style="latex_booktabs", line=" ", rule="% ", note="% ") + "\n"
+
+
+def csv(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
+    """The long form, every metric."""
+    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+FORMATS: dict[str, Callable[..., str]] = {"text": text, "csv": csv, "md": markdown, "latex": latex}
+
+
+def _blocks(
+    table: pd.DataFrame,
+    records: Sequence[dict[str, Any]],
+    metric: str,
+    *,
+    style: str,
+    line: str,
+    rule: str,
+    note: str = "",
+) -> str:
+    blocks = []
+    for dataset, part in table.groupby("dataset", sort=True):
+        of_dataset = [record for record in records if record["dataset"] == dataset]
+        data = of_dataset[0]["data"]
+        classes = f", {data['classes']} classes" if data["classes"] else ", no labels"
+        head = f"{rule}{dataset}: {data['samples']} samples × {data['features']} features{classes}"
+        body = tabulate(_wide(part, metric, line), headers="keys", tablefmt=style, disable_numparse=True)
+        notes = "\n".join(f"{note}{sentence}" for sentence in _notes(part, of_dataset, metric))
+        blocks.append(f"{head}\n\n{body}\n\n{notes}")
+    return "\n\n".join(blocks)
+
+
+def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
+    """One dict a method, layer and variant: headings → cells."""
+    counts = sorted(part.loc[part["metric"] == metric, "n_clusters"].dropna().unique())
+    layered = (part["layer"].dropna() > 1).any()
+    rows = []
+    for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
+        error = method.loc[method["metric"] == "error", "mean"]
+        objective = method.loc[method["metric"] == "objective", "mean"]
+        for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
+            scored = method[(method["metric"] == metric) & (method["layer"] == layer).fillna(False)]
+            cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
+            rows.append(
+                {
+                    "solver": f"{solver}{line if line != ' ' else ' '}{variant}" if variant else str(solver),
+                    "rank": _number(rank, "d"),
+                    **({"layer": _number(layer, "d")} if layered else {}),
+                    **({f"k = {k}": cells.get(k, DASH) for k in counts} or {metric: DASH}),
+                    **(
+                        {} if counts else {"objective": _number(objective.squeeze() if len(objective) else None, ".6g")}
+                    ),
+                    "error": _number(error.iloc[0] if len(error) else None, ".4f"),
+                    "seconds": _number(method["seconds"].iloc[0], ".2f"),
+                    "runs": method["status"].iloc[0],
+                }
+            )
+    return rows
+
+
+def _cell(row: pd.Series, line: str) -> str:
+    sd = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.1f}"
+    cell = f"{row['mean']:.1f}{sd}"
+    if pd.notna(row["best"]) and row["n"] > 1:
+        cell += f" [{row['best']:.1f}]"
+    if pd.notna(row["paper"]):
+        cell += f"{line}({row['paper']:.1f}, {row['difference']:+.1f})"
+    return cell
+
+
+def _number(value: Any, spec: str) -> str:
+    return DASH if value is None or pd.isna(value) else format(int(value) if spec == "d" else value, spec)
+
+
+def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -> list[str]:
+    """What one must know to read the numbers."""
+    configs = [record["config"] for record in records]
+    unit = " in percent" if metric in PERCENT else ""
+    name = "NMI (arithmetic normaliser)" if metric == "nmi" else metric
+    notes = [
+        f"Cells: {name}{unit} of k-means with k clusters on the codes, mean ± standard deviation over seeds "
+        "[seed with the least objective].",
+        "Error: ‖X − reconstruction‖/‖X‖. Seconds: of the fit, per seed.",
+    ]
+    if part["paper"].notna().any():
+        notes.insert(1, "In parentheses: the number that the WNNF paper prints, and ours minus it.")
+    said = {
+        "K-means": [
+            f"{e.get('n_init')} starts, {'least inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
+            for e in (config["evaluator"] for config in configs)
+        ],
+        "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
+        "Numbers": [config["dtype"] for config in configs],
+        "Seeds": [", ".join(map(str, sorted({record["seed"] for record in records})))],
+    }
+    return notes + [f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items()]

@@ -1,0 +1,220 @@
+"""What every solver promises, claim by claim, for every YAML in configs/solver and both dtypes."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from nmfbench import config
+from nmfbench.errors import ConfigError, DataError, NotApplicable
+from nmfbench.fitting import DTYPES, fit
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping
+
+SOLVERS = config.options("solver")
+RANK = 4
+
+pytestmark = [pytest.mark.parametrize("name", SOLVERS)]
+dtypes = pytest.mark.parametrize("dtype", sorted(DTYPES))
+
+
+def build(name: str, rank: int = RANK) -> Solver:
+    """The solver as its YAML has it."""
+    node = config.defaults("solver", name)
+    return config.build({k: rank if v == "${rank}" else v for k, v in node.items()}, Solver, "solver")
+
+
+def run(name: str, X: np.ndarray, *, max_iter: int = 20, rank: int = RANK, **options):
+    stopping = Stopping(max_iter=max_iter, tol=0, check_every=1)
+    return fit(build(name, rank), X, stopping=stopping, **({"seeds": [3], "dtype": "float64"} | options))
+
+
+def test_yaml_lists_exactly_the_fields_of_its_class(name: str) -> None:
+    listed = config.defaults("solver", name)
+    del listed["_target_"]
+    assert list(listed) == [f.name for f in fields(build(name))]
+
+
+def test_yaml_gives_the_defaults_of_its_class(name: str) -> None:
+    solver = build(name)
+    listed = config.defaults("solver", name)
+    for field in fields(solver):
+        if field.name != "rank":
+            assert listed[field.name] == field.default, field.name
+
+
+def test_yaml_opens_with_a_line_that_describes_it(name: str) -> None:
+    assert len(config.describe("solver", name)) > 10
+
+
+def test_docstring_gives_the_problem_first(name: str) -> None:
+    assert type(build(name)).__doc__.startswith(("min ", "Nothing is minimised"))
+
+
+@dtypes
+def test_factors_keep_the_dtype_and_have_the_shapes_of_the_problem(name: str, dtype: str, X: np.ndarray) -> None:
+    (result,) = run(name, X, dtype=dtype)
+    m, n = X.shape
+    assert all(factor.dtype == DTYPES[dtype] for factor in result.factorization.factors.values())
+    assert all(codes.ndim == 2 and codes.shape[1] == n for codes in result.factorization.codes)
+    assert result.factorization.reconstruct().shape == (m, n)
+    for factor in result.factorization.factors.values():
+        assert factor.ndim == 2
+
+
+@dtypes
+def test_same_seed_gives_the_same_numbers(name: str, dtype: str, X: np.ndarray) -> None:
+    first, second = (run(name, X, dtype=dtype)[0] for _ in range(2))
+    assert first.objective == second.objective
+    for a, b in zip(first.factorization.codes, second.factorization.codes, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_restart_in_a_batch_equals_the_run_alone(name: str, X: np.ndarray) -> None:
+    batch = run(name, X, max_iter=50, seeds=[7, 3, 11])
+    for result in batch:
+        (alone,) = run(name, X, max_iter=50, seeds=[result.seed])
+        assert result.objective == pytest.approx(alone.objective, rel=1e-6)
+        for a, b in zip(result.factorization.codes, alone.factorization.codes, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+
+
+def test_seeds_differ_unless_the_method_draws_nothing(name: str, X: np.ndarray) -> None:
+    a, b = run(name, X, seeds=[0, 1])
+    same = all(torch.equal(c, d) for c, d in zip(a.factorization.codes, b.factorization.codes, strict=True))
+    assert same == build(name).direct
+
+
+@dtypes
+def test_factors_are_nonnegative_where_the_method_says_so(name: str, dtype: str, X: np.ndarray) -> None:
+    (result,) = run(name, X, dtype=dtype)
+    claim = build(name).nonnegative
+    if claim == "all":
+        assert all((factor >= 0).all() for factor in result.factorization.factors.values())
+    if claim in ("all", "codes"):
+        assert all((codes >= 0).all() for codes in result.factorization.codes)
+
+
+@dtypes
+def test_objective_of_a_monotone_method_never_rises(name: str, dtype: str, X: np.ndarray) -> None:
+    if not build(name).monotone:
+        pytest.skip(f"{name} does not claim it")
+    objectives = np.array([objective for _, objective, _ in run(name, X, max_iter=100, dtype=dtype)[0].history])
+    slack = {"float32": 1e-5, "float64": 1e-10}[dtype]
+    assert (np.diff(objectives) <= slack * objectives[:-1]).all()
+
+
+def test_objective_falls_from_its_start(name: str, X: np.ndarray) -> None:
+    history = run(name, X, max_iter=300)[0].history
+    assert history[-1][1] < history[0][1] or build(name).direct
+
+
+def test_objective_is_one_finite_number_a_restart(name: str, X: np.ndarray) -> None:
+    solver, problem = build(name), Problem(torch.from_numpy(X))
+    factorization = next(solver.iterates(problem, Streams([0, 1, 2])))
+    objective = solver.objective(problem, factorization)
+    assert objective.shape == (3,) and objective.isfinite().all()
+
+
+def test_fit_leaves_X_and_the_global_generators_alone(name: str, X: np.ndarray) -> None:
+    before = X.copy()
+    torch.manual_seed(0)
+    np.random.seed(0)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    run(name, X)
+    assert np.array_equal(X, before)
+    assert torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
+
+
+def test_negative_entries_are_refused_unless_the_method_accepts_them(name: str, X: np.ndarray) -> None:
+    X[2, 5] = -0.5
+    if build(name).accepts_negative:
+        assert np.isfinite(run(name, X)[0].objective)
+    else:
+        with pytest.raises(NotApplicable, match=r"-0\.5"):
+            run(name, X)
+
+
+@dtypes
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_entries_that_are_not_finite_are_refused_with_their_place(
+    name: str, dtype: str, bad: float, X: np.ndarray
+) -> None:
+    X[2, 5] = bad
+    X[7, 1] = bad
+    with pytest.raises(DataError, match=r"2 entries.*feature 2, sample 5"):
+        run(name, X, dtype=dtype)
+
+
+EDGES = {
+    "a zero row": lambda X: X * (np.arange(13) != 4)[:, None],
+    "a zero column": lambda X: X * (np.arange(29) != 4),
+    "zero rows and columns": lambda X: X * (np.arange(13) % 3 > 0)[:, None] * (np.arange(29) % 3 > 0),
+    "one sample": lambda X: X[:, :1],
+    "one feature": lambda X: X[:1],
+    "all zero": lambda X: X * 0,
+    "constant": lambda X: X * 0 + 0.7,
+    "a single non-zero": lambda X: (np.arange(13 * 29) == 40).reshape(13, 29) * 1.0,
+}
+
+
+@dtypes
+@pytest.mark.parametrize("rank", [1, RANK])
+@pytest.mark.parametrize("edge", EDGES)
+def test_degenerate_data_gives_finite_factors_or_a_clear_refusal(
+    name: str, edge: str, rank: int, dtype: str, X: np.ndarray
+) -> None:
+    try:
+        (result,) = run(name, EDGES[edge](X), rank=rank, dtype=dtype, max_iter=30)
+    except NotApplicable as refusal:
+        assert len(str(refusal)) > 20
+        return
+    assert result.status in ("max_iter", "converged") and np.isfinite(result.objective)
+    tensors = [*result.factorization.factors.values(), *result.factorization.codes, result.factorization.reconstruct()]
+    assert all(tensor.isfinite().all() for tensor in tensors)
+
+
+@pytest.mark.parametrize("rank", [0, -1])
+def test_rank_below_one_is_refused(name: str, rank: int) -> None:
+    if "rank" not in config.defaults("solver", name):
+        pytest.skip(f"{name} has no rank")
+    with pytest.raises(ConfigError, match=f"rank must be at least 1, got {rank}"):
+        build(name, rank)
+
+
+@pytest.mark.parametrize("rank", [1.5, "many", True])
+def test_rank_that_is_no_integer_is_refused(name: str, rank: object) -> None:
+    if "rank" not in config.defaults("solver", name):
+        pytest.skip(f"{name} has no rank")
+    with pytest.raises(ConfigError, match=r"solver\.rank"):
+        build(name, rank)  # type: ignore[arg-type]
+
+
+def test_rank_above_the_sides_of_X_runs_or_is_refused_with_the_limit(name: str, X: np.ndarray) -> None:
+    try:
+        (result,) = run(name, X, rank=20)
+    except NotApplicable as refusal:
+        assert "13" in str(refusal) and "20" in str(refusal)
+    else:
+        assert np.isfinite(result.objective)
+
+
+@pytest.mark.parametrize("kind", ["int32", "uint8", "bool", "float16", "float32"])
+def test_real_numbers_of_any_kind_are_cast(name: str, kind: str, X: np.ndarray) -> None:
+    cast = (X * 9).astype(kind)
+    (given,), (plain,) = run(name, cast), run(name, cast.astype(np.float64))
+    assert given.objective == plain.objective
+
+
+@pytest.mark.parametrize("kind", ["complex128", "object", "U8"])
+def test_what_is_no_real_number_is_refused(name: str, kind: str, X: np.ndarray) -> None:
+    with pytest.raises(ConfigError, match="real numbers"):
+        run(name, X.astype(kind))
+
+
+def test_sparse_X_is_refused_with_the_memory_it_would_take(name: str, X: np.ndarray) -> None:
+    from scipy.sparse import csr_array
+
+    with pytest.raises(ConfigError, match=r"sparse.*MiB"):
+        run(name, csr_array(X))
