@@ -141,21 +141,14 @@ def check_finite(name: str, X: np.ndarray) -> None:
         )
 
 
-def find(*candidates: str) -> Path | None:
-    """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR."""
-    folders = [Path(os.environ["NMFBENCH_DATA"])] if os.environ.get("NMFBENCH_DATA") else []
-    for folder in [*folders, DATA_DIR]:
-        for candidate in candidates:
-            if (folder / candidate).exists():
-                return folder / candidate
-    return None
-
-
 def require(name: str, hint: str, *candidates: str) -> Path:
-    """`find`, or DataMissing that names the places looked at and says (``hint``) where to get the data."""
-    path = find(*candidates)
-    if path is None:
-        places = [os.environ["NMFBENCH_DATA"]] if os.environ.get("NMFBENCH_DATA") else []
-        looked = " or ".join(str(Path(place) / candidates[0]) for place in [*places, DATA_DIR])
-        raise DataMissing(f"{name} is not here (looked for {looked}). {hint}")
-    return path
+    """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR.
+
+    Raises DataMissing that names the places looked at and says (``hint``) where to get the data.
+    """
+    own = os.environ.get("NMFBENCH_DATA")
+    places = [folder / candidate for folder in ([Path(own)] if own else []) + [DATA_DIR] for candidate in candidates]
+    for place in places:
+        if place.exists():
+            return place
+    raise DataMissing(f"{name} is not here (looked for {' and '.join(map(str, places))}). {hint}")

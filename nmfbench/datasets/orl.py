@@ -1,0 +1,40 @@
+"""The ORL faces at full resolution."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nmfbench.datasets import base
+from nmfbench.errors import DataError
+
+HEIGHT, WIDTH = 112, 92
+HEADER = b"P5\n92 112\n255\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ORL(base.Loader):
+    """400 faces of 40 people, 112 × 92 grey pixels in row-major order: X (10304, 400), 0 to 255 before scaling.
+
+    Samples run s1/1, s1/2, … s40/10; the label is the person. Olivetti Research Laboratory; Samaria & Harter (1994).
+    """
+
+    def read(self) -> base.Dataset:
+        hint = "It ships with nmfbench; the official archive att_faces.zip, unpacked there, does as well."
+        folder = base.require("orl", hint, "orl/att_faces")
+        faces = [_pixels(folder / f"s{person}" / f"{k}.pgm") for person in range(1, 41) for k in range(1, 11)]
+        return base.Dataset("orl", np.stack(faces, axis=1), np.repeat(np.arange(40), 10), (HEIGHT, WIDTH))
+
+
+def _pixels(path: Path) -> np.ndarray:
+    """(10304,) uint8. Raises DataError that names the file."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"orl: {path} cannot be read ({error.strerror}); the set is 40 folders s1 … s40 of 10") from error
+    if not content.startswith(HEADER) or len(content) != len(HEADER) + HEIGHT * WIDTH:
+        raise DataError(
+            f"orl: {path} is not a whole 92 × 112 PGM file of {len(HEADER) + HEIGHT * WIDTH} bytes "
+            f"({len(content)} bytes); restore it"
+        )
+    return np.frombuffer(content, np.uint8, offset=len(HEADER))

@@ -1,0 +1,44 @@
+"""Planted clusters of any size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmfbench.datasets import base
+from nmfbench.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(base.Loader):
+    """X = WH + noise · E with one component a class: X (n_features, n_samples) ≥ 0.
+
+    W (n_features, n_classes) and E are uniform on [0, 1). A sample loads uniformly on [½, 1) on its own class's
+    component and on [0, overlap) on the others. Class sizes differ by one at most; samples are shuffled. ``seed``
+    draws the data and has nothing to do with the seeds of a fit.
+    """
+
+    n_features: int = 100
+    n_samples: int = 300
+    n_classes: int = 5
+    overlap: float = 0.2
+    noise: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("n_features", "n_samples", "n_classes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("overlap", "noise", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be nonnegative, got {getattr(self, name)}")
+        if self.n_classes > self.n_samples:
+            raise ConfigError(f"n_classes must be at most n_samples = {self.n_samples}, got {self.n_classes}")
+
+    def read(self) -> base.Dataset:
+        rng = np.random.default_rng(self.seed)
+        y = rng.permutation(np.arange(self.n_samples) % self.n_classes)
+        W = rng.uniform(size=(self.n_features, self.n_classes))
+        H = rng.uniform(0, self.overlap, (self.n_classes, self.n_samples))
+        H[y, np.arange(self.n_samples)] = rng.uniform(0.5, 1, self.n_samples)
+        return base.Dataset("synthetic", W @ H + self.noise * rng.uniform(size=(self.n_features, self.n_samples)), y)
