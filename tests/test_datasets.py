@@ -194,7 +194,7 @@ def test_scaling_does_what_its_name_says_and_is_recorded(scaling, check) -> None
 
 
 def test_unknown_scaling_is_refused() -> None:
-    with pytest.raises(ConfigError, match="scaling must be one of none, max, .* got 'log'"):
+    with pytest.raises(ConfigError, match=r"scaling must be one of none, max, .* got 'log'"):
         load_dataset("digits", scaling="log")
 
 
@@ -314,7 +314,7 @@ def test_sparse_file_is_refused_with_its_dense_size(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "s.mat", {"fea": scipy.sparse.eye(1024, format="csc")})
     scipy.sparse.save_npz(tmp_path / "s.npz", scipy.sparse.eye(1024, format="csr"))
     for name in ("s.mat", "s.npz"):
-        with pytest.raises(DataError, match="sparse.*8 MiB"):
+        with pytest.raises(DataError, match=r"sparse.*8 MiB"):
             load_dataset("file", path=str(tmp_path / name))
 
 
