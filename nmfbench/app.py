@@ -294,11 +294,10 @@ def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: s
     if records:
         frame = tables.frame(records)
         print(tables.text(frame, records))
-        name = experiment or _slug(jobs)
-        for suffix in ("csv", "md"):
-            path = jobs[0].store.root / "tables" / f"{name}.{suffix}"
-            results.write_text(path, tables.FORMATS[suffix](frame, records))
-        print(f"\nwritten to {path.with_suffix('')}.csv and .md")
+        path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
+        results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
+        results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
+        print(f"\nwritten to {path}.csv and .md")
     return _closing(jobs, skipped, interrupted)
 
 
@@ -378,6 +377,7 @@ def _record(job: Job, outcome: runner.Outcome, environment: dict[str, Any]) -> R
         "solver": job.config["solver"]["name"],
         "variant": job.variant,
         "rank": job.config["solver"].get("rank"),
+        "footnote": job.solver.footnote,
         "seed": outcome.seed,
         **fit,
         "metrics": outcome.fit["metrics"] + outcome.metrics,

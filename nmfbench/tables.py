@@ -69,7 +69,7 @@ def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]
     names = [(r[0]["dataset"], r[0]["solver"], r[0].get("variant"), r[0].get("rank")) for r in experiments]
     for digest, experiment, name in zip(groups, experiments, names, strict=True):
         if names.count(name) > 1:  # they differ in what a variant does not name: the data or a version
-            variant = f"{experiment[0].get('variant') or ''} #{digest[:6]}".strip()
+            variant = f"{experiment[0].get('variant') or ''} id={digest[:6]}".strip()
             experiment[:] = [record | {"variant": variant} for record in experiment]
     return experiments
 
@@ -93,7 +93,9 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [common | {"metric": "nmi", "n": 0}]
     common["seconds"] = sum(record["seconds"] for record in ran) / len(ran)
     with_objective = [record for record in ran if record.get("objective") is not None]
-    best = min(with_objective, key=lambda r: r["objective"])["seed"] if with_objective else None
+    # A direct method reaches the same objective from every seed: none is best.
+    differ = len(with_objective) == 1 or len({record["objective"] for record in with_objective}) > 1
+    best = min(with_objective, key=lambda r: r["objective"])["seed"] if differ else None
     values: dict[tuple[Any, ...], dict[int, float]] = {}
     for record in ran:
         for row in record["metrics"]:
@@ -125,7 +127,7 @@ def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "
 
 
 def markdown(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
-    return _blocks(table, records, metric, style="pipe", line="<br>", rule="## ") + "\n"
+    return _blocks(table, records, metric, style="pipe", line="<br>", rule="## ", note="- ") + "\n"
 
 
 def latex(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
@@ -135,6 +137,11 @@ def latex(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = 
 def csv(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
     """The long form, every metric."""
     return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def csv_file(table: pd.DataFrame, records: Sequence[dict[str, Any]]) -> str:
+    """The long form behind a header of `#` lines that say how it was made: pandas.read_csv(…, comment="#")."""
+    return "".join(f"# {line}\n" for line in provenance(records)) + csv(table, records)
 
 
 FORMATS: dict[str, Callable[..., str]] = {"text": text, "csv": csv, "md": markdown, "latex": latex}
@@ -184,7 +191,7 @@ def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
                     ),
                     "error": _number(error.iloc[0] if len(error) else None, ".4f"),
                     "seconds": _number(method["seconds"].iloc[0], ".2f"),
-                    "runs": method["status"].iloc[0],
+                    "ended": method["status"].iloc[0],
                 }
             )
     return rows
@@ -215,7 +222,12 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
         "Error: ‖X − reconstruction‖/‖X‖. Seconds: of the fit, per seed.",
     ]
     if part["paper"].notna().any():
-        notes.insert(1, "In parentheses: the number that the WNNF paper prints, and ours minus it.")
+        notes.insert(
+            1,
+            "In parentheses: the number that the WNNF paper prints, for a rank, scaling and number of steps that it does "
+            "not print, and ours minus it.",
+        )
+    notes += [f"{note}." for note in dict.fromkeys(record.get("footnote") for record in records) if note]
     said = {
         "K-means": [
             f"{e.get('n_init')} starts, {'least inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
@@ -223,6 +235,26 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
         ],
         "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
         "Numbers": [config["dtype"] for config in configs],
-        "Seeds": [", ".join(map(str, sorted({record["seed"] for record in records})))],
     }
-    return notes + [f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items()]
+    return [
+        *notes,
+        *(f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items()),
+        *provenance(records),
+    ]
+
+
+def provenance(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Commit, date, machine and seeds of these records, in sentences."""
+    made = [record["environment"] for record in records]
+
+    def all_of(*keys: str) -> str:
+        return " | ".join(dict.fromkeys(" ".join(str(e.get(key)) for key in keys) for e in made))
+
+    commits = dict.fromkeys(f"{str(e.get('commit'))[:10]}{' with changes' if e.get('dirty') else ''}" for e in made)
+    days = sorted({str(e.get("date"))[:10] for e in made})
+    return [
+        f"Made by nmfbench {all_of('nmfbench')} (commit {' | '.join(commits)}), "
+        f"{' to '.join(days[:1] + days[1:][-1:])}, torch {all_of('torch')}, scikit-learn {all_of('scikit-learn')}.",
+        f"Machine: {all_of('cpu')}, {all_of('device')}, threads: {all_of('threads')}.",
+        f"Seeds: {', '.join(map(str, sorted({record['seed'] for record in records})))}.",
+    ]

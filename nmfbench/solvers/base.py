@@ -63,6 +63,11 @@ class Solver(ABC):
         """Does the objective never rise from one iteration to the next, up to rounding?"""
         return False
 
+    @property
+    def footnote(self) -> str:
+        """What a reader of a table must know of this method; empty: nothing."""
+        return ""
+
     @abstractmethod
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
         """Yield the start, and then the factorization after each sweep over all blocks (or each epoch).

@@ -82,6 +82,14 @@ class WNNF(Solver):
         if self.curriculum < 0:
             raise ConfigError(f"curriculum must be a number of epochs, 0 or more, got {self.curriculum}")
 
+    @property
+    def footnote(self) -> str:
+        size = "all samples" if self.batch_size is None else f"{self.batch_size} samples"
+        return (
+            f"wnnf descends the {self.loss_reduction} over batches of {size} of the loss summed over features, with λ as "
+            f"{self.reading}; the paper's (9) sums over all samples, so here the batch size weighs λ"
+        )
+
     def eta_at(self, epoch: int) -> float:
         left = max(0.0, 1 - epoch / self.curriculum) if self.curriculum else 0.0
         return self.eta + (1 - self.eta) * left
