@@ -224,8 +224,8 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     if part["paper"].notna().any():
         notes.insert(
             1,
-            "In parentheses: the number that the WNNF paper prints, for a rank, scaling and number of steps that it does "
-            "not print, and ours minus it.",
+            "In parentheses: the number that the WNNF paper prints, and ours minus it. "
+            "The paper prints no rank, scaling or number of steps.",
         )
     notes += [f"{note}." for note in dict.fromkeys(record.get("footnote") for record in records) if note]
     said = {

@@ -86,8 +86,8 @@ class WNNF(Solver):
     def footnote(self) -> str:
         size = "all samples" if self.batch_size is None else f"{self.batch_size} samples"
         return (
-            f"wnnf descends the {self.loss_reduction} over batches of {size} of the loss summed over features, with λ as "
-            f"{self.reading}; the paper's (9) sums over all samples, so here the batch size weighs λ"
+            f"wnnf descends the {self.loss_reduction} over batches of {size} of the loss summed over features, "
+            f"with λ as {self.reading}; the paper's (9) sums over all samples, so here the batch size weighs λ"
         )
 
     def eta_at(self, epoch: int) -> float:
