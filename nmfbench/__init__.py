@@ -4,8 +4,8 @@ import importlib
 import os
 from typing import Any
 
-# OpenMP's threads wait for each other by spinning, unless told otherwise before torch is imported. On a machine that has
-# other work to do, a spinning thread keeps the one it waits for from its core: a fit of 0.1 s took 17 s on two busy cores.
+# OpenMP's threads wait for each other by spinning, unless told otherwise before torch is imported. On a machine that
+# has other work to do, a spinning thread keeps the one it waits for from its core: a fit of 0.1 s took 17 s.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
