@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,10 +19,10 @@ from nmfbench.config import CONFIG_DIR, build, nearest, structured
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator
-from nmfbench.fitting import DTYPES, check_device
+from nmfbench.fitting import DTYPES, check_device, place
 from nmfbench.progress import FitProgress, say
 from nmfbench.results import Record, Store
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.solvers.base import Solver, Stopping
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,7 @@ def _job(one: Composed) -> Job:
     if "rank" in solver_node and solver_node["rank"] is None:
         raise ConfigError(f"rank must be given: {dataset.name} has no labels to count classes by; add rank=…")
     solver = build(solver_node, Solver, "solver")
-    solver.check(Problem(torch.as_tensor(dataset.X), dataset.shape))
+    solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
 
     evaluator_node = _plain(one.config, "evaluator")
     if evaluator_node.get("n_clusters", ()) is None and dataset.n_classes is not None:

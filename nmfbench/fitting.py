@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.factorization import Factorization
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.sparse import SparseMatrix
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -62,19 +64,18 @@ def fit(
     stopping: Stopping | None = None,
     dtype: str = "float32",
     device: str = "cpu",
-    shape: tuple[int, ...] | None = None,
     on_look: Callable[[Look], None] | None = None,
 ) -> list[FitResult]:
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
-    X is a (m features, n samples) array of real numbers (``shape``: the image shape of a sample). ``stopping``
+    X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one. ``stopping``
     replaces the solver's own rule. Raises ConfigError or NotApplicable for what the solver cannot take, DataError
     for NaN or infinite entries. An error inside the solver is raised when there is one seed; among several, the
     seeds are run again one by one and those that fail have ``status == "failed"``.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must be distinct and at least one, got {list(seeds)}")
-    problem = Problem(_place(X, dtype, check_device(device)), shape)
+    problem = X if isinstance(X, Problem) else place(X, dtype, device)
     solver.check(problem)
     rule = stopping or solver.stopping
     try:
@@ -114,31 +115,32 @@ def check_device(device: str) -> torch.device:
     return found
 
 
-def _place(X: Any, dtype: str, device: torch.device) -> Tensor:
+def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int, ...] | None = None) -> Problem:
+    """The problem of factorizing X, on its device and in its dtype; sparse X stays sparse.
+
+    ``shape`` is the image shape of a sample. Raises ConfigError for what is no real matrix, DataError for NaN or
+    infinite entries, with the place of the first.
+    """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    if hasattr(X, "tocsr"):
-        m, n = X.shape
-        size = m * n * DTYPES[dtype].itemsize / 2**20
-        raise ConfigError(f"sparse X is not supported; X.toarray() would take {size:,.0f} MiB")
-    if not isinstance(X, Tensor):
+    on, kind = check_device(device), DTYPES[dtype]
+    if not isinstance(X, Tensor) and not issparse(X):
         X = np.asarray(X)
-        if X.dtype.kind not in "buif":
-            raise ConfigError(f"X must hold real numbers, got dtype {X.dtype}")
-        X = torch.from_numpy(np.ascontiguousarray(X))
-    if X.is_complex():
+    if X.is_complex() if isinstance(X, Tensor) else X.dtype.kind not in "buif":
         raise ConfigError(f"X must hold real numbers, got dtype {X.dtype}")
     if X.ndim != 2 or 0 in X.shape:
         raise ConfigError(f"X must be a matrix with at least one feature and one sample, got shape {tuple(X.shape)}")
-    placed: Tensor = X.to(device, DTYPES[dtype])
-    bad = ~placed.isfinite()
+    if issparse(X):
+        placed: Any = SparseMatrix.of(X, kind, on)
+        values = placed.values
+    else:
+        placed = values = torch.as_tensor(X if isinstance(X, Tensor) else np.ascontiguousarray(X)).to(on, kind)
+    bad = ~values.isfinite()
     if bad.any():
-        feature, sample = bad.nonzero()[0].tolist()
-        raise DataError(
-            f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, "
-            f"the first at feature {feature}, sample {sample} (counted from 0)"
-        )
-    return placed
+        first = bad.nonzero()[0].tolist()
+        where = f", the first at feature {first[0]}, sample {first[1]} (counted from 0)" if len(first) == 2 else ""
+        raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}{where}")
+    return Problem(placed, shape)
 
 
 class _Clock:

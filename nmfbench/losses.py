@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from nmfbench.factorization import Factorization
+from nmfbench.sparse import SparseMatrix, kullback_leibler, squared_distance
+
 
 def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
     """Σ d_β(x, v): ½(x−v)² at β = 2, Kullback–Leibler at 1, Itakura–Saito at 0. Févotte & Idier (2011), eq. (2).
@@ -21,7 +24,18 @@ def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
     return d.sum((-2, -1))
 
 
-def relative_error(X: Tensor, V: Tensor) -> Tensor:
-    """‖X − V‖ / ‖X‖ in the Frobenius norm; the plain norm of the residual where X is zero."""
-    norm = torch.linalg.matrix_norm(X)
-    return torch.linalg.matrix_norm(X - V) / torch.where(norm == 0, torch.ones_like(norm), norm)
+def of_product(X: Tensor | SparseMatrix, W: Tensor, H: Tensor, beta: float, floor: float) -> Tensor:
+    """D_β(X, WH), (S,); WH is kept at or above ``floor`` where a power or logarithm of it is taken."""
+    if isinstance(X, SparseMatrix):
+        distance = squared_distance(X, W, H) / 2 if beta == 2 else kullback_leibler(X, W, H, floor)
+        return distance.to(W.dtype)
+    return beta_divergence(X, W @ H if beta == 2 else (W @ H).clamp(min=floor), beta)
+
+
+def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:
+    """‖X − reconstruction‖/‖X‖ in the Frobenius norm, of one restart; the plain norm of the residual if X is zero."""
+    if isinstance(X, SparseMatrix):
+        norm, residual = X.values.norm(), squared_distance(X, *factorization.factors.values()).sqrt()
+    else:
+        norm, residual = X.norm(), (X - factorization.reconstruct()).norm()
+    return (residual / norm if norm > 0 else residual).item()

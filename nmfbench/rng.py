@@ -24,7 +24,7 @@ class Streams:
     def uniform(self, name: str, shape: tuple[int, ...], like: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
         """(S, *shape), uniform on [low, high). Drawn in float64 so that a seed means the same start in every dtype."""
         draws = np.stack([generator.uniform(low, high, shape) for generator in self(name)])
-        return torch.from_numpy(draws).to(like)
+        return torch.from_numpy(draws).to(like.device, like.dtype)
 
 
 def integer(name: str, seed: int) -> int:

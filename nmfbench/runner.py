@@ -14,8 +14,8 @@ import torch
 from nmfbench import evaluators, losses
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import Evaluator
-from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit
-from nmfbench.solvers.base import Solver, Stopping
+from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
+from nmfbench.solvers.base import Problem, Solver, Stopping
 
 
 @dataclass
@@ -47,21 +47,13 @@ def run(
         torch.set_num_threads(threads)
     for batch in _batches(seeds, dataset.X.shape, dtype, device):
         try:
-            results = fit(
-                solver,
-                dataset.X,
-                seeds=batch,
-                stopping=stopping,
-                dtype=dtype,
-                device=device,
-                shape=dataset.shape,
-                on_look=on_look,
-            )
+            problem = place(dataset.X, dtype, device, dataset.shape)
+            results = fit(solver, problem, seeds=batch, stopping=stopping, on_look=on_look)
         except Exception as error:  # alone in its batch, or all of it at once: the next batch may still be fine
             yield from (failed(seed, error) for seed in batch)
             continue
         for result in results:
-            yield _measure(result, dataset, evaluator)
+            yield _measure(result, problem, dataset, evaluator)
 
 
 def failed(seed: int, error: Exception) -> Outcome:
@@ -105,18 +97,16 @@ def _summary(result: FitResult) -> dict[str, Any]:
     }
 
 
-def _measure(result: FitResult, dataset: Dataset, evaluator: Evaluator) -> Outcome:
+def _measure(result: FitResult, problem: Problem, dataset: Dataset, evaluator: Evaluator) -> Outcome:
     summary = _summary(result)
     if result.factorization is None:
         return Outcome(result.seed, summary)
     factorization = result.factorization
     try:
         codes = [H.cpu().numpy() for H in factorization.codes]
-        V = factorization.reconstruct()
-        residual = losses.relative_error(torch.as_tensor(dataset.X).to(V), V).item()
         factors = {name: factor.cpu().numpy() for name, factor in factorization.factors.items()}
         summary["metrics"] = [
-            {"metric": "error", "value": residual},
+            {"metric": "error", "value": losses.relative_error(problem.X, factorization)},
             {"metric": "objective", "value": result.objective},
             *evaluators.factor_measures(factors),
         ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from sklearn.decomposition import NMF
 from sklearn.decomposition._nmf import _initialize_nmf
@@ -12,6 +13,7 @@ from nmfbench.fitting import fit
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Stopping
 from nmfbench.solvers.mu import MultiplicativeNMF
+from nmfbench.sparse import SparseMatrix
 
 
 def factors_after(solver: MultiplicativeNMF, X: np.ndarray, sweeps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,3 +122,24 @@ def test_seed_gives_the_same_start_whatever_the_method_the_order_and_the_dtype(X
     single = Streams([5]).uniform("W", (13, 4), torch.zeros(1))
     double = Streams([5]).uniform("W", (13, 4), torch.zeros(1, dtype=torch.float64))
     torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_sparse_X_gives_what_dense_X_gives_restart_by_restart(beta: float, X: np.ndarray) -> None:
+    X[X < 0.7] = 0
+    X[3], X[:, 7] = 0, 0
+    solver, options = MultiplicativeNMF(rank=4, beta=beta), {"stopping": Stopping(max_iter=60), "dtype": "float64"}
+    sparse = fit(solver, scipy.sparse.csr_array(X), seeds=[2, 5], **options)
+    for result, dense in zip(sparse, fit(solver, X, seeds=[2, 5], **options), strict=True):
+        (alone,) = fit(solver, scipy.sparse.csr_array(X), seeds=[result.seed], **options)
+        assert result.objective == pytest.approx(dense.objective, rel=1e-9)
+        torch.testing.assert_close(result.factorization.W, dense.factorization.W, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(result.factorization.H, alone.factorization.H, rtol=1e-6, atol=1e-9)
+        error = losses.relative_error(SparseMatrix.of(scipy.sparse.csr_array(X), torch.float64), result.factorization)
+        assert error == pytest.approx(losses.relative_error(torch.from_numpy(X), dense.factorization), rel=1e-9)
+
+
+@pytest.mark.parametrize("solver", [MultiplicativeNMF(rank=4, beta=1.5), MultiplicativeNMF(rank=4, init="nndsvda")])
+def test_sparse_X_is_refused_where_WH_or_a_dense_svd_would_be_needed(solver: MultiplicativeNMF, X: np.ndarray) -> None:
+    with pytest.raises(NotApplicable, match=r"sparse.*dataset\.dense=true"):
+        fit(solver, scipy.sparse.csr_array(X))

@@ -5,6 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csc_array
 
 from nmfbench import config
 from nmfbench.errors import ConfigError, DataError, NotApplicable
@@ -213,8 +214,12 @@ def test_what_is_no_real_number_is_refused(name: str, kind: str, X: np.ndarray) 
         run(name, X.astype(kind))
 
 
-def test_sparse_X_is_refused_with_the_memory_it_would_take(name: str, X: np.ndarray) -> None:
-    from scipy.sparse import csr_array
-
-    with pytest.raises(ConfigError, match=r"sparse.*MiB"):
-        run(name, csr_array(X))
+def test_sparse_X_is_used_as_it_is_or_refused_with_the_memory_it_would_take(name: str, X: np.ndarray) -> None:
+    X[X < 0.6] = 0
+    if build(name).accepts_sparse:
+        (sparse,), (dense,) = run(name, csc_array(X)), run(name, X)
+        assert sparse.objective == pytest.approx(dense.objective, rel=1e-9)
+        torch.testing.assert_close(sparse.factorization.reconstruct(), dense.factorization.reconstruct())
+    else:
+        with pytest.raises(NotApplicable, match=r"sparse.*MiB: dataset\.dense=true"):
+            run(name, csc_array(X))

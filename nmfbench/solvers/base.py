@@ -10,6 +10,7 @@ from torch import Tensor
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.factorization import Factorization
 from nmfbench.rng import Streams
+from nmfbench.sparse import SparseMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,15 @@ class Stopping:
 class Problem:
     """What a solver may see. X is (m features, n samples) on the device and in the dtype of the fit.
 
-    ``shape`` is the image shape of a sample (height, width), None when samples are not images.
+    X is a SparseMatrix where the data is sparse and the solver accepts that. ``shape`` is the image shape of a sample
+    (height, width), None when samples are not images. ``labels`` (n,) and the mask ``labelled`` (n,) of those that may
+    be used are there for solvers that declare `uses_labels` alone.
     """
 
     X: Tensor
     shape: tuple[int, ...] | None = None
+    labels: Tensor | None = None
+    labelled: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,13 @@ class Solver(ABC):
     accepts_negative: ClassVar[bool] = False
     direct: ClassVar[bool] = False
     """Solved in one step: a stopping rule means nothing to it."""
+    uses_labels: ClassVar[bool] = False
+    """Semi-supervised: sees the labels of the samples in the mask, and is scored on the others."""
+
+    @property
+    def accepts_sparse(self) -> bool:
+        """Can it take a SparseMatrix for X?"""
+        return False
 
     @property
     def monotone(self) -> bool:
@@ -82,6 +94,13 @@ class Solver(ABC):
 
     def check(self, problem: Problem) -> None:
         """Raise NotApplicable when this method cannot take this problem. Called before a fit."""
+        if isinstance(problem.X, SparseMatrix) and not self.accepts_sparse:
+            m, n = problem.X.shape
+            size = m * n * problem.X.dtype.itemsize / 2**20
+            raise NotApplicable(
+                f"{type(self).__name__} with these settings needs a dense X, and X is sparse; "
+                f"dense it takes {size:,.0f} MiB: dataset.dense=true forces that"
+            )
         lowest = problem.X.min().item()
         if lowest < 0 and not self.accepts_negative:
             raise NotApplicable(

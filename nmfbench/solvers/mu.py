@@ -12,6 +12,7 @@ from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.factorization import Factorization, Product
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.sparse import SparseMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,11 @@ class MultiplicativeNMF(Solver):
         return self.beta == 2 or self.lam == 0
 
     @property
+    def accepts_sparse(self) -> bool:
+        # The other divergences need WH where X is zero, and NNDSVD a dense singular value decomposition.
+        return self.beta in (1, 2) and self.init == "uniform"
+
+    @property
     def gamma(self) -> float:
         """The exponent that makes the update a majorise-minimise step. Févotte & Idier (2011), eq. (57)."""
         if self.beta < 1:
@@ -56,10 +62,8 @@ class MultiplicativeNMF(Solver):
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X = problem.X
+        X, floor = problem.X, self._floor(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
-        # V is kept off zero relative to X's scale, so that powers of it stay finite in float32.
-        floor = max(torch.finfo(X.dtype).eps * X.mean().item(), torch.finfo(X.dtype).tiny)
         while True:
             yield Product(W, H)
             H = self._update(H, *self._gradient(W.mT, X, W, H, floor))
@@ -68,14 +72,20 @@ class MultiplicativeNMF(Solver):
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         W, H = factorization.factors["W"], factorization.factors["H"]
-        floor = max(torch.finfo(W.dtype).eps * problem.X.mean().item(), torch.finfo(W.dtype).tiny)
-        loss = losses.beta_divergence(problem.X, (W @ H).clamp(min=floor if self.beta != 2 else 0), self.beta)
+        loss = losses.of_product(problem.X, W, H, self.beta, self._floor(problem))
         return loss + self.lam / 2 * (W.square().sum((-2, -1)) + H.square().sum((-2, -1)))
+
+    def _floor(self, problem: Problem) -> float:
+        """WH is kept off zero relative to X's scale, so that powers of it stay finite in float32."""
+        precision = torch.finfo(problem.X.dtype)
+        return max(precision.eps * problem.X.mean().item(), precision.tiny)
 
     def _gradient(self, Wt: Tensor, X: Tensor, W: Tensor, H: Tensor, floor: float) -> tuple[Tensor, Tensor]:
         """(p, q) with ∂D/∂H = q − p, both ≥ 0, (S, r, n)."""
         if self.beta == 2:
             return Wt @ X, (Wt @ W) @ H
+        if isinstance(X, SparseMatrix):
+            return X.left_quotient(W, H, floor), Wt.sum(-1, keepdim=True)
         V = (W @ H).clamp(min=floor)
         if self.beta == 1:
             return Wt @ (X / V), Wt.sum(-1, keepdim=True)

@@ -1,0 +1,100 @@
+"""A sparse data matrix that solvers use like a dense one, where all they need is products with it."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SparseMatrix:
+    """X (m, n) in compressed rows, kept together with its transpose: each product runs along rows of one of them."""
+
+    csr: Tensor
+    csr_t: Tensor
+
+    @classmethod
+    def of(cls, X: Any, dtype: torch.dtype, device: torch.device | str = "cpu") -> "SparseMatrix":
+        """From a scipy sparse matrix or array; duplicates are summed."""
+
+        def to_torch(csr: Any) -> Tensor:
+            csr.sum_duplicates()
+            parts = (csr.indptr.astype(np.int64), csr.indices.astype(np.int64), csr.data)
+            crow, col, values = map(torch.from_numpy, parts)
+            return torch.sparse_csr_tensor(crow, col, values.to(dtype), csr.shape, device=device, check_invariants=True)
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            return cls(to_torch(X.tocsr()), to_torch(X.T.tocsr()))
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.csr.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.csr.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.csr.device
+
+    @property
+    def mT(self) -> "SparseMatrix":
+        return SparseMatrix(self.csr_t, self.csr)
+
+    @property
+    def values(self) -> Tensor:
+        """The stored entries, row by row."""
+        return self.csr.values()
+
+    def min(self) -> Tensor:
+        return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
+
+    def mean(self) -> Tensor:
+        return self.values.sum() / self.csr.numel()
+
+    def __rmatmul__(self, left: Tensor) -> Tensor:
+        """left (…, r, m) @ X → (…, r, n): one product for all restarts, each column of it summed by itself."""
+        wide = left.reshape(-1, left.shape[-1])
+        return (self.csr_t @ wide.mT).mT.reshape(*left.shape[:-1], -1)
+
+    def left_quotient(self, W: Tensor, H: Tensor, floor: float) -> Tensor:
+        """Wᵀ(X/(WH)), (S, r, n): the quotient is zero where X is."""
+        transpose = self.mT
+        products = []
+        for w, h in zip(W, H, strict=True):
+            quotient = transpose.values / transpose.product_at(h.mT, w.mT).clamp(min=floor)
+            products.append((_csr_like(transpose.csr, quotient) @ w).mT)
+        return torch.stack(products)
+
+    def product_at(self, W: Tensor, H: Tensor) -> Tensor:
+        """(WH)_ij at the stored entries of X, for one restart's W (m, r) and H (r, n)."""
+        zeros = _csr_like(self.csr, torch.zeros_like(self.values))
+        return torch.sparse.sampled_addmm(zeros, W.contiguous(), H.contiguous()).values()
+
+
+def _csr_like(pattern: Tensor, values: Tensor) -> Tensor:
+    indices = pattern.crow_indices(), pattern.col_indices()
+    return torch.sparse_csr_tensor(*indices, values, pattern.shape, check_invariants=False)
+
+
+def squared_distance(X: SparseMatrix, W: Tensor, H: Tensor) -> Tensor:
+    """‖X − WH‖², (…,), without forming WH: ‖X‖² − 2⟨WᵀX, H⟩ + ⟨WᵀW, HHᵀ⟩ in double precision."""
+    cross = ((W.mT @ X).double() * H.double()).sum((-2, -1))
+    gram = ((W.mT @ W).double() * (H @ H.mT).double()).sum((-2, -1))
+    return (X.values.double().square().sum() - 2 * cross + gram).clamp(min=0)
+
+
+def kullback_leibler(X: SparseMatrix, W: Tensor, H: Tensor, floor: float) -> Tensor:
+    """Σ x log(x/v) − x + v for V = WH, (S,): the first two terms at the stored entries, Σv from column and row sums."""
+    x = X.values
+    sums = (W.sum(-2).double() * H.sum(-1).double()).sum(-1)
+    at_entries = [
+        (torch.xlogy(x, x) - torch.xlogy(x, X.product_at(w, h).clamp(min=floor)) - x).double().sum()
+        for w, h in zip(W, H, strict=True)
+    ]
+    return torch.stack(at_entries) + sums
