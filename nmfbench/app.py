@@ -128,7 +128,7 @@ def compose(arguments: list[str]) -> list[Composed]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
     try:
         hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: solver=null
         raise ConfigError(_explain(error)) from error
     except OSError as error:
         raise ConfigError(f"results_dir cannot be written to: {error}") from error
@@ -217,7 +217,7 @@ def _job(one: Composed) -> Job:
     preprocessing = {key: value for key, value in loader_node.items() if key not in ("n_clusters", *loader.location)}
     variant = {
         **_changed(solver_node, "solver", one),
-        **_changed(preprocessing, "dataset", one),
+        **_changed({key: value for key, value in preprocessing.items() if key != "draw"}, "dataset", one),
         **{key: value for key, value in vars(stopping).items() if value != getattr(solver.stopping, key)},
         **_changed({key: value for key, value in evaluator_node.items() if key != "n_clusters"}, "evaluator", one),
         **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
@@ -246,6 +246,8 @@ def _job(one: Composed) -> Job:
 
 def _plain(config: DictConfig, key: str) -> dict[str, Any]:
     """A group's node as plain values, with ${rank} and its like resolved."""
+    if key not in config:  # ~solver
+        raise ConfigError(f"{key} must be given: add {key}=…")
     return cast(dict[str, Any], OmegaConf.to_container(config[key], resolve=True))
 
 
@@ -351,7 +353,10 @@ def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -
     dataset = _load(job.loader_node)
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
     for seed, (codes, fit) in saved.items():
-        yield runner.score(codes, fit, dataset, job.evaluator, seed)
+        try:
+            yield runner.score(codes, fit, dataset, job.evaluator, seed)
+        except Exception as error:
+            yield runner.failed(seed, error)
     fresh = [seed for seed in seeds if seed not in saved]
     yield from runner.run(
         job.solver,

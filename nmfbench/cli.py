@@ -23,9 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments[:1] == ["run"]:
             from nmfbench import app
 
-            return app.main(arguments[1:])
-        parsed = _parser().parse_args(arguments)
-        return int(parsed.command(parsed))
+            code = app.main(arguments[1:])
+        else:
+            parsed = _parser().parse_args(arguments)
+            code = int(parsed.command(parsed))
+        sys.stdout.flush()  # here, where a closed pipe is caught
+        return code
     except ConfigError as error:
         print(f"nmfbench: {error}", file=sys.stderr)
         return 2

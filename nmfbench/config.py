@@ -82,6 +82,8 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
         merged = OmegaConf.merge(OmegaConf.structured(cls), values)
         checked = {str(k): v for k, v in OmegaConf.to_container(merged, resolve=True, throw_on_missing=True).items()}  # type: ignore[union-attr]
     except OmegaConfBaseException as error:
+        if "is not a ListConfig" in str(error):
+            raise ConfigError(f"{prefix}{error.full_key} must be a list, e.g. {prefix}{error.full_key}=[2,3]") from error
         raise ConfigError(f"{prefix}{error.full_key}: {str(error).splitlines()[0]}") from error
     for key, value in checked.items():
         if isinstance(value, float) and not math.isfinite(value):
@@ -89,7 +91,7 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
     try:
         return cls(**checked)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}" if where else str(error)) from None
+        raise ConfigError(f"{where}: {str(error).removeprefix(prefix)}" if where else str(error)) from None
 
 
 def _locate(target: Any, base: type[T], where: str) -> type[T]:

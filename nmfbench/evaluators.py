@@ -149,7 +149,7 @@ def factor_measures(factors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
         measures = {
             "min": F.min(),
             "negative_fraction": np.mean(F < 0),
-            "negative_mass": -F[F < 0].sum() / total if total else 0.0,
+            "negative_mass": np.abs(F[F < 0]).sum() / total if total else 0.0,
             "sparsity": hoyer(F, axis=1 if i == len(factors) - 1 else 0),
         }
         rows += [{"metric": f"{metric}_{name}", "value": float(value)} for metric, value in measures.items()]

@@ -8,6 +8,8 @@ import re
 import socket
 import subprocess
 import time
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +110,7 @@ class Store:
             with np.load(path, allow_pickle=False) as saved:
                 codes = [saved[f"layer_{i}"] for i in range(1, len(saved.files))]
                 return codes, json.loads(str(saved["fit"]))
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None  # absent, or cut short: the fit is run again
 
     def load(self) -> tuple[list[Record], list[Unreadable]]:

@@ -11,11 +11,15 @@ import pandas as pd
 import pytest
 import scipy.io
 import scipy.sparse
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from nmfbench import config, datasets, load_dataset
-from nmfbench.datasets.base import DATA_DIR, Dataset, Loader
+from nmfbench.datasets.base import DATA_DIR, SCALINGS, Dataset, Loader
 from nmfbench.datasets.file import READERS, File
 from nmfbench.datasets.mfeat import MultiFeature
+from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 NAMES = config.options("dataset")
@@ -165,10 +169,26 @@ def test_synthetic_clusters_are_found_again() -> None:
     assert evaluate(data.X, data.y, 5)[5]["nmi"] > 0.95
 
 
-@pytest.mark.parametrize("parameters", [{"n_samples": 0}, {"n_classes": -1}, {"noise": -0.1}, {"n_classes": 999}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"n_samples": 0},
+        {"n_samples": 2.5},
+        {"n_features": "many"},
+        {"n_classes": -1},
+        {"n_classes": 999},
+        {"noise": -0.1},
+        {"overlap": float("nan")},
+        {"noise": float("inf")},
+        {"seed": -1},
+        {"seed": 0.5},
+    ],
+)
 def test_synthetic_refuses_what_cannot_be(parameters: dict) -> None:
     with pytest.raises(ConfigError, match=next(iter(parameters))):
         load_dataset("synthetic", **parameters)
+    with pytest.raises(ConfigError, match=next(iter(parameters))):
+        Synthetic(**parameters)
 
 
 @pytest.mark.parametrize(
@@ -193,9 +213,44 @@ def test_scaling_does_what_its_name_says_and_is_recorded(scaling, check) -> None
     assert len(data.preprocessing) == (len(scaling) if isinstance(scaling, list) else 1)
 
 
-def test_unknown_scaling_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"scaling must be one of none, max, .* got 'log'"):
-        load_dataset("digits", scaling="log")
+# Any real matrix: zero and constant features, both signs, subnormals, and up to the largest float64.
+ANY = hnp.arrays(
+    np.float64,
+    hnp.array_shapes(min_dims=2, max_dims=2, max_side=5),
+    elements=st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@example(X=np.array([[-1.5e308, 1.5e308], [1e-200, 2e-200], [5e-324, 0], [7, 7]]))
+@given(X=ANY)
+def test_scaling_keeps_any_finite_matrix_finite(scaling: str, X: np.ndarray) -> None:
+    scaled = SCALINGS[scaling][0](X)
+    assert scaled.shape == X.shape and np.isfinite(scaled).all()
+    if scaling != "none":
+        assert np.abs(scaled).max() <= 1 + 1e-12
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(X=ANY)
+def test_unit_norm_is_one_for_every_sample_but_zero(X: np.ndarray) -> None:
+    norms = np.linalg.norm(SCALINGS["unit_norm"][0](X), axis=0)
+    np.testing.assert_allclose(norms, (X != 0).any(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scaling", ["log", None, 3, ["max", 3], {"max": 1}])
+def test_unknown_scaling_is_refused(scaling) -> None:
+    with pytest.raises(ConfigError, match=r"scaling must be one of none, max, .* got ('log'|None|3|{'max': 1})$"):
+        load_dataset("digits", scaling=scaling)
+
+
+@pytest.mark.parametrize("n_clusters", [3, [], [0], [2.5], [True], "3"])
+def test_cluster_counts_must_be_positive_integers(n_clusters) -> None:
+    with pytest.raises(ConfigError, match="n_clusters must be a list of positive integers"):
+        Synthetic(n_clusters=n_clusters)
+    with pytest.raises(ConfigError, match="n_clusters"):
+        load_dataset("synthetic", n_clusters=n_clusters)
 
 
 def test_checksum_names_values_and_labels_but_not_how_labels_are_numbered() -> None:
@@ -280,7 +335,7 @@ REFUSED = {
     "misspelt key": (
         {"X": np.eye(3), "labels": np.ones(3)},
         {"y": "lables"},
-        "no array 'lables' .* it holds: X 3 × 3, labels 3",
+        "no array 'lables' .*did you mean labels; it holds: X 3 × 3, labels 3",
     ),
     "no X": ({"a": np.eye(3), "b": np.eye(2)}, {}, "which array is X.* a 3 × 3, b 2 × 2"),
     "a cube": ({"X": np.ones((2, 2, 2))}, {}, r"must be a matrix, got shape \(2, 2, 2\)"),
@@ -297,7 +352,7 @@ REFUSED = {
     "one-hot labels": (
         {"X": np.eye(3), "y": np.eye(3)},
         {"x": "X", "y": "y"},
-        r"labels must be a vector, 'y' has shape \(3, 3\)",
+        r"labels 'y' must be a vector, got shape \(3, 3\)",
     ),
 }
 
@@ -312,8 +367,10 @@ def test_bad_file_is_refused_with_what_and_where(case: str, tmp_path: Path) -> N
 
 def test_sparse_file_is_refused_with_its_dense_size(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "s.mat", {"fea": scipy.sparse.eye(1024, format="csc")})
-    scipy.sparse.save_npz(tmp_path / "s.npz", scipy.sparse.eye(1024, format="csr"))
-    for name in ("s.mat", "s.npz"):
+    formats = ["csr", "csc", "coo", "dia", "bsr"]
+    for kind in formats:
+        scipy.sparse.save_npz(tmp_path / f"{kind}.npz", scipy.sparse.eye(1024, format=kind))
+    for name in ("s.mat", *(f"{kind}.npz" for kind in formats)):
         with pytest.raises(DataError, match=r"sparse.*8 MiB"):
             load_dataset("file", path=str(tmp_path / name))
 
@@ -322,6 +379,84 @@ def test_matlab_7_3_says_how_to_save_it_again(tmp_path: Path) -> None:
     (tmp_path / "new.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\0" * 400)
     with pytest.raises(DataError, match="-v7"):
         load_dataset("file", path=str(tmp_path / "new.mat"))
+
+
+def test_the_only_matrix_is_x_though_a_vector_bears_a_usual_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", features=np.ones((4, 3)), data=np.arange(4))
+    assert load_dataset("file", path=str(tmp_path / "m.npz")).X.shape == (3, 4)
+
+
+def test_matrix_with_a_usual_name_is_x_beside_others_but_a_lone_row_is_not_guessed(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", fea=np.ones((4, 3)), onehot=np.eye(4))
+    assert load_dataset("file", path=str(tmp_path / "m.npz")).X.shape == (3, 4)
+    np.savez(tmp_path / "m.npz", X=np.ones((1, 3)))
+    assert load_dataset("file", path=str(tmp_path / "m.npz")).X.shape == (3, 1)
+    np.savez(tmp_path / "m.npz", X=np.ones((1, 3)), onehot=np.eye(4))
+    with pytest.raises(DataError, match=r"which array is X\? .* X 1 × 3, onehot 4 × 4"):
+        load_dataset("file", path=str(tmp_path / "m.npz"))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float32])
+def test_numbers_of_every_kind_become_float64(dtype, tmp_path: Path) -> None:
+    stored = np.array([[0, 1, 1], [1, 0, 1]], dtype=dtype)
+    np.save(tmp_path / "x.npy", stored)
+    X = load_dataset("file", path=str(tmp_path / "x.npy"), scaling="none").X
+    assert X.dtype == np.float64 and np.array_equal(X, stored.T.astype(float))
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max <= np.finfo(float).max, reason="long double is float64 here")
+def test_number_beyond_float64_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[1, 2], [np.longdouble("1e400"), 3]]))
+    with pytest.raises(DataError, match="1 NaN or infinite entries, the first at feature 0, sample 1"):
+        load_dataset("file", path=str(tmp_path / "x.npy"))
+
+
+def test_negative_entries_are_left_to_the_solver(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", -np.eye(3))
+    assert load_dataset("file", path=str(tmp_path / "x.npy")).X.min() == -1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"junk", r"labels\.npy cannot be read"),
+        (np.zeros((2, 5)), r"labels\.npy: labels must be a vector, got shape \(2, 5\)"),
+        (None, r"there is no file .*labels\.npy"),
+    ],
+)
+def test_bad_file_of_labels_is_named_and_not_the_data(content, message: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((10, 3)))
+    if isinstance(content, bytes):
+        (tmp_path / "labels.npy").write_bytes(content)
+    elif content is not None:
+        np.save(tmp_path / "labels.npy", content)
+    with pytest.raises(DataError, match=message):
+        load_dataset("file", path=str(tmp_path / "x.npy"), y=str(tmp_path / "labels.npy"))
+
+
+def test_other_archive_under_the_name_npy_is_no_pickle(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=np.eye(3))
+    path = (tmp_path / "x.npz").rename(tmp_path / "x.npy")
+    with pytest.raises(DataError, match=r"x\.npy cannot be read as \.npy: the magic string"):
+        load_dataset("file", path=str(path))
+
+
+def test_shape_must_be_that_of_a_sample(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((4, 6)))
+    path = str(tmp_path / "x.npy")
+    assert load_dataset("file", path=path, shape=[2, 3]).shape == (2, 3)
+    with pytest.raises(ConfigError, match="25 pixels, but X has 6 features"):
+        load_dataset("file", path=path, shape=[5, 5])
+    for shape in ([-2, -3], []):
+        with pytest.raises(ConfigError, match="shape must be a list of positive integers"):
+            load_dataset("file", path=path, shape=shape)
+
+
+def test_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "x.npy", np.eye(3))
+    np.save(tmp_path / "y.npy", np.arange(3))
+    assert load_dataset("file", path="~/x.npy", y="~/y.npy").n_classes == 3
 
 
 def test_column_of_words_in_a_table_is_named(table, tmp_path: Path) -> None:
@@ -352,3 +487,12 @@ def test_yale_loads_from_its_mat_file(data_dir: str) -> None:
 def test_unknown_dataset_proposes_the_nearest() -> None:
     with pytest.raises(ConfigError, match="no dataset is called 'orll'; did you mean orl"):
         load_dataset("orll")
+
+
+def test_csv_without_header_or_with_an_index_is_refused(tmp_path: Path) -> None:
+    for first_row, message in {"0.5,0.25": "has no header", "7,7": "has no header", ",a": "index=False"}.items():
+        (tmp_path / "t.csv").write_text(f"{first_row}\n1,2\n3,4\n")
+        with pytest.raises(DataError, match=message):
+            load_dataset("file", path=str(tmp_path / "t.csv"))
+    (tmp_path / "t.csv").write_text("0,1\n1,2\n3,4\n")
+    assert load_dataset("file", path=str(tmp_path / "t.csv")).X.shape == (2, 2)

@@ -54,6 +54,24 @@ def _divide(X: np.ndarray, by: Any) -> np.ndarray:
     return X / np.where(by == 0, 1, by)
 
 
+def _near_one(X: np.ndarray, axis: int) -> np.ndarray:
+    """X times a power of two per slice, so that its largest absolute value lies in [½, 1).
+
+    Squares and differences of huge or tiny values then neither overflow nor vanish; the factor itself is exact.
+    """
+    return np.ldexp(X, -np.frexp(np.abs(X).max(axis=axis, keepdims=True))[1])
+
+
+def _min_max(X: np.ndarray) -> np.ndarray:
+    X = _near_one(X, axis=1)
+    return _divide(X - X.min(axis=1, keepdims=True), np.ptp(X, axis=1, keepdims=True))
+
+
+def _unit_norm(X: np.ndarray) -> np.ndarray:
+    X = _near_one(X, axis=0)
+    return _divide(X, np.linalg.norm(X, axis=0, keepdims=True))
+
+
 # Each maps X (m, n) to X (m, n). "column" is a feature: a column of the samples × features table.
 SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "none": (lambda X: X, "no scaling"),
@@ -62,14 +80,8 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
         lambda X: _divide(X, np.abs(X).max(axis=1, keepdims=True)),
         "each feature divided by its largest absolute value",
     ),
-    "min_max": (
-        lambda X: _divide(X - X.min(axis=1, keepdims=True), np.ptp(X, axis=1, keepdims=True)),
-        "each feature mapped to [0, 1]",
-    ),
-    "unit_norm": (
-        lambda X: _divide(X, np.linalg.norm(X, axis=0, keepdims=True)),
-        "each sample divided by its Euclidean norm",
-    ),
+    "min_max": (_min_max, "each feature mapped to [0, 1]"),
+    "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
 }
 
 
@@ -86,11 +98,15 @@ class Loader(ABC):
     """Cluster counts at which this dataset is scored by default; null: the number of classes."""
 
     def __post_init__(self) -> None:
-        for step in self._scalings():
-            if step not in SCALINGS:
+        steps = self.scaling if isinstance(self.scaling, (list, tuple)) else [self.scaling]
+        for step in steps:
+            if not isinstance(step, str) or step not in SCALINGS:
                 raise ConfigError(f"scaling must be one of {', '.join(SCALINGS)} or a list of them, got {step!r}")
-        if self.n_clusters is not None and (not self.n_clusters or min(self.n_clusters) < 1):
-            raise ConfigError(f"n_clusters must be a list of positive integers, got {self.n_clusters}")
+        counts = self.n_clusters
+        if counts is not None and not (
+            isinstance(counts, (list, tuple)) and counts and all(type(k) is int and k >= 1 for k in counts)
+        ):
+            raise ConfigError(f"n_clusters must be a list of positive integers, got {counts}")
 
     @abstractmethod
     def read(self) -> Dataset:
@@ -99,7 +115,10 @@ class Loader(ABC):
     def load(self) -> Dataset:
         raw = self.read()
         _check(raw)
-        X = np.asarray(raw.X, dtype=np.float64)
+        # A long double beyond float64 becomes infinite here, and is refused as such.
+        with np.errstate(over="ignore"):
+            X = np.asarray(raw.X, dtype=np.float64)
+        check_finite(raw.name, X)
         said = list(raw.preprocessing)
         for step in self._scalings():
             scale, words = SCALINGS[step]
@@ -119,15 +138,16 @@ class Loader(ABC):
 
 
 def _check(data: Dataset) -> None:
-    """Refuse what no solver can take; the message says where the first bad value is."""
+    """Refuse what is no real matrix, and labels that do not fit it."""
     X, y = data.X, data.y
     if X.ndim != 2 or 0 in X.shape:
-        raise DataError(f"{data.name}: X must be a matrix with at least one feature and one sample, got shape {X.shape}")
+        raise DataError(
+            f"{data.name}: X must be a matrix with at least one feature and one sample, got shape {X.shape}"
+        )
     if X.dtype.kind not in "buif":
         raise DataError(f"{data.name}: X must hold real numbers, got dtype {X.dtype}")
     if y is not None and len(y) != X.shape[1]:
         raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
-    check_finite(data.name, X)
 
 
 def check_finite(name: str, X: np.ndarray) -> None:

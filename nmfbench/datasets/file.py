@@ -1,5 +1,6 @@
 """A user's own data from one file."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ class File(base.Loader):
             raise ConfigError("path must be given: dataset.path=my.npz")
         if Path(self.path).suffix.lower() not in READERS:
             raise ConfigError(f"path must end in {', '.join(READERS)}, got {self.path!r}")
+        if self.shape is not None and (not self.shape or min(self.shape) < 1):
+            raise ConfigError(f"shape must be a list of positive integers, got {self.shape}")
         if "/" in (self.name or "") or (self.name or "").startswith("."):
             raise ConfigError(f"name must be a plain name, without / and no dot first, got {self.name!r}")
 
@@ -72,7 +75,8 @@ class File(base.Loader):
             turned = f"; with dataset.samples={other} they would fit" if y.size == X.shape[0] else ""
             raise DataError(f"{path}: {X.shape[1]} samples but {y.size} labels{turned}")
         if self.shape is not None and int(np.prod(self.shape)) != X.shape[0]:
-            raise ConfigError(f"dataset.shape={self.shape} has {np.prod(self.shape)} pixels, but X has {X.shape[0]} features")
+            pixels = int(np.prod(self.shape))
+            raise ConfigError(f"dataset.shape={self.shape} has {pixels} pixels, but X has {X.shape[0]} features")
         return base.Dataset(
             name=self.name or path.stem.lstrip("."),
             X=X,
@@ -89,6 +93,17 @@ def _integers(y: np.ndarray, path: Path) -> np.ndarray:
     return np.unique(y.ravel(), return_inverse=True)[1]
 
 
+def _csv(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path)
+    names = list(table.columns)
+    if any(name.startswith("Unnamed: ") for name in names):
+        raise DataError(f"{path}: a column has no name, as when pandas writes its index; save it with index=False")
+    # Numbers as names are fine when they count columns; elsewhere they are the first sample of a table without header.
+    if all(name.replace(".", "").isdigit() for name in names) and not {*names} <= {*map(str, range(len(names) + 1))}:
+        raise DataError(f"{path} has no header: its first row holds numbers such as {names[0]}; add a row of names")
+    return table
+
+
 def _from_table(table: pd.DataFrame, path: Path, x: str | None, y: str | None) -> tuple[np.ndarray, np.ndarray | None]:
     if x is not None:
         raise ConfigError("dataset.x has no meaning for a table: its features are all columns but dataset.y")
@@ -97,23 +112,32 @@ def _from_table(table: pd.DataFrame, path: Path, x: str | None, y: str | None) -
     features = table if y is None else table.drop(columns=y)
     for column in features.columns:
         if features[column].dtype.kind not in "buif":
-            raise DataError(f"{path}: column {column!r} does not hold numbers; if it holds the labels: dataset.y={column}")
+            raise DataError(f"{path}: column {column!r} does not hold numbers; if these are labels: dataset.y={column}")
     return features.to_numpy(dtype=float), None if y is None else table[y].to_numpy()
 
 
 def _from_arrays(arrays: Arrays, path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray | None]:
     matrices = {key: value for key, value in arrays.items() if getattr(value, "ndim", 0) == 2 and min(value.shape) > 1}
-    usual = [key for key in USUAL_X if key in arrays]
-    if x is None and len(matrices) != 1 and len(usual) != 1:
+    # A vector may bear a usual name too, and is not meant.
+    usual = [key for key in USUAL_X if getattr(arrays.get(key), "ndim", 0) > 1]
+    found = [key for key in usual if key in matrices] or list({*usual, *matrices})
+    if x is None and len(found) != 1:
         raise DataError(f"{path}: which array is X? Give dataset.x; {_listed(arrays)}")
-    x = x if x is not None else usual[0] if len(usual) == 1 else next(iter(matrices))
+    x = found[0] if x is None else x
     for key, name in ((x, "dataset.x"), (y, "dataset.y")):
         if key is not None and key not in arrays:
-            raise DataError(f"{path} has no array {key!r} for {name}; {_listed(arrays)}")
-    labels = None if y is None else np.asarray(arrays[y])
-    if labels is not None and labels.size != max(labels.shape, default=1):
-        raise DataError(f"{path}: labels must be a vector, {y!r} has shape {labels.shape}")
-    return arrays[x], None if labels is None else labels.ravel()
+            close = difflib.get_close_matches(key, arrays, n=1)
+            meant = f", did you mean {close[0]}" if close else ""
+            raise DataError(f"{path} has no array {key!r} for {name}{meant}; {_listed(arrays)}")
+    return arrays[x], None if y is None else _vector(arrays[y], f"{path}: labels {y!r}")
+
+
+def _vector(labels: Any, what: str) -> np.ndarray:
+    """(n,) from a vector, a row or a column."""
+    labels = np.asarray(labels)
+    if labels.size != max(labels.shape, default=1):
+        raise DataError(f"{what} must be a vector, got shape {labels.shape}")
+    return labels.ravel()
 
 
 def _listed(arrays: Arrays) -> str:
@@ -123,7 +147,7 @@ def _listed(arrays: Arrays) -> str:
 
 def _read_npz(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray | None]:
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        if {"indices", "indptr", "data"} <= set(file.files):
+        if {"format", "shape", "data"} <= set(file.files):  # as scipy writes each of its formats
             return scipy.sparse.load_npz(path), None
         return _from_arrays(dict(file.items()), path, x, y)
 
@@ -132,11 +156,20 @@ def _read_npy(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray
     if x is not None:
         raise ConfigError("dataset.x has no meaning for .npy, which holds one array")
     if y is None:
-        return np.load(path, allow_pickle=False), None
+        return _npy(path), None
     labels = Path(y).expanduser().absolute()
     if not labels.is_file():
         raise DataMissing(f"there is no file {labels}; for .npy, dataset.y is the path of a second .npy")
-    return np.load(path, allow_pickle=False), np.load(labels, allow_pickle=False).ravel()
+    return _npy(path), _vector(_npy(labels), f"{labels}: labels")
+
+
+def _npy(path: Path) -> np.ndarray:
+    # Not np.load, which takes anything without the mark of an .npy for a pickle, and says so.
+    try:
+        with path.open("rb") as opened:
+            return np.lib.format.read_array(opened, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as .npy: {error}{_hint(error)}") from error
 
 
 def _read_mat(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray | None]:
@@ -156,6 +189,6 @@ READERS: dict[str, Callable[[Path, str | None, str | None], tuple[Any, np.ndarra
     ".npz": _read_npz,
     ".npy": _read_npy,
     ".mat": _read_mat,
-    ".csv": lambda path, x, y: _from_table(pd.read_csv(path), path, x, y),
+    ".csv": lambda path, x, y: _from_table(_csv(path), path, x, y),
     ".parquet": lambda path, x, y: _from_table(pd.read_parquet(path), path, x, y),
 }

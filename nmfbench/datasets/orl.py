@@ -31,7 +31,7 @@ def _pixels(path: Path) -> np.ndarray:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"orl: {path} cannot be read ({error.strerror}); the set is 40 folders s1 … s40 of 10") from error
+        raise DataError(f"orl: {path} cannot be read ({error.strerror}); there must be s1/1 … s40/10") from error
     if not content.startswith(HEADER) or len(content) != len(HEADER) + HEIGHT * WIDTH:
         raise DataError(
             f"orl: {path} is not a whole 92 × 112 PGM file of {len(HEADER) + HEIGHT * WIDTH} bytes "

@@ -27,11 +27,13 @@ class Synthetic(base.Loader):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("n_features", "n_samples", "n_classes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("overlap", "noise", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be nonnegative, got {getattr(self, name)}")
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be a positive integer, got {getattr(self, name)!r}")
+        if type(self.seed) is not int or self.seed < 0:
+            raise ConfigError(f"seed must be a nonnegative integer, got {self.seed!r}")
+        for name in ("overlap", "noise"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be nonnegative and finite, got {getattr(self, name)}")
         if self.n_classes > self.n_samples:
             raise ConfigError(f"n_classes must be at most n_samples = {self.n_samples}, got {self.n_classes}")
 
