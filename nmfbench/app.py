@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nmfbench import results, runner, tables
 from nmfbench.config import CONFIG_DIR, build, nearest, structured
-from nmfbench.datasets.base import Dataset, Loader
+from nmfbench.datasets.base import Dataset, Loader, labelled_mask
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator
 from nmfbench.fitting import DTYPES, check_device, place
@@ -46,12 +46,15 @@ class Settings:
     stopping: dict[str, Any] = field(default_factory=dict)
     results_dir: str = "results"
     save_codes: bool = False
+    label_fraction: float = 0.0
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"threads must be at least 1, got {self.threads}")
+        if not 0 <= self.label_fraction <= 1:
+            raise ConfigError(f"label_fraction must lie in [0, 1], got {self.label_fraction}")
         if self.rank is not None and self.rank < 1:
             raise ConfigError(f"rank must be at least 1, got {self.rank}")
 
@@ -201,6 +204,10 @@ def _job(one: Composed) -> Job:
         raise ConfigError(f"rank must be given: {dataset.name} has no labels to count classes by; add rank=…")
     solver = build(solver_node, Solver, "solver")
     solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
+    # Labels reach only a solver that declares it; for the others the setting means nothing.
+    label_fraction = settings.label_fraction if solver.uses_labels else 0.0
+    if label_fraction and dataset.y is None:
+        raise ConfigError(f"label_fraction={label_fraction} needs labels, and {dataset.name} has none")
 
     evaluator_node = _plain(one.config, "evaluator")
     if evaluator_node.get("n_clusters", ()) is None and dataset.n_classes is not None:
@@ -221,6 +228,7 @@ def _job(one: Composed) -> Job:
         **{key: value for key, value in vars(stopping).items() if value != getattr(solver.stopping, key)},
         **_changed({key: value for key, value in evaluator_node.items() if key != "n_clusters"}, "evaluator", one),
         **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
+        **({"label_fraction": label_fraction} if label_fraction else {}),
     }
     store = Store(Path(settings.results_dir).expanduser().absolute())
     job = Job(
@@ -230,6 +238,7 @@ def _job(one: Composed) -> Job:
             "evaluator": {"name": one.choices["evaluator"], **evaluator_node},
             "stopping": vars(stopping),
             "dtype": settings.dtype,
+            "label_fraction": label_fraction,
         },
         variant=", ".join(f"{key}={_show(value)}" for key, value in variant.items()),
         solver=solver,
@@ -351,12 +360,15 @@ def _run(job: Job, prefix: str) -> None:
 def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -> Iterator[runner.Outcome]:
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
     dataset = _load(job.loader_node)
+    fraction = job.config["label_fraction"]
+    labelled = labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
     for seed, (codes, fit) in saved.items():
         try:
-            yield runner.score(codes, fit, dataset, job.evaluator, seed)
+            outcome = runner.score(codes, fit, dataset, job.evaluator, seed, labelled)
         except Exception as error:
-            yield runner.failed(seed, error)
+            outcome = runner.failed(seed, error)
+        yield outcome
     fresh = [seed for seed in seeds if seed not in saved]
     yield from runner.run(
         job.solver,
@@ -367,6 +379,7 @@ def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -
         dtype=job.settings.dtype,
         device=job.settings.device,
         threads=threads,
+        labelled=labelled,
         on_look=progress,
     )
 

@@ -83,7 +83,9 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
         checked = {str(k): v for k, v in OmegaConf.to_container(merged, resolve=True, throw_on_missing=True).items()}  # type: ignore[union-attr]
     except OmegaConfBaseException as error:
         if "is not a ListConfig" in str(error):
-            raise ConfigError(f"{prefix}{error.full_key} must be a list, e.g. {prefix}{error.full_key}=[2,3]") from error
+            raise ConfigError(
+                f"{prefix}{error.full_key} must be a list, e.g. {prefix}{error.full_key}=[2,3]"
+            ) from error
         raise ConfigError(f"{prefix}{error.full_key}: {str(error).splitlines()[0]}") from error
     for key, value in checked.items():
         if isinstance(value, float) and not math.isfinite(value):

@@ -5,7 +5,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,20 +40,27 @@ def run(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = None,
+    labelled: np.ndarray | None = None,
     on_look: Callable[[Look], None] | None = None,
 ) -> Iterator[Outcome]:
-    """One outcome a seed, batch by batch, as soon as the batch is done. A seed that fails says so in its status."""
+    """One outcome a seed, batch by batch, as soon as the batch is done. A seed that fails says so in its status.
+
+    ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others.
+    """
     if threads:
         torch.set_num_threads(threads)
     for batch in _batches(seeds, dataset.X.shape, dtype, device):
         try:
             problem = place(dataset.X, dtype, device, dataset.shape)
+            if labelled is not None:
+                labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
+                problem = replace(problem, labels=labels, labelled=mask)
             results = fit(solver, problem, seeds=batch, stopping=stopping, on_look=on_look)
         except Exception as error:  # alone in its batch, or all of it at once: the next batch may still be fine
             yield from (failed(seed, error) for seed in batch)
             continue
         for result in results:
-            yield _measure(result, problem, dataset, evaluator)
+            yield _measure(result, problem, dataset, evaluator, labelled)
 
 
 def failed(seed: int, error: Exception) -> Outcome:
@@ -61,10 +68,23 @@ def failed(seed: int, error: Exception) -> Outcome:
     return Outcome(seed, _summary(failure(seed, error)))
 
 
-def score(codes: list[np.ndarray], fit: dict[str, Any], dataset: Dataset, evaluator: Evaluator, seed: int) -> Outcome:
-    """The outcome of an earlier fit under this evaluator."""
+def score(
+    codes: list[np.ndarray],
+    fit: dict[str, Any],
+    dataset: Dataset,
+    evaluator: Evaluator,
+    seed: int,
+    labelled: np.ndarray | None = None,
+) -> Outcome:
+    """The outcome of a fit under this evaluator, on the samples whose labels the fit did not see.
+
+    A fit that saw every label is scored on all samples: training scores, which its table marks as such.
+    """
     start = time.perf_counter()
-    metrics = evaluator.evaluate(codes, dataset.y, seed)
+    if labelled is None or labelled.all() or dataset.y is None:
+        metrics = evaluator.evaluate(codes, dataset.y, seed)
+    else:
+        metrics = evaluator.evaluate([H[:, ~labelled] for H in codes], dataset.y[~labelled], seed)
     return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, codes)
 
 
@@ -97,7 +117,9 @@ def _summary(result: FitResult) -> dict[str, Any]:
     }
 
 
-def _measure(result: FitResult, problem: Problem, dataset: Dataset, evaluator: Evaluator) -> Outcome:
+def _measure(
+    result: FitResult, problem: Problem, dataset: Dataset, evaluator: Evaluator, labelled: np.ndarray | None
+) -> Outcome:
     summary = _summary(result)
     if result.factorization is None:
         return Outcome(result.seed, summary)
@@ -110,7 +132,7 @@ def _measure(result: FitResult, problem: Problem, dataset: Dataset, evaluator: E
             {"metric": "objective", "value": result.objective},
             *evaluators.factor_measures(factors),
         ]
-        return score(codes, summary, dataset, evaluator, result.seed)
+        return score(codes, summary, dataset, evaluator, result.seed, labelled)
     except Exception as error:
         return failed(result.seed, error)
 

@@ -227,6 +227,11 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
             "In parentheses: the number that the WNNF paper prints, and ours minus it. "
             "The paper prints no rank, scaling or number of steps.",
         )
+    if any(config.get("label_fraction") for config in configs):
+        notes.append(
+            "label_fraction: this method saw that share of each class's labels and is scored on the other samples; "
+            "at 1 it saw them all, and its scores are training scores."
+        )
     notes += [f"{note}." for note in dict.fromkeys(record.get("footnote") for record in records) if note]
     said = {
         "K-means": [

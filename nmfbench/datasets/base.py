@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.rng import integer
 
 ROOT = Path(__file__).resolve().parents[2]
 # In a checkout the data lies beside the package; a wheel carries the shipped sets inside it.
@@ -83,6 +84,20 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "min_max": (_min_max, "each feature mapped to [0, 1]"),
     "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
 }
+
+
+def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
+    """(n,) bool: the samples whose labels a semi-supervised method may see, that fraction of each class, rounded.
+
+    Every class keeps at least one label where the fraction is above 0. The draw is the same for every method and seed,
+    so that all of them are scored on the same samples.
+    """
+    rng = np.random.default_rng(integer("labelled", 0))
+    mask = np.zeros(len(y), dtype=bool)
+    for label in np.unique(y):
+        members = rng.permutation(np.flatnonzero(y == label))
+        mask[members[: max(round(fraction * len(members)), int(fraction > 0))]] = True
+    return mask
 
 
 @dataclass(frozen=True, kw_only=True)

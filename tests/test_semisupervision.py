@@ -1,0 +1,97 @@
+"""Labels reach only solvers that declare it, and those are scored on what they did not see."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from nmfbench import load_dataset
+from nmfbench.cli import main
+from nmfbench.datasets.base import labelled_mask
+from nmfbench.factorization import Product
+from nmfbench.solvers.base import Solver, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cheat(Solver):
+    """min 0: the codes are the labels that it may see, one-hot; all others are 0."""
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1)
+    uses_labels: ClassVar[bool] = True
+
+    def iterates(self, problem, rng):
+        k = 1 if problem.labels is None else int(problem.labels.max()) + 1
+        H = problem.X.new_zeros(k, problem.X.shape[1])
+        if problem.labels is not None:
+            H[problem.labels[problem.labelled], problem.labelled.nonzero().ravel()] = 1
+        yield Product(problem.X.new_zeros(len(rng.seeds), len(problem.X), k), H.expand(len(rng.seeds), -1, -1))
+
+    def objective(self, problem, factorization):
+        return torch.zeros(len(factorization.H))
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """`nmfbench run` with a config folder that knows the cheat; returns its records."""
+    (tmp_path / "configs/solver").mkdir(parents=True)
+    (tmp_path / "configs/solver/cheat.yaml").write_text(f"# a cheat\n_target_: {__name__}.Cheat\n")
+
+    def call(*overrides: str) -> list[dict]:
+        fixed = ["dataset=digits", "seeds=1", "threads=1", "stopping.max_iter=2", f"results_dir={tmp_path / 'results'}"]
+        assert main(["run", "--config-dir", str(tmp_path / "configs"), *fixed, *overrides]) == 0
+        return [json.loads(path.read_text()) for path in (tmp_path / "results/runs").rglob("*.json")]
+
+    return call
+
+
+def nmi(record: dict) -> float:
+    return next(row["value"] for row in record["metrics"] if row["metric"] == "nmi")
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.4, 1.0])
+def test_mask_takes_its_fraction_of_every_class(fraction: float) -> None:
+    y = load_dataset("digits").y
+    counts, expected = np.bincount(y[labelled_mask(y, fraction)], minlength=10), fraction * np.bincount(y)
+    assert (np.abs(counts - expected) <= 0.5 + (fraction == 0.01)).all()
+    assert (counts > 0).all() == (fraction > 0)
+    assert np.array_equal(labelled_mask(y, fraction), labelled_mask(y, fraction))
+
+
+def test_labels_that_were_seen_are_not_scored(run, capsys: pytest.CaptureFixture) -> None:
+    (record,) = run("solver=cheat", "label_fraction=0.4")
+    assert nmi(record) == pytest.approx(0, abs=1e-9)
+    assert "label_fraction=0.4" in record["variant"]
+    assert "scored on the other samples" in capsys.readouterr().out
+
+
+def test_all_labels_give_training_scores_that_the_table_marks(run, capsys: pytest.CaptureFixture) -> None:
+    (record,) = run("solver=cheat", "label_fraction=1")
+    assert nmi(record) == pytest.approx(1)
+    assert "training scores" in capsys.readouterr().out
+
+
+def test_no_fraction_gives_no_labels(run) -> None:
+    (record,) = run("solver=cheat")
+    assert nmi(record) == pytest.approx(0, abs=1e-9)
+
+
+def test_saved_codes_are_scored_on_the_same_samples(run) -> None:
+    run("solver=cheat", "label_fraction=0.4", "save_codes=true")
+    records = run("solver=cheat", "label_fraction=0.4", "evaluator.n_clusters=[5]")
+    assert len(records) == 2 and all(nmi(record) == pytest.approx(0, abs=1e-9) for record in records)
+
+
+def test_fraction_means_nothing_to_a_solver_that_uses_no_labels(run) -> None:
+    (record,) = run("solver=raw", "evaluator.n_init=1")
+    (again,) = run("solver=raw", "evaluator.n_init=1", "label_fraction=0.4")
+    assert record == again
+
+
+@pytest.mark.parametrize("fraction", ["-0.1", "1.5", "some"])
+def test_fraction_out_of_range_is_refused(fraction: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", "dataset=digits", f"label_fraction={fraction}", f"results_dir={tmp_path}"]) == 2
+    assert "label_fraction" in capsys.readouterr().err
