@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -51,3 +53,22 @@ class FitProgress:
                 f"{self.label}: iteration {look.iteration} of at most {total}, "
                 f"objective {look.objective:.6g}, at most {left:.0f} s left"
             )
+
+
+@contextmanager
+def counted(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for a function that tells how many are done, of how many; where there is no terminal, a line at times."""
+    with tqdm(desc=label, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
+        said = time.monotonic()
+
+        def on_count(done: int, total: int) -> None:
+            nonlocal said
+            if bar.total is None:
+                bar.reset(total)
+                bar.initial = bar.n = done
+            bar.update(done - bar.n)
+            if bar.disable and time.monotonic() - said > EVERY:
+                said = time.monotonic()
+                say(f"{label}: {done} of {total} {unit}s")
+
+        yield on_count
