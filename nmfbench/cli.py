@@ -217,7 +217,7 @@ def _data_build(arguments: argparse.Namespace) -> int:
     check_device(arguments.device)
     features.listed(arguments.images, arguments.labels)  # before the weights are downloaded
     extractor = features.resnet50(arguments.device)
-    with counted(arguments.name, "image") as on_rows:
+    with counted(arguments.name, "images") as on_rows:
         said = features.build(
             arguments.images,
             arguments.labels,

@@ -56,19 +56,22 @@ class FitProgress:
 
 
 @contextmanager
-def counted(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a function that tells how many are done, of how many; where there is no terminal, a line at times."""
-    with tqdm(desc=label, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
-        said = time.monotonic()
+def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for a function that tells how much is done, of how much; where there is no terminal, a line at times."""
+    said, bar = time.monotonic(), None
+    hidden = not sys.stderr.isatty()
 
-        def on_count(done: int, total: int) -> None:
-            nonlocal said
-            if bar.total is None:
-                bar.reset(total)
-                bar.initial = bar.n = done
-            bar.update(done - bar.n)
-            if bar.disable and time.monotonic() - said > EVERY:
-                said = time.monotonic()
-                say(f"{label}: {done} of {total} {unit}s")
+    def on_count(done: int, total: int | None) -> None:
+        nonlocal said, bar
+        if bar is None:  # what was done earlier does not count for the speed
+            bar = tqdm(desc=label, initial=done, total=total, unit=unit, unit_scale=True, leave=False, disable=hidden)
+        bar.update(done - bar.n)
+        if hidden and time.monotonic() - said > EVERY:
+            said = time.monotonic()
+            say(f"{label}: {done:,} of {f'{total:,}' if total else '?'} {unit}")
 
+    try:
         yield on_count
+    finally:
+        if bar is not None:
+            bar.close()

@@ -23,9 +23,10 @@ def look(name: str) -> tuple[str, str]:
     "shipped" and "here" are loaded and whole; "fetchable", "on application" and "missing" are not here; "damaged" is
     here and not whole; "yours" needs a path.
     """
-    source = sources.SOURCES.get(name)
+    source, node = sources.SOURCES.get(name), {}
     try:
-        data = load_dataset(name)
+        node = config.defaults("dataset", name)
+        data = config.build(node, Loader, "dataset").load()
         for line in _shipped_sums(name):
             digest, _, path = line.partition("  ")
             if _sha256(DATA_DIR / path) != digest:
@@ -38,7 +39,7 @@ def look(name: str) -> tuple[str, str]:
     except (DataError, OSError) as error:
         return "damaged", str(error)
     except ConfigError as error:
-        if "???" in config.defaults("dataset", name).values():
+        if "???" in node.values():
             return "yours", config.describe("dataset", name)
         return "damaged", str(error)
     classes = f"{data.n_classes} classes" if data.n_classes else "no labels"

@@ -7,7 +7,6 @@ import math
 import os
 import re
 import stat
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -19,6 +18,7 @@ import numpy as np
 from nmfbench.datasets.base import DATA_DIR
 from nmfbench.datasets.sources import SOURCES, VIEWS, data_folder
 from nmfbench.errors import ConfigError, DataError
+from nmfbench.progress import counted
 
 RETRIES = 3
 TIMEOUT = 60.0
@@ -63,13 +63,22 @@ def download(url: str, target: Path, sha256: str | None, timeout: float = TIMEOU
     import pooch
     import requests
 
+    # pooch's own downloader leaves the connection of a failed try open.
+    def stream(url: str, path: str, _: object) -> None:
+        with requests.get(url, timeout=timeout, stream=True) as response, Path(path).open("wb") as file:
+            response.raise_for_status()
+            size = int(response.headers.get("content-length", 0)) or None
+            with counted(url, "B") as on_bytes:
+                for block in response.iter_content(2**16):
+                    file.write(block)
+                    on_bytes(file.tell(), size)
+
     pooch.get_logger().setLevel(logging.ERROR)
-    downloader = pooch.HTTPDownloader(timeout=timeout, progressbar=sys.stderr.isatty())
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as work:
         registry, urls = {target.name: sha256 and f"sha256:{sha256}"}, {target.name: url}
         keeper = pooch.create(work, base_url="", registry=registry, urls=urls, retry_if_failed=retries)
         try:
-            arrived = Path(keeper.fetch(target.name, downloader=downloader))
+            arrived = Path(keeper.fetch(target.name, downloader=stream))
         except (ValueError, requests.RequestException) as error:
             raise DataError(f"{url} did not arrive: {error}") from error
         with arrived.open("rb") as file:

@@ -65,7 +65,7 @@ def _held_safely(path: Path) -> Any:
 def _held(path: Path) -> dict[str, Any] | pd.DataFrame:
     match path.suffix.lower():
         case ".npz":
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 return dict(file.items())
         case ".npy":
             return {"": np.load(path, allow_pickle=False)}
