@@ -33,6 +33,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user with folders of their own for data and configs, whose names hold what a shell or Hydra might trip over."""
     monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path / "my data"))
     monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path / "my, 'con=fig'"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
     return tmp_path
 
@@ -452,10 +453,11 @@ def test_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert "was there already" in features.build(images, None, out, extractor(third))[0] and not third.batches
 
 
-def test_unreadable_image_is_named_and_the_rows_before_it_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [lambda whole: whole[:60], lambda whole: b"P5\n60000 60000\n255\n"])
+def test_unreadable_or_huge_image_is_named_and_the_rows_before_it_are_kept(damage, tmp_path: Path) -> None:
     images, out = images_in(tmp_path / "images"), tmp_path / "out"
     bad = images / "dog/dog1.png"
-    bad.write_bytes(bad.read_bytes()[:60])
+    bad.write_bytes(damage(bad.read_bytes()))
     with pytest.raises(DataError, match=r"dog1\.png cannot be read as an image"):
         features.build(images, None, out, extractor(Network()), batch=4)
     assert not (out / "features.npy").exists()
