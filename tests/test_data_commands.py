@@ -1,5 +1,6 @@
 """`nmfbench data`: list, verify, fetch, build and import."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -477,9 +478,17 @@ def test_other_images_or_another_network_start_anew(tmp_path: Path) -> None:
     features.build(images, None, out, extractor(network), batch=13)
     assert network.batches == [13]
     np.testing.assert_allclose(np.load(out / "features.npy"), expected(images), rtol=1e-5)
-    other, network = extractor(Network()), Network()
-    features.build(images, None, out, features.Extractor("other", network, other.transform, 5), batch=13)
-    assert network.batches == [13]
+
+
+def test_rows_of_another_network_do_not_count(tmp_path: Path) -> None:
+    images, out = images_in(tmp_path / "images"), tmp_path / "out"
+    for fail_at in (1, None):  # one that was interrupted, then one that was finished
+        with contextlib.suppress(KeyboardInterrupt):
+            features.build(images, None, out, extractor(Network(fail_at)), batch=4)
+        network = Network()
+        features.build(images, None, out, features.Extractor("other", network, transform, 5), batch=4)
+        assert network.batches == [4, 4, 4]
+        assert json.loads((out / "features.json").read_text())["network"] == "other"
 
 
 def test_network_that_gives_nan_is_refused(tmp_path: Path) -> None:
