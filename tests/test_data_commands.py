@@ -273,6 +273,17 @@ def test_fetched_multi_feature_is_the_shipped_one_byte_for_byte(
     assert official_address.url("mfeat") in said and sha256(official_address.content) in said
 
 
+def test_missing_set_with_an_official_address_is_fetchable_and_then_here(
+    official_address: Server, views, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nmfbench.datasets.base.DATA_DIR", tmp_path / "nothing shipped")
+    official_address.content = archive_of(views, nested=False)
+    assert run("data", "list", "mfeat") == 3
+    assert "fetchable" in capsys.readouterr().out
+    assert run("data", "fetch", "mfeat") == 0 and run("data", "list", "mfeat") == 0
+    assert "2000 samples × 585 features, 10 classes" in capsys.readouterr().out
+
+
 def test_fetched_archive_that_differs_changes_nothing(
     official_address: Server, views, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,9 +33,9 @@ def look(name: str) -> tuple[str, str]:
                 return "damaged", f"{DATA_DIR / path} is not the file that was shipped; restore it"
         size = _size(name)
     except DataMissing as error:
-        if source is None or source.how in (sources.SHIPPED, sources.BY_HAND):
-            return "missing", str(error)
-        return source.how, str(error)
+        if source and source.url:
+            return "fetchable", str(error)
+        return sources.ON_APPLICATION if source and source.how == sources.ON_APPLICATION else "missing", str(error)
     except (DataError, OSError) as error:
         return "damaged", str(error)
     except ConfigError as error:
@@ -44,7 +44,7 @@ def look(name: str) -> tuple[str, str]:
         return "damaged", str(error)
     classes = f"{data.n_classes} classes" if data.n_classes else "no labels"
     line = f"{data.n_samples} samples × {data.X.shape[0]} features, {classes}{size}"
-    return "shipped" if source and source.how == sources.SHIPPED else "here", line
+    return sources.SHIPPED if source and source.how == sources.SHIPPED else "here", line
 
 
 def unlike_tested(name: str) -> list[str]:

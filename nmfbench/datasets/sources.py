@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nmfbench.datasets.base import DATA_DIR
 
-SHIPPED, FETCHABLE, ON_APPLICATION, BY_HAND = "shipped", "fetchable", "on application", "by hand"
+SHIPPED, ON_APPLICATION, BY_HAND = "shipped", "on application", "by hand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,11 @@ SOURCES = {
         how=ON_APPLICATION,
         files={
             "ar/AR_55_40.mat": "1d758286c5635feffccc8c63c8f73675a278fb27bf9812f813add404b047930b",
-            "ar/*.[bB][mM][pP]": None,
+            "ar/*.bmp": None,
         },
         page="http://www2.ece.ohio-state.edu/~aleix/ARdatabase.html",
         what="It is free for research and may not be passed on. Apply to its author, A. Martinez, for the warped set "
-        "(bitmaps M-001-01.bmp … W-050-26.bmp, 120 × 165 pixels).",
+        "(bitmaps M-001-01.bmp … W-050-26.bmp, 120 × 165 pixels). Those, or all in one as AR_55_40.mat, will do.",
     ),
     "imagenet_cnn": Source(
         how=ON_APPLICATION,
