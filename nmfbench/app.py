@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmfbench import results, runner, tables
-from nmfbench.config import CONFIG_DIR, build, nearest, structured
+from nmfbench.config import CONFIG_DIR, build, nearest, structured, user_dir
 from nmfbench.datasets.base import Dataset, Loader, labelled_mask
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator
@@ -125,13 +125,16 @@ def compose(arguments: list[str]) -> list[Composed]:
         choices = {str(group): choice for group, choice in runtime.choices.items()}
         composed.append(Composed(config.copy(), choices, sources))
 
+    if user_dir().is_dir() and not any(argument.startswith("hydra.searchpath") for argument in arguments):
+        quoted = str(user_dir()).replace("'", "\\'")
+        arguments = [*arguments, f"hydra.searchpath=['file://{quoted}']"]
     argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     # Hydra wants -m before the overrides; people put it anywhere.
     sys.argv = ["nmfbench run", *sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
     try:
         hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: solver=null
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:  # ValueError: solver=null
         raise ConfigError(_explain(error)) from error
     except OSError as error:
         raise ConfigError(f"results_dir cannot be written to: {error}") from error

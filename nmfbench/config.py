@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import importlib
 import math
+import os
 from collections.abc import Iterable, Mapping
 from inspect import isabstract
 from pathlib import Path
@@ -20,24 +21,43 @@ CONFIG_DIR = _ROOT / "configs" if (_ROOT / "pyproject.toml").exists() else _ROOT
 T = TypeVar("T")
 
 
+def user_dir() -> Path:
+    """A user's own YAMLs: the folder that NMFBENCH_CONFIG names, else nmfbench in the user's config folder."""
+    own = os.environ.get("NMFBENCH_CONFIG")
+    return Path(own or Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "nmfbench").expanduser().absolute()
+
+
+def config_dirs() -> list[Path]:
+    """Where YAMLs are looked for, in this order: those that ship, then the user's own."""
+    return [CONFIG_DIR, user_dir()]
+
+
+def _path(group: str, name: str) -> Path:
+    for folder in config_dirs():
+        if (path := folder / group / f"{name}.yaml").exists():
+            return path
+    raise ConfigError(f"no {group} is called {name!r}{nearest(name, options(group))}")
+
+
 def options(group: str) -> list[str]:
     """The names that a config group offers: solver, dataset, evaluator, experiment."""
-    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
+    return sorted({path.stem for folder in config_dirs() for path in (folder / group).glob("*.yaml")})
 
 
 def describe(group: str, name: str) -> str:
     """What an option is, in a line: the comment that its YAML opens with."""
-    lines = (CONFIG_DIR / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = _path(group, name).read_text(encoding="utf-8").splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 
 
 def defaults(group: str, name: str) -> dict[str, Any]:
     """The parameters as the YAML of that option gives them."""
-    path = CONFIG_DIR / group / f"{name}.yaml"
-    if not path.exists():
-        raise ConfigError(f"no {group} is called {name!r}{nearest(name, options(group))}")
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    path = _path(group, name)
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is not YAML with a key: value a line: {error}") from error
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

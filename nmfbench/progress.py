@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -51,3 +53,25 @@ class FitProgress:
                 f"{self.label}: iteration {look.iteration} of at most {total}, "
                 f"objective {look.objective:.6g}, at most {left:.0f} s left"
             )
+
+
+@contextmanager
+def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for a function that tells how much is done, of how much; where there is no terminal, a line at times."""
+    said, bar = time.monotonic(), None
+    hidden = not sys.stderr.isatty()
+
+    def on_count(done: int, total: int | None) -> None:
+        nonlocal said, bar
+        if bar is None:  # what was done earlier does not count for the speed
+            bar = tqdm(desc=label, initial=done, total=total, unit=unit, unit_scale=True, leave=False, disable=hidden)
+        bar.update(done - bar.n)
+        if hidden and time.monotonic() - said > EVERY:
+            said = time.monotonic()
+            say(f"{label}: {done:,} of {f'{total:,}' if total else '?'} {unit}")
+
+    try:
+        yield on_count
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,10 +1,14 @@
 """Fixtures that more than one test file needs."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+# A developer's own YAMLs are not what is tested.
+os.environ["NMFBENCH_CONFIG"] = str(Path(__file__).parent / "no configs here")
 
 
 @pytest.fixture(autouse=True, scope="session")

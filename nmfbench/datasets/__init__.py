@@ -1,8 +1,10 @@
 """Loaders, one file each, and what can be asked of them by name."""
 
 import hashlib
+from pathlib import Path
 
 from nmfbench import config
+from nmfbench.datasets import sources
 from nmfbench.datasets.base import DATA_DIR, Dataset, Loader
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
@@ -16,21 +18,59 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
 
 
 def look(name: str) -> tuple[str, str]:
-    """How it stands with a dataset ("here", "missing", "damaged" or "yours": needs a path), and a line on it."""
+    """How it stands with a dataset, and a line on it.
+
+    "shipped" and "here" are loaded and whole; "fetchable", "on application" and "missing" are not here; "damaged" is
+    here and not whole; "yours" needs a path.
+    """
+    source, node = sources.SOURCES.get(name), {}
     try:
-        data = load_dataset(name)
+        node = config.defaults("dataset", name)
+        data = config.build(node, Loader, "dataset").load()
         for line in _shipped_sums(name):
             digest, _, path = line.partition("  ")
-            if hashlib.sha256((DATA_DIR / path).read_bytes()).hexdigest() != digest:
+            if _sha256(DATA_DIR / path) != digest:
                 return "damaged", f"{DATA_DIR / path} is not the file that was shipped; restore it"
+        size = _size(name)
     except DataMissing as error:
-        return "missing", str(error)
+        if source and source.url:
+            return "fetchable", str(error)
+        return sources.ON_APPLICATION if source and source.how == sources.ON_APPLICATION else "missing", str(error)
     except (DataError, OSError) as error:
         return "damaged", str(error)
-    except ConfigError:
-        return "yours", config.describe("dataset", name)
+    except ConfigError as error:
+        if "???" in node.values():
+            return "yours", config.describe("dataset", name)
+        return "damaged", str(error)
     classes = f"{data.n_classes} classes" if data.n_classes else "no labels"
-    return "here", f"{data.n_samples} samples × {data.X.shape[0]} features, {classes}"
+    line = f"{data.n_samples} samples × {data.X.shape[0]} features, {classes}{size}"
+    return sources.SHIPPED if source and source.how == sources.SHIPPED else "here", line
+
+
+def unlike_tested(name: str) -> list[str]:
+    """A line for each file of a dataset that is here but is not byte for byte what nmfbench was tested with."""
+    known = sources.SOURCES[name].files if name in sources.SOURCES else {}
+    return [
+        f"{file} is not the file that nmfbench was tested with: sha256 {digest}, there {tested}"
+        for pattern, tested in known.items()
+        for file in (sources.found(pattern) if tested else [])
+        if (digest := _sha256(file)) != tested
+    ]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(name: str) -> str:
+    """What a dataset takes on disk, for the end of a line; empty where it has no file."""
+    if name in sources.SOURCES:
+        files = [file for pattern in sources.SOURCES[name].files for file in sources.found(pattern)]
+    else:
+        path = config.defaults("dataset", name).get("path")
+        files = [Path(path).expanduser()] if path and Path(path).expanduser().is_file() else []
+    return f", {sum(file.stat().st_size for file in files) / 2**20:.1f} MiB" if files else ""
 
 
 def _shipped_sums(name: str) -> list[str]:

@@ -1,0 +1,175 @@
+"""Downloads: into a temporary folder, checked, unpacked with care, and only then put in place."""
+
+import hashlib
+import io
+import logging
+import math
+import os
+import re
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from nmfbench.datasets.base import DATA_DIR
+from nmfbench.datasets.sources import SOURCES, VIEWS, data_folder
+from nmfbench.errors import ConfigError, DataError
+from nmfbench.progress import counted
+
+RETRIES = 3
+TIMEOUT = 60.0
+"""Seconds without a byte."""
+LARGEST = 4 * 2**30
+"""Bytes that an archive may unpack to."""
+
+
+def fetch(name: str) -> list[str]:
+    """Download a dataset that has an official address and put it into the data folder; what was done, in lines.
+
+    Raises DataError with the address if it does not arrive whole; then nothing in the data folder has changed.
+    """
+    source = SOURCES[name]
+    assert source.url is not None
+    folder = data_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as work:
+            archive, new = Path(work) / "archive.zip", Path(work) / "new"
+            digest = download(source.url, archive, source.sha256)
+            try:
+                CONVERTERS[name](archive, new)
+            except DataError as error:
+                raise DataError(f"{source.url} (sha256 {digest}): {error}") from error
+            paths = sorted(path.relative_to(new) for path in new.rglob("*") if path.is_file())
+            for path in paths:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(new / path, folder / path)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error}; NMFBENCH_DATA names another folder") from error
+    known = "as expected" if source.sha256 else "not known beforehand; note it to compare later"
+    return [f"from {source.url}", f"sha256 {digest} ({known})", *(f"wrote {folder / path}" for path in paths)]
+
+
+def download(url: str, target: Path, sha256: str | None, timeout: float = TIMEOUT, retries: int = RETRIES) -> str:
+    """Put what lies at the address into ``target``, and return its sha256.
+
+    Raises DataError that names the address, and the expected and actual sha256 where it is that; then the target is
+    as it was before.
+    """
+    import pooch
+    import requests
+
+    # pooch's own downloader leaves the connection of a failed try open.
+    def stream(url: str, path: str, _: object) -> None:
+        with requests.get(url, timeout=timeout, stream=True) as response, Path(path).open("wb") as file:
+            response.raise_for_status()
+            size = int(response.headers.get("content-length", 0)) or None
+            with counted(url, "B") as on_bytes:
+                for block in response.iter_content(2**16):
+                    file.write(block)
+                    on_bytes(file.tell(), size)
+
+    pooch.get_logger().setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as work:
+        registry, urls = {target.name: sha256 and f"sha256:{sha256}"}, {target.name: url}
+        keeper = pooch.create(work, base_url="", registry=registry, urls=urls, retry_if_failed=retries)
+        try:
+            arrived = Path(keeper.fetch(target.name, downloader=stream))
+        except (ValueError, requests.RequestException) as error:
+            raise DataError(f"{url} did not arrive: {error}") from error
+        with arrived.open("rb") as file:
+            start = file.read(512).lstrip().lower()
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        wanted = sha256 or "not known"
+        if start.startswith((b"<!doctype html", b"<html")):
+            raise DataError(f"{url} is a web page, not data (sha256 {digest}, expected: {wanted}); it may have moved")
+        if target.suffix == ".zip" and not zipfile.is_zipfile(arrived):
+            raise DataError(f"{url} is no whole zip archive (sha256 {digest}, expected: {wanted})")
+        os.replace(arrived, target)
+    return digest
+
+
+def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> None:
+    """Unpack a zip or tar archive into a folder. Raises DataError, before it writes, for one that is not harmless.
+
+    Harmless: files and folders alone, all of them inside, and not more than ``largest`` bytes of them.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                for entry in opened.infolist():
+                    kind = stat.S_IFMT(entry.external_attr >> 16)
+                    _harmless(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR), folder)
+                _small(sum(entry.file_size for entry in opened.infolist()), largest)
+                opened.extractall(folder)
+        else:
+            with tarfile.open(archive) as tar:
+                for member in (members := tar.getmembers()):
+                    _harmless(member.name, member.isfile() or member.isdir(), folder)
+                _small(sum(member.size for member in members), largest)
+                tar.extractall(folder, filter="data")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
+
+
+def _harmless(name: str, plain: bool, folder: Path) -> None:
+    if not plain:
+        raise DataError(f"the archive holds {name!r}, which is neither a file nor a folder; refused")
+    if "\\" in name or not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"the archive holds {name!r}, which would lie outside the folder; refused")
+
+
+def _small(size: int, largest: int) -> None:
+    if size > largest:
+        raise DataError(f"the archive would unpack to {size:,} bytes, more than {largest:,}; refused")
+
+
+def convert_mfeat(archive: Path, folder: Path) -> None:
+    """UCI's archive as the shipped CSVs, byte for byte: a header, five digits, and the label as the last column.
+
+    The views are white-space separated files of 2,000 rows, in the zip or in a tar inside the zip.
+    """
+    raw = archive.with_suffix("")
+    unpack(archive, raw)
+    for inner in [path for path in raw.rglob("*") if re.search(r"\.(tar|tgz)(\.|$)", path.name)]:
+        unpack(inner, raw / f"{inner.name}.d")
+    shipped = dict(
+        line.split("  ")[::-1] for line in (DATA_DIR / "SHA256SUMS").read_text(encoding="utf-8").split("\n")[:-1]
+    )
+    (folder / "mfeat").mkdir(parents=True)
+    for view in VIEWS:
+        file = next(raw.rglob(f"mfeat-{view}"), None)
+        if file is None:
+            raise DataError(f"the archive holds no file mfeat-{view}")
+        try:
+            table = np.loadtxt(file, ndmin=2)
+        except ValueError as error:
+            raise DataError(f"mfeat-{view} is not a table of numbers: {error}") from error
+        path = f"mfeat/mfeat-{view}.csv"
+        content = mfeat_csv(table)
+        if (digest := hashlib.sha256(content).hexdigest()) != shipped[path]:
+            raise DataError(f"{path} made from it has sha256 {digest}, expected {shipped[path]}; nothing was changed")
+        (folder / path).write_bytes(content)
+
+
+def mfeat_csv(table: np.ndarray) -> bytes:
+    """A view (n, features) in the layout of the shipped CSVs, whose classes are of equal size and in order."""
+    out = io.StringIO(newline="")
+    out.write(",".join(map(str, range(table.shape[1]))) + ",0\r\n")
+    for i, row in enumerate(table):
+        out.write(",".join(map(_five_digits, row)) + f",{i * 10 // len(table)}\r\n")
+    return out.getvalue().encode()
+
+
+def _five_digits(value: float) -> str:
+    # Three tiny entries went through a spreadsheet.
+    return f"{value:.2E}" if 0 < math.fabs(value) < 1e-4 else f"{value:.5g}"
+
+
+CONVERTERS: dict[str, Callable[[Path, Path], None]] = {"mfeat": convert_mfeat}
+"""What turns an archive into files as the loader wants them, below a folder that stands for the data folder."""

@@ -1,0 +1,174 @@
+"""Where each dataset comes from: what `nmfbench data` knows beside the loaders."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nmfbench.datasets.base import DATA_DIR
+
+SHIPPED, ON_APPLICATION, BY_HAND = "shipped", "on application", "by hand"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """How a dataset is to be had. A set with no ``url`` is fetched by a person, who is told ``what`` to do."""
+
+    how: str
+    files: dict[str, str | None] = field(default_factory=dict)
+    """Paths or patterns below the data folder, with the sha256 of the file that nmfbench was tested with."""
+    page: str | None = None
+    """Where a person reads about it and finds it."""
+    what: str = ""
+    """What to ask for, download and do, in a sentence."""
+    url: str | None = None
+    """The official address of a file, for a program."""
+    sha256: str | None = None
+    """Of the file at ``url``; None: not known."""
+
+
+DENG_CAI = "http://www.cad.zju.edu.cn/home/dengcai/Data/"
+NMFBOOK = "https://gitlab.com/ngillis/nmfbook"
+VIEWS = ("fac", "fou", "kar", "mor", "pix", "zer")
+
+SOURCES = {
+    "orl": Source(
+        how=SHIPPED,
+        files={"orl/att_faces/s*/*.pgm": None},
+        page="https://cam-orl.co.uk/facedatabase.html",
+        what="It ships with nmfbench. The archive there, unpacked so that s1 … s40 lie in orl/att_faces, does as well.",
+    ),
+    "mfeat": Source(
+        how=SHIPPED,
+        files={f"mfeat/mfeat-{view}.csv": None for view in VIEWS},
+        url="https://archive.ics.uci.edu/static/public/72/multiple+features.zip",
+    ),
+    "digits": Source(how=SHIPPED, what="It comes with scikit-learn; install that again."),
+    "ar": Source(
+        how=ON_APPLICATION,
+        files={
+            "ar/AR_55_40.mat": "1d758286c5635feffccc8c63c8f73675a278fb27bf9812f813add404b047930b",
+            "ar/*.bmp": None,
+        },
+        page="http://www2.ece.ohio-state.edu/~aleix/ARdatabase.html",
+        what="It is free for research and may not be passed on. Apply to its author, A. Martinez, for the warped set "
+        "(bitmaps M-001-01.bmp … W-050-26.bmp, 120 × 165 pixels). Those, or all in one as AR_55_40.mat, will do.",
+    ),
+    "imagenet_cnn": Source(
+        how=ON_APPLICATION,
+        files={"imagenet_cnn/features.npy": None, "imagenet_cnn/labels.npy": None},
+        what="Register with the ImageNet project for the 50,000 validation images of ILSVRC 2012 and their ground "
+        "truth; then: nmfbench data build imagenet_cnn --images DIR --labels FILE",
+    ),
+    "yale": Source(
+        how=BY_HAND,
+        files={"yale/Yale_32x32.mat": "beb3cc9f448c1ab786583c8f5429368c299843ee88263f9650ed463004ef7633"},
+        page=DENG_CAI,
+        what="Download Yale_32x32.mat.",
+    ),
+    "orl32": Source(
+        how=BY_HAND,
+        files={"orl/ORL_32x32.mat": "c30cb53be2cab2da293eaeb35c1a7c16cad513fa14d0400ad5ed51f03e1ce7c8"},
+        page=DENG_CAI,
+        what="Download ORL_32x32.mat.",
+    ),
+    "tdt2": Source(
+        how=BY_HAND,
+        files={"tdt2/TDT2.mat": "a28844f8bf18076838ede0d7554c8c2476d6b6d1c7eb57558e7288e10d16fde9"},
+        page=DENG_CAI,
+        what="Download TDT2.mat, the 30 largest categories (9,394 documents).",
+    ),
+    "jaffe": Source(
+        how=BY_HAND,
+        files={"jaffe/JAFFE_32x32.mat": "92fb3296c3b38070a0840e0e91564f326d721ab7de8a4ad9a0fd440973ba5ae3"},
+        page="https://zenodo.org/record/3451524",
+        what="The photographs are there, under terms of their own. Save them at 32 × 32 grey pixels as X (1024, 213), "
+        "an image a column, with the persons 1 … 10 as Y.",
+    ),
+    "cbcl": Source(
+        how=BY_HAND,
+        files={"cbcl/CBCL.mat": "96c6356a2e99f65ce2194f3ce20a97f619ac89bdaf1c102ceaa74f2f742cfc1d"},
+        page="http://cbcl.mit.edu/cbcl/software-datasets/FaceData2.html",
+        what="Download the 2,429 training faces of 19 × 19 pixels and save them as X (361, 2429), a face a column, "
+        "its pixels column by column, between 0 and 1.",
+    ),
+    "samson": Source(
+        how=BY_HAND,
+        files={
+            "hyperspectral/samson_1.mat": "1ebacaf7cd32bfc31c0ee3fd56c63a7f29a434893a8b45705fb59cd8a0c8beb6",
+            "hyperspectral/samson_end3_groundtruth.mat": (
+                "ce768182ce5292390180f827ff5769112cf3d299f4e64ab43e950a310b7ec9fa"
+            ),
+        },
+        page=NMFBOOK,
+        what="Download samson_1.mat and, for the true abundances, samson_end3_groundtruth.mat.",
+    ),
+    "moffett": Source(
+        how=BY_HAND,
+        files={"hyperspectral/Moffet.mat": "6488a9820176f9d8a87c81e286c05a0e5c43166dd673aa4dbc6d2ba0e00d18db"},
+        page=NMFBOOK,
+        what="Download Moffet.mat.",
+    ),
+    "tumor": Source(
+        how=BY_HAND,
+        files={"hyperspectral/Tumor.mat": "bde72d920a97def9bb8002eb6f3e1fd262fe2aac6c25983e94e735d5866d6ceb"},
+        page=NMFBOOK,
+        what="Download Tumor.mat.",
+    ),
+    "urban": Source(
+        how=BY_HAND,
+        files={"urban/Urban.mat": None},
+        page="https://rslab.ut.ac.ir/data/",
+        what="Download the HYDICE Urban image as Urban.mat.",
+    ),
+    "hierarchy": Source(
+        how=BY_HAND,
+        files={"neural_nmf/synthetic_noise.mat": "edc09b3f967b12cc0f8e3a53ad20199e32fb45bc42abc4b84d05315751ec0af5"},
+        what="It is the synthetic data of the Neural NMF paper: ask its authors for synthetic_noise.mat.",
+    ),
+    "news20": Source(
+        how=BY_HAND,
+        files={"neural_nmf/20News_subsampled.mat": "7c3de1ab10953e64778f03786ff1745970e38a4c64a3d97b07fb905c11ae2cf9"},
+        what="It is the subset of 20 Newsgroups of the Neural NMF paper: ask its authors for 20News_subsampled.mat.",
+    ),
+    "office10": Source(
+        how=BY_HAND,
+        files={
+            "cnn_features/office10_googlenet1024_amazon.mat": (
+                "bae9ee6e8f7ca305120dd970f2c90471f4ef8dda4cb2ad2404c38bb26cb56ba9"
+            ),
+            "cnn_features/office10_googlenet1024_dslr.mat": (
+                "5f7c6211581f846b7b5534429fb62bfb7e490e88aacfc8bee97eb0b0224dbd89"
+            ),
+            "cnn_features/office10_googlenet1024_webcam.mat": (
+                "57774bbdf97433b5fb5a6333e302f077444c069537138b60ef417f48ee65d296"
+            ),
+        },
+        what="They are GoogLeNet features (1,024) of the Office images in 10 classes, arrays fts and labels in each "
+        "file; nmfbench knows no official address of them.",
+    ),
+}
+
+
+def data_folder() -> Path:
+    """Where data is put: the folder that NMFBENCH_DATA names, else the one of the shipped data."""
+    own = os.environ.get("NMFBENCH_DATA")
+    return Path(own).expanduser().absolute() if own else DATA_DIR
+
+
+def found(pattern: str) -> list[Path]:
+    """The files of this pattern, in the first folder that has any, as loaders look for them."""
+    for folder in dict.fromkeys((data_folder(), DATA_DIR)):
+        if files := sorted(folder.glob(pattern)):
+            return files
+    return []
+
+
+def instructions(name: str, source: Source) -> str:
+    """What a person has to do to get a dataset that no program can fetch, in lines."""
+    lines = [f"{name}: {source.how}"]
+    if source.page:
+        lines.append(f"  where  {source.page}")
+    lines.append(f"  what   {source.what}")
+    if source.files:
+        lines.append("  put    " + "\n         ".join(str(data_folder() / path) for path in source.files))
+    return "\n".join([*lines, f"  check  nmfbench data verify {name}"])
