@@ -124,8 +124,8 @@ def compose(arguments: list[str]) -> list[Composed]:
         composed.append(Composed(config.copy(), choices, sources))
 
     argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    # Hydra wants -m before the overrides; people put it anywhere.
-    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))]
+    # Hydra wants its options (and their values) before the overrides; people put them anywhere.
+    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda a: a.startswith("~") or ("=" in a and a[0] != "-"))]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
     try:
         hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
@@ -172,8 +172,8 @@ def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[tuple[str, Excep
     jobs: dict[str, Job] = {}
     skipped: list[tuple[str, Exception]] = []
     # Dataset by dataset, so that each is read once.
-    order = {str(one.config.dataset): i for i, one in reversed(list(enumerate(composed)))}
-    for one in sorted(composed, key=lambda one: order[str(one.config.dataset)]):
+    order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
+    for one in sorted(composed, key=lambda one: order[str(one.config.get("dataset"))]):
         try:
             job = _job(one)
             # A sweep over rank names a solver without one several times.
@@ -295,11 +295,10 @@ def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: s
     records = [record for job in jobs for record in job.there()]
     if records:
         frame = tables.frame(records)
-        print(tables.text(frame, records))
         path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
         results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
         results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
-        print(f"\nwritten to {path}.csv and .md")
+        print(f"{tables.text(frame, records)}\n\nwritten to {path}.csv and .md")
     return _closing(jobs, skipped, interrupted)
 
 
@@ -355,9 +354,10 @@ def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
     for seed, (codes, fit) in saved.items():
         try:
-            yield runner.score(codes, fit, dataset, job.evaluator, seed)
+            outcome = runner.score(codes, fit, dataset, job.evaluator, seed)
         except Exception as error:
-            yield runner.failed(seed, error)
+            outcome = runner.failed(seed, error)
+        yield outcome
     fresh = [seed for seed in seeds if seed not in saved]
     yield from runner.run(
         job.solver,

@@ -106,7 +106,7 @@ def check_device(device: str) -> torch.device:
         found = torch.device(device)
     except RuntimeError:
         raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}") from None
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+    if found.type == "cuda" and not 0 <= (found.index or 0) < torch.cuda.device_count():  # cuda:999 has index −25
         n = torch.cuda.device_count()
         raise ConfigError(f"device={device} was asked for, but torch sees {n or 'no'} CUDA devices; use device=cpu")
     if found.type not in ("cpu", "cuda"):

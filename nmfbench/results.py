@@ -107,7 +107,7 @@ class Store:
     def load_codes(self, config: dict[str, Any], seed: int) -> tuple[list[np.ndarray], dict[str, Any]] | None:
         path = self.codes_path(config, seed)
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 codes = [saved[f"layer_{i}"] for i in range(1, len(saved.files))]
                 return codes, json.loads(str(saved["fit"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):

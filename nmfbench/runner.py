@@ -1,5 +1,6 @@
 """run(): fit a solver from several seeds and measure what comes out. Plain values in, plain values out."""
 
+import math
 import os
 import resource
 import sys
@@ -116,7 +117,8 @@ def _measure(result: FitResult, dataset: Dataset, evaluator: Evaluator) -> Outco
         residual = losses.relative_error(torch.as_tensor(dataset.X).to(V), V).item()
         factors = {name: factor.cpu().numpy() for name, factor in factorization.factors.items()}
         summary["metrics"] = [
-            {"metric": "error", "value": residual},
+            # Norms overflow before the factors do; a record holds no NaN.
+            {"metric": "error", "value": residual if math.isfinite(residual) else None},
             {"metric": "objective", "value": result.objective},
             *evaluators.factor_measures(factors),
         ]
