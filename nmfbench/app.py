@@ -49,6 +49,8 @@ class Settings:
     save_codes: bool = False
 
     def __post_init__(self) -> None:
+        if not self.results_dir:
+            raise ConfigError("results_dir must not be empty; results_dir=. is the current folder")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.threads is not None and self.threads < 1:
@@ -337,9 +339,9 @@ def _run(job: Job, prefix: str) -> None:
         for outcome in _outcomes(job, seeds, threads, progress):
             record = _record(job, outcome, environment)
             try:
-                job.store.save(record)
                 if job.settings.save_codes and outcome.codes:
                     job.store.save_codes(job.config, outcome.seed, outcome.codes, outcome.fit)
+                job.store.save(record)  # last: a record says that all of it is there
             except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
                 record = _record(job, runner.failed(outcome.seed, error), environment)
             job.records[outcome.seed] = record

@@ -51,7 +51,12 @@ def frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Records grouped by their config, seeds aside; each seed once, the newest record of it."""
     groups: dict[str, dict[Any, dict[str, Any]]] = {}
-    for record in sorted(records, key=lambda r: (str(r["environment"].get("date")), results.digest(r["config"]))):
+
+    # The newest last, and failed ones first: they hide nothing that was measured.
+    def age(record: dict[str, Any]) -> tuple[bool, str, str]:
+        return record["status"] != "failed", str(record["environment"].get("date")), results.digest(record["config"])
+
+    for record in sorted(records, key=age):
         config = {
             group: {k: v for k, v in node.items() if k not in _NOT_IDENTITY.get(group, ())}
             if isinstance(node, dict)
@@ -186,7 +191,7 @@ def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
             cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
             rows.append(
                 {
-                    "solver": f"{solver}{line if line != ' ' else ' '}{variant}" if variant else str(solver),
+                    "solver": f"{solver}{line}{variant}" if variant else str(solver),
                     "rank": _number(rank, "d"),
                     **({"layer": _number(layer, "d")} if layered else {}),
                     **({f"k = {k}": cells.get(k, DASH) for k in counts} or {metric: next(iter(cells.values()), DASH)}),
@@ -223,9 +228,10 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     configs = [record["config"] for record in records]
     unit = " in percent" if metric in PERCENT else ""
     name = "NMI (arithmetic normaliser)" if metric == "nmi" else metric
+    clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
+    of = " of k-means with k clusters on the codes" if clustered else ""
     notes = [
-        f"Cells: {name}{unit} of k-means with k clusters on the codes, mean ± standard deviation over seeds "
-        "[seed with the least objective].",
+        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective].",
         "Error: ‖X − reconstruction‖/‖X‖. Seconds: of the fit, per seed.",
     ]
     if part["paper"].notna().any():

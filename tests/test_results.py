@@ -140,7 +140,7 @@ def test_codes_with_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
 def test_unfinished_and_foreign_records_are_not_finished(tmp_path: Path) -> None:
     store = Store(tmp_path)
     record = {"schema": SCHEMA, "config": CONFIG, "dataset": "d", "solver": "s", "seed": 0, "status": "converged"}
-    record |= {"metrics": [], "history": [], "iterations": 1, "seconds": 0.5, "environment": {}}
+    record |= {"metrics": [], "history": [], "iterations": 1, "seconds": 0.5, "data": {}, "environment": {}}
     assert store.finished(CONFIG, 0) is None
     path = store.save(record)
     assert store.finished(CONFIG, 0) == record and store.finished(CONFIG, 1) is None

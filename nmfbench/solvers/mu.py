@@ -52,6 +52,7 @@ class MultiplicativeNMF(Solver):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
+        inits.check(self.init, problem.X, self.rank)
         if self.beta <= 0 and (problem.X == 0).any():
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
@@ -59,7 +60,7 @@ class MultiplicativeNMF(Solver):
         X = problem.X
         W, H = inits.start(self.init, X, self.rank, rng)
         # V is kept off zero relative to X's scale, so that powers of it stay finite in float32.
-        floor = max(torch.finfo(X.dtype).eps * X.mean().item(), torch.finfo(X.dtype).tiny)
+        floor = max(torch.finfo(X.dtype).eps * inits.mean(X), torch.finfo(X.dtype).tiny)
         while True:
             yield Product(W, H)
             H = self._update(H, *self._gradient(W.mT, X, W, H, floor))
@@ -68,7 +69,7 @@ class MultiplicativeNMF(Solver):
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         W, H = factorization.factors["W"], factorization.factors["H"]
-        floor = max(torch.finfo(W.dtype).eps * problem.X.mean().item(), torch.finfo(W.dtype).tiny)
+        floor = max(torch.finfo(W.dtype).eps * inits.mean(problem.X), torch.finfo(W.dtype).tiny)
         loss = losses.beta_divergence(problem.X, (W @ H).clamp(min=floor if self.beta != 2 else 0), self.beta)
         return loss + self.lam / 2 * (W.square().sum((-2, -1)) + H.square().sum((-2, -1)))
 
