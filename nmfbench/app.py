@@ -49,6 +49,8 @@ class Settings:
     label_fraction: float = 0.0
 
     def __post_init__(self) -> None:
+        if not self.results_dir:
+            raise ConfigError("results_dir must not be empty; results_dir=. is the current folder")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.threads is not None and self.threads < 1:
@@ -129,8 +131,8 @@ def compose(arguments: list[str]) -> list[Composed]:
         quoted = str(user_dir()).replace("'", "\\'")
         arguments = [*arguments, f"hydra.searchpath=['file://{quoted}']"]
     argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    # Hydra wants -m before the overrides; people put it anywhere.
-    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))]
+    # Hydra wants its options (and their values) before the overrides; people put them anywhere.
+    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda a: a.startswith("~") or ("=" in a and a[0] != "-"))]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
     try:
         hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
@@ -177,8 +179,8 @@ def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[tuple[str, Excep
     jobs: dict[str, Job] = {}
     skipped: list[tuple[str, Exception]] = []
     # Dataset by dataset, so that each is read once.
-    order = {str(one.config.dataset): i for i, one in reversed(list(enumerate(composed)))}
-    for one in sorted(composed, key=lambda one: order[str(one.config.dataset)]):
+    order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
+    for one in sorted(composed, key=lambda one: order[str(one.config.get("dataset"))]):
         try:
             job = _job(one)
             # A sweep over rank names a solver without one several times.
@@ -306,11 +308,10 @@ def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: s
     records = [record for job in jobs for record in job.there()]
     if records:
         frame = tables.frame(records)
-        print(tables.text(frame, records))
         path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
         results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
         results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
-        print(f"\nwritten to {path}.csv and .md")
+        print(f"{tables.text(frame, records)}\n\nwritten to {path}.csv and .md")
     return _closing(jobs, skipped, interrupted)
 
 
@@ -349,9 +350,9 @@ def _run(job: Job, prefix: str) -> None:
         for outcome in _outcomes(job, seeds, threads, progress):
             record = _record(job, outcome, environment)
             try:
-                job.store.save(record)
                 if job.settings.save_codes and outcome.codes:
                     job.store.save_codes(job.config, outcome.seed, outcome.codes, outcome.fit)
+                job.store.save(record)  # last: a record says that all of it is there
             except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
                 record = _record(job, runner.failed(outcome.seed, error), environment)
             job.records[outcome.seed] = record

@@ -102,14 +102,15 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
         merged = OmegaConf.merge(OmegaConf.structured(cls), values)
         checked = {str(k): v for k, v in OmegaConf.to_container(merged, resolve=True, throw_on_missing=True).items()}  # type: ignore[union-attr]
     except OmegaConfBaseException as error:
+        key = f"{prefix}{error.full_key}"
         if "is not a ListConfig" in str(error):
-            raise ConfigError(
-                f"{prefix}{error.full_key} must be a list, e.g. {prefix}{error.full_key}=[2,3]"
-            ) from error
-        raise ConfigError(f"{prefix}{error.full_key}: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"{key} must be a list, e.g. {key}=[2,3]") from error
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from error
     for key, value in checked.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{prefix}{key} must be finite, got {value}")
+        if isinstance(value, int) and abs(value) >= 2**63:  # no table could hold it
+            raise ConfigError(f"{prefix}{key} must fit into 64 bits, got {value}")
     try:
         return cls(**checked)
     except ConfigError as error:

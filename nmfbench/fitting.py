@@ -3,6 +3,7 @@
 import math
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,7 @@ def check_device(device: str) -> torch.device:
         found = torch.device(device)
     except RuntimeError:
         raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}") from None
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+    if found.type == "cuda" and not 0 <= (found.index or 0) < torch.cuda.device_count():  # cuda:999 has index −25
         n = torch.cuda.device_count()
         raise ConfigError(f"device={device} was asked for, but torch sees {n or 'no'} CUDA devices; use device=cpu")
     if found.type not in ("cpu", "cuda"):
@@ -134,13 +135,22 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
         placed: Any = SparseMatrix.of(X, kind, on)
         values = placed.values
     else:
-        placed = values = torch.as_tensor(X if isinstance(X, Tensor) else np.ascontiguousarray(X)).to(on, kind)
+        placed = values = _tensor(X).to(on, kind)
     bad = ~values.isfinite()
     if bad.any():
         first = bad.nonzero()[0].tolist()
         where = f", the first at feature {first[0]}, sample {first[1]} (counted from 0)" if len(first) == 2 else ""
         raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}{where}")
     return Problem(placed, shape)
+
+
+def _tensor(X: Any) -> Tensor:
+    """The array as a tensor on the same memory where that can be: a memory-mapped file is not read into memory."""
+    if isinstance(X, Tensor):
+        return X
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to X
+        return torch.from_numpy(X if min(X.strides) >= 0 else np.ascontiguousarray(X))
 
 
 class _Clock:

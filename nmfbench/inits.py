@@ -16,11 +16,23 @@ def start(init: str, X: Tensor, rank: int, rng: Streams) -> tuple[Tensor, Tensor
     return uniform(X, rank, rng) if init == "uniform" else nndsvd(X, rank, rng, fill=init)
 
 
+def check(init: str, X: Tensor, rank: int) -> None:
+    """Raise NotApplicable when that start does not reach the rank."""
+    m, n = X.shape
+    if init != "uniform" and rank > min(m, n):
+        raise NotApplicable(f"{init} starts reach rank {min(m, n)} on a {m} × {n} X, got rank {rank}; use init=uniform")
+
+
 def uniform(X: Tensor, rank: int, rng: Streams) -> tuple[Tensor, Tensor]:
     """Uniform on [0, 2√(mean(X)/r)), so that WH has the mean of X in expectation."""
-    high = 2 * math.sqrt(X.mean().item() / rank)
+    high = 2 * math.sqrt(mean(X) / rank)
     m, n = X.shape
     return rng.uniform("W", (m, rank), X, high=high), rng.uniform("H", (rank, n), X, high=high)
+
+
+def mean(X: Tensor) -> float:
+    """Of all entries, summed in double precision: the sum of huge float32 entries overflows long before they do."""
+    return X.mean(dtype=torch.float64).item()
 
 
 def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd") -> tuple[Tensor, Tensor]:
@@ -30,9 +42,7 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd") -> tuple[Te
     multiplicative method never leaves them), become the mean of X ("nndsvda") or random on [0, mean/100)
     ("nndsvdar", the only one of the three in which seeds differ).
     """
-    m, n = X.shape
-    if rank > min(m, n):
-        raise NotApplicable(f"{fill} starts reach rank {min(m, n)} on a {m} × {n} X, got rank {rank}; use init=uniform")
+    check(fill, X, rank)
     U, s, Vt = torch.linalg.svd(X.double(), full_matrices=False)
     U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
     # The first pair of a non-negative X has one sign, up to rounding.
@@ -50,8 +60,10 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd") -> tuple[Te
     W = (u * (scale / nu.clamp(min=tiny))).to(X).repeat(len(rng.seeds), 1, 1)
     H = (v * (scale / nv.clamp(min=tiny))[:, None]).to(X).repeat(len(rng.seeds), 1, 1)
     if fill != "nndsvd":
-        mean = X.mean()
+        fine = mean(X)
         for name, factor in {"W": W, "H": H}.items():
-            new = mean if fill == "nndsvda" else rng.uniform(name, tuple(factor.shape[1:]), X) * mean / 100
+            new = (
+                X.new_tensor(fine) if fill == "nndsvda" else rng.uniform(name, tuple(factor.shape[1:]), X) * fine / 100
+            )
             factor.copy_(torch.where(factor <= torch.finfo(X.dtype).eps * factor.amax(), new, factor))
     return W, H

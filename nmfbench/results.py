@@ -31,6 +31,7 @@ REQUIRED = {
     "metrics": list,
     "history": list,
     "iterations": int,
+    "data": dict,
     "seconds": (int, float),
     "environment": dict,
 }
@@ -107,7 +108,7 @@ class Store:
     def load_codes(self, config: dict[str, Any], seed: int) -> tuple[list[np.ndarray], dict[str, Any]] | None:
         path = self.codes_path(config, seed)
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 codes = [saved[f"layer_{i}"] for i in range(1, len(saved.files))]
                 return codes, json.loads(str(saved["fit"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
@@ -130,6 +131,10 @@ def read(path: Path) -> Record | Unreadable:
     if record.get("schema") != SCHEMA and isinstance(record.get("schema"), int):
         return Unreadable(path, f"schema {record['schema']}, this version reads {SCHEMA}")
     wrong = [key for key, kind in REQUIRED.items() if not isinstance(record.get(key), kind)]  # type: ignore[arg-type]
+    if not wrong and not all(isinstance(record["config"].get(key), dict) for key in ("solver", "dataset", "evaluator")):
+        wrong = ["config"]
+    if not wrong and not all(isinstance(row, dict) and {"metric", "value"} <= {*row} for row in record["metrics"]):
+        wrong = ["metrics"]
     if wrong:
         return Unreadable(path, f"not a record of nmfbench: {', '.join(wrong)} missing or of the wrong type")
     return record

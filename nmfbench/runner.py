@@ -1,5 +1,6 @@
 """run(): fit a solver from several seeds and measure what comes out. Plain values in, plain values out."""
 
+import math
 import os
 import resource
 import sys
@@ -49,7 +50,7 @@ def run(
     """
     if threads:
         torch.set_num_threads(threads)
-    for batch in _batches(seeds, dataset.X.shape, dtype, device):
+    for batch in _batches(seeds, dataset.X.size, dtype, device):
         try:
             problem = place(dataset.X, dtype, device, dataset.shape)
             if labelled is not None:
@@ -88,15 +89,14 @@ def score(
     return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, codes)
 
 
-def _batches(seeds: Sequence[int], shape: tuple[int, ...], dtype: str, device: str) -> list[list[int]]:
+def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
     """The seeds in batches whose working memory stays within a quarter of what the device has."""
     if device.startswith("cuda"):
         memory = torch.cuda.get_device_properties(device).total_memory
     else:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    m, n = shape
     # A restart holds a handful of arrays of the size of X at a time: reconstruction, residual, gradients.
-    restart = 6 * m * n * DTYPES[dtype].itemsize
+    restart = 6 * entries * DTYPES[dtype].itemsize
     size = max(1, memory // 4 // restart)
     return [list(seeds[i : i + size]) for i in range(0, len(seeds), size)]
 
@@ -127,8 +127,10 @@ def _measure(
     try:
         codes = [H.cpu().numpy() for H in factorization.codes]
         factors = {name: factor.cpu().numpy() for name, factor in factorization.factors.items()}
+        residual = losses.relative_error(problem.X, factorization)
         summary["metrics"] = [
-            {"metric": "error", "value": losses.relative_error(problem.X, factorization)},
+            # Norms overflow before the factors do; a record holds no NaN.
+            {"metric": "error", "value": residual if math.isfinite(residual) else None},
             {"metric": "objective", "value": result.objective},
             *evaluators.factor_measures(factors),
         ]

@@ -54,8 +54,8 @@ class SparseMatrix:
     def min(self) -> Tensor:
         return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
 
-    def mean(self) -> Tensor:
-        return self.values.sum() / self.csr.numel()
+    def mean(self, dtype: torch.dtype) -> Tensor:
+        return self.values.sum(dtype=dtype) / (self.shape[0] * self.shape[1])
 
     def __rmatmul__(self, left: Tensor) -> Tensor:
         """left (…, r, m) @ X → (…, r, n): one product for all restarts, each column of it summed by itself."""

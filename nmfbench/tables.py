@@ -51,7 +51,12 @@ def frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Records grouped by their config, seeds aside; each seed once, the newest record of it."""
     groups: dict[str, dict[Any, dict[str, Any]]] = {}
-    for record in sorted(records, key=lambda r: (str(r["environment"].get("date")), results.digest(r["config"]))):
+
+    # The newest last, and failed ones first: they hide nothing that was measured.
+    def age(record: dict[str, Any]) -> tuple[bool, str, str]:
+        return record["status"] != "failed", str(record["environment"].get("date")), results.digest(record["config"])
+
+    for record in sorted(records, key=age):
         config = {
             group: {k: v for k, v in node.items() if k not in _NOT_IDENTITY.get(group, ())}
             if isinstance(node, dict)
@@ -59,6 +64,8 @@ def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]
             for group, node in record["config"].items()
         }
         draw = record["config"]["dataset"].get("draw")
+        if draw is not None:
+            del config["dataset"]["sha256"]  # each draw has its own
         seeds = groups.setdefault(results.digest(config), {})
         # A newer record of a seed may hold other cluster counts: it adds to the older one's.
         older = seeds.get((record["seed"], draw), {"metrics": []})["metrics"]
@@ -95,16 +102,16 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
     with_objective = [record for record in ran if record.get("objective") is not None]
     # A direct method reaches the same objective from every seed: none is best.
     differ = len(with_objective) == 1 or len({record["objective"] for record in with_objective}) > 1
-    best = min(with_objective, key=lambda r: r["objective"])["seed"] if differ else None
+    best = ran.index(min(with_objective, key=lambda r: r["objective"])) if differ else None
     values: dict[tuple[Any, ...], dict[int, float]] = {}
-    for record in ran:
+    for i, record in enumerate(ran):  # not by seed: another draw of the data has the same seeds
         for row in record["metrics"]:
             if row["value"] is not None and math.isfinite(row["value"]):
-                values.setdefault(_place(row), {})[record["seed"]] = row["value"]
+                values.setdefault(_place(row), {})[i] = row["value"]
     rows = []
-    for (layer, n_clusters, metric), by_seed in values.items():
+    for (layer, n_clusters, metric), by_record in values.items():
         scale = 100 if metric in PERCENT else 1
-        column = pd.Series(by_seed) * scale
+        column = pd.Series(by_record) * scale
         row = common | {
             "layer": layer,
             "n_clusters": n_clusters,
@@ -178,14 +185,16 @@ def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
         error = method.loc[method["metric"] == "error", "mean"]
         objective = method.loc[method["metric"] == "objective", "mean"]
         for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
-            scored = method[(method["metric"] == metric) & (method["layer"] == layer).fillna(False)]
+            # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
+            here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
+            scored = method[(method["metric"] == metric) & here]
             cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
             rows.append(
                 {
-                    "solver": f"{solver}{line if line != ' ' else ' '}{variant}" if variant else str(solver),
+                    "solver": f"{solver}{line}{variant}" if variant else str(solver),
                     "rank": _number(rank, "d"),
                     **({"layer": _number(layer, "d")} if layered else {}),
-                    **({f"k = {k}": cells.get(k, DASH) for k in counts} or {metric: DASH}),
+                    **({f"k = {k}": cells.get(k, DASH) for k in counts} or {metric: next(iter(cells.values()), DASH)}),
                     **(
                         {} if counts else {"objective": _number(objective.squeeze() if len(objective) else None, ".6g")}
                     ),
@@ -198,10 +207,13 @@ def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
 
 
 def _cell(row: pd.Series, line: str) -> str:
-    sd = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.1f}"
-    cell = f"{row['mean']:.1f}{sd}"
+    if pd.isna(row["mean"]):  # a failed run
+        return DASH
+    spec = ".1f" if row["metric"] in PERCENT else ".4g"
+    sd = "" if pd.isna(row["sd"]) else f" ± {row['sd']:{spec}}"
+    cell = f"{row['mean']:{spec}}{sd}"
     if pd.notna(row["best"]) and row["n"] > 1:
-        cell += f" [{row['best']:.1f}]"
+        cell += f" [{row['best']:{spec}}]"
     if pd.notna(row["paper"]):
         cell += f"{line}({row['paper']:.1f}, {row['difference']:+.1f})"
     return cell
@@ -216,9 +228,10 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     configs = [record["config"] for record in records]
     unit = " in percent" if metric in PERCENT else ""
     name = "NMI (arithmetic normaliser)" if metric == "nmi" else metric
+    clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
+    of = " of k-means with k clusters on the codes" if clustered else ""
     notes = [
-        f"Cells: {name}{unit} of k-means with k clusters on the codes, mean ± standard deviation over seeds "
-        "[seed with the least objective].",
+        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective].",
         "Error: ‖X − reconstruction‖/‖X‖. Seconds: of the fit, per seed.",
     ]
     if part["paper"].notna().any():

@@ -48,7 +48,7 @@ def test_shipped_faces_are_the_true_pixels() -> None:
 
 def test_every_shipped_file_has_its_checksum() -> None:
     lines = (DATA_DIR / "SHA256SUMS").read_text().splitlines()
-    assert len(lines) == 400 + 6
+    assert len(lines) == 400 + 6 + 1
     for line in lines:
         digest, _, path = line.partition("  ")
         assert hashlib.sha256((DATA_DIR / path).read_bytes()).hexdigest() == digest, path
@@ -365,14 +365,34 @@ def test_bad_file_is_refused_with_what_and_where(case: str, tmp_path: Path) -> N
         load_dataset("file", path=str(tmp_path / "bad.npz"), **keys)
 
 
-def test_sparse_file_is_refused_with_its_dense_size(tmp_path: Path) -> None:
-    scipy.io.savemat(tmp_path / "s.mat", {"fea": scipy.sparse.eye(1024, format="csc")})
+def test_sparse_file_stays_sparse_unless_dense_is_asked_for(tmp_path: Path) -> None:
+    table = scipy.sparse.random(30, 20, 0.2, random_state=0)
+    scipy.io.savemat(tmp_path / "s.mat", {"fea": table.tocsc()})
     formats = ["csr", "csc", "coo", "dia", "bsr"]
     for kind in formats:
-        scipy.sparse.save_npz(tmp_path / f"{kind}.npz", scipy.sparse.eye(1024, format=kind))
+        scipy.sparse.save_npz(tmp_path / f"{kind}.npz", table.asformat(kind))
     for name in ("s.mat", *(f"{kind}.npz" for kind in formats)):
-        with pytest.raises(DataError, match=r"sparse.*8 MiB"):
-            load_dataset("file", path=str(tmp_path / name))
+        sparse, dense = (load_dataset("file", path=str(tmp_path / name), dense=dense) for dense in (False, True))
+        assert scipy.sparse.issparse(sparse.X) and not scipy.sparse.issparse(dense.X)
+        assert sparse.X.shape == (20, 30)
+        np.testing.assert_array_equal(sparse.X.toarray(), dense.X)
+
+
+@pytest.mark.parametrize("scaling", ["none", "max", "column_max", "unit_norm", ["column_max", "unit_norm"]])
+def test_scaling_of_sparse_data_is_that_of_dense(scaling, tmp_path: Path) -> None:
+    table = scipy.sparse.random(30, 20, 0.1, random_state=0, format="csr")
+    scipy.sparse.save_npz(tmp_path / "s.npz", table)
+    sparse, dense = (
+        load_dataset("file", path=str(tmp_path / "s.npz"), dense=dense, scaling=scaling) for dense in (False, True)
+    )
+    np.testing.assert_allclose(sparse.X.toarray(), dense.X, rtol=1e-12)
+    assert sparse.sha256 == load_dataset("file", path=str(tmp_path / "s.npz"), scaling=scaling).sha256
+
+
+def test_scaling_that_fills_zeros_is_refused_for_sparse_data(tmp_path: Path) -> None:
+    scipy.sparse.save_npz(tmp_path / "s.npz", scipy.sparse.eye(5, format="csr"))
+    with pytest.raises(ConfigError, match="min_max moves the zeros"):
+        load_dataset("file", path=str(tmp_path / "s.npz"), scaling="min_max")
 
 
 def test_matlab_7_3_says_how_to_save_it_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 FACES = [f"orl/att_faces/s{subject}/{image}.pgm" for subject in range(1, 41) for image in range(1, 11)]
 VIEWS = [f"mfeat/mfeat-{view}.csv" for view in ("fac", "fou", "kar", "mor", "pix", "zer")]
-SHIPPED = [*FACES, *VIEWS, "README.md", "SHA256SUMS"]
+SHIPPED = [*FACES, *VIEWS, "ratings/ratings.csv", "README.md", "SHA256SUMS"]
 # A user's data, in the places where it is wont to lie and in others, and what an editor or a desktop leaves behind.
 STRAYS = [
     "datasets/ar/secret.bmp",

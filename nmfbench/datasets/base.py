@@ -3,13 +3,16 @@
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.io
+from scipy.sparse import csc_array, dia_array, issparse
+from scipy.sparse.linalg import norm
 
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.rng import integer
@@ -24,7 +27,8 @@ class Dataset:
     """Samples in the columns of ``X`` (m features, n samples), with labels ``y`` (n,) where there are any."""
 
     name: str
-    X: np.ndarray
+    X: Any
+    """(m, n) numpy array, possibly memory-mapped, or scipy csc_array."""
     y: np.ndarray | None = None
     shape: tuple[int, ...] | None = None
     """Image shape (height, width) when the m features of a sample are its pixels in row-major order."""
@@ -32,6 +36,8 @@ class Dataset:
     """What the loader did to the raw data, in order, in words."""
     n_clusters: tuple[int, ...] | None = None
     """Cluster counts at which this dataset is usually scored; None: the number of classes."""
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
+    """True factors or other knowledge, by name; no solver sees it."""
 
     @property
     def n_samples(self) -> int:
@@ -45,10 +51,22 @@ class Dataset:
     def sha256(self) -> str:
         """Of the shape and the values of X (as float64) and of y: what a record names as its data."""
         digest = hashlib.sha256(repr((self.X.shape, self.shape)).encode())
-        digest.update(np.ascontiguousarray(self.X, dtype=np.float64).data)
+        for samples in chunks(self.X):
+            if issparse(samples):
+                for part in (samples.indptr, samples.indices):
+                    digest.update(part.astype(np.int64).data)
+                samples = samples.data
+            digest.update(np.ascontiguousarray(samples.T, dtype=np.float64).data)
         if self.y is not None:
             digest.update(np.ascontiguousarray(np.unique(self.y, return_inverse=True)[1], dtype=np.int64).data)
         return digest.hexdigest()
+
+
+def chunks(X: Any) -> Iterator[Any]:
+    """X a few thousand samples at a time, so that a memory-mapped one never lies in memory as a whole."""
+    step = max(1, 2**23 // X.shape[0])
+    for start in range(0, X.shape[1], step):
+        yield X[:, start : start + step]
 
 
 def _divide(X: np.ndarray, by: Any) -> np.ndarray:
@@ -84,6 +102,20 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "min_max": (_min_max, "each feature mapped to [0, 1]"),
     "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
 }
+
+
+def scale_sparse(X: csc_array, step: str) -> csc_array:
+    """The same for sparse X. Raises ConfigError for min_max, which would fill in the zeros."""
+    if step == "none":
+        return X
+    if step == "max":
+        return X / (np.abs(X).max() or 1)
+    if step == "min_max":
+        raise ConfigError("scaling=min_max moves the zeros of sparse X; use max, column_max, unit_norm or none")
+    axis = 1 if step == "column_max" else 0
+    by = np.abs(X).max(axis=1).toarray().ravel() if step == "column_max" else norm(X, axis=0)
+    factors = dia_array((1 / np.where(by == 0, 1, by)[None], [0]), shape=(len(by), len(by)))
+    return csc_array(factors @ X if axis == 1 else X @ factors)
 
 
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
@@ -130,22 +162,24 @@ class Loader(ABC):
     def load(self) -> Dataset:
         raw = self.read()
         _check(raw)
-        # A long double beyond float64 becomes infinite here, and is refused as such.
-        with np.errstate(over="ignore"):
-            X = np.asarray(raw.X, dtype=np.float64)
-        check_finite(raw.name, X)
+        X: Any = raw.X
         said = list(raw.preprocessing)
-        for step in self._scalings():
+        steps = self._scalings()
+        if issparse(X):
+            X = csc_array(X, dtype=np.float64)
+            X.sum_duplicates()
+            X.eliminate_zeros()
+        elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # which stays mapped
+            # A long double beyond float64 becomes infinite here, and is refused as such.
+            with np.errstate(over="ignore"):
+                X = np.asarray(X, dtype=np.float64)
+        check_finite(raw.name, X)
+        for step in steps:
             scale, words = SCALINGS[step]
-            X = scale(X)
+            X = scale_sparse(X, step) if issparse(X) else scale(X)
             said.append(words)
-        return Dataset(
-            name=raw.name,
-            X=X,
-            y=raw.y,
-            shape=raw.shape,
-            preprocessing=tuple(said),
-            n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
+        return replace(
+            raw, X=X, preprocessing=tuple(said), n_clusters=tuple(self.n_clusters) if self.n_clusters else None
         )
 
     def _scalings(self) -> list[str]:
@@ -165,15 +199,70 @@ def _check(data: Dataset) -> None:
         raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
 
 
-def check_finite(name: str, X: np.ndarray) -> None:
+def check_finite(name: str, X: Any) -> None:
     """Raise DataError with the number of NaN or infinite entries and the place of the first."""
-    bad = ~np.isfinite(X)
-    if bad.any():
-        feature, sample = (int(i) for i in np.argwhere(bad)[0])
+    if issparse(X):
+        if not np.isfinite(X.data).all():
+            raise DataError(f"{name}: X has {int((~np.isfinite(X.data)).sum())} NaN or infinite entries; remove them")
+        return
+    count, first, start = 0, None, 0
+    for samples in chunks(X):
+        bad = ~np.isfinite(samples)
+        if bad.any():
+            feature, sample = (int(i) for i in np.argwhere(bad)[0])
+            first = first or (feature, start + sample)
+            count += int(bad.sum())
+        start += samples.shape[1]
+    if first:
         raise DataError(
-            f"{name}: X has {int(bad.sum())} NaN or infinite entries, the first at feature {feature}, "
-            f"sample {sample} (counted from 0); remove or impute them"
+            f"{name}: X has {count} NaN or infinite entries, the first at feature {first[0]}, "
+            f"sample {first[1]} (counted from 0); remove or impute them"
         )
+
+
+def draw_classes(data: Dataset, classes: int | None, draw: int) -> Dataset:
+    """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept."""
+    assert data.y is not None
+    there = np.unique(data.y)
+    if classes is None:
+        return data
+    if not 1 <= classes <= len(there):
+        raise ConfigError(f"classes must lie in 1 … {len(there)}, got {classes}")
+    if draw < 0:
+        raise ConfigError(f"draw must be nonnegative, got {draw}")
+    chosen = np.sort(np.random.default_rng(integer("classes", draw) + classes).permutation(there)[:classes])
+    kept = np.isin(data.y, chosen)
+    words = f"{classes} of {len(there)} classes, draw {draw}"
+    return replace(data, X=data.X[:, kept], y=data.y[kept], preprocessing=(*data.preprocessing, words))
+
+
+def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
+    """The arrays of these names and shapes from a .mat file of that relative path.
+
+    Raises DataMissing with the hint, or DataError that names the file.
+    """
+    file = require(name, hint, path)
+    try:
+        arrays = scipy.io.loadmat(file)
+    except Exception as error:  # the parser of a damaged file may raise anything
+        raise DataError(f"{name}: {file} cannot be read as .mat: {error}; get it again") from error
+    for key, shape in shapes.items():
+        if getattr(arrays.get(key), "shape", None) != shape:
+            held = ", ".join(f"{k} {getattr(v, 'shape', '')}" for k, v in arrays.items() if not k.startswith("__"))
+            raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
+    return {key: arrays[key] for key in shapes}
+
+
+def sparse_or_dense(X: Any, dense: bool) -> Any:
+    """A csc_array, or a numpy array if X is one or ``dense`` forces it."""
+    if not issparse(X):
+        return np.asarray(X)
+    return X.toarray() if dense else csc_array(X)
+
+
+def upright(X: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Pixels (height · width, n) from column-major order, as MATLAB stores images, to row-major."""
+    return X.reshape(width, height, -1).transpose(1, 0, 2).reshape(height * width, -1)
 
 
 def require(name: str, hint: str, *candidates: str) -> Path:

@@ -37,6 +37,8 @@ class File(base.Loader):
     """Samples are the rows of the stored table, or its columns."""
     name: str | None = None
     """What tables call it; None: the file's name without its suffix."""
+    dense: bool = False
+    """Sparse X (.npz as scipy writes it, .mat) made dense, for solvers that need it so."""
     shape: list[int] | None = None
     """[height, width] when samples are images, pixels in row-major order."""
 
@@ -63,10 +65,7 @@ class File(base.Loader):
             raise
         except Exception as error:  # the parser of a damaged file may raise anything
             raise DataError(f"{path} cannot be read as {path.suffix}: {error}{_hint(error)}") from error
-        if scipy.sparse.issparse(X):
-            size = X.shape[0] * X.shape[1] * 8 / 2**20
-            raise DataError(f"{path}: X is sparse, which is not supported; dense it would take {size:,.0f} MiB")
-        X = np.asarray(X)
+        X = base.sparse_or_dense(X, self.dense)
         if X.ndim != 2:
             raise DataError(f"{path}: X must be a matrix, got shape {X.shape}")
         X = X.T if self.samples == "rows" else X

@@ -93,7 +93,9 @@ def _arrays(path: Path, held: dict[str, Any], x: str | None, y: str | None, samp
     if scipy.sparse.issparse(X):
         raise DataError(f"{path}: {x} is sparse, {shown(X)}; only dense matrices can be imported")
     if getattr(X, "ndim", 0) != 2 or X.size == 0 or X.dtype.kind not in "buif":
-        raise DataError(f"{path}: X must be a matrix of real numbers, {x or 'it'} is {shown(X)}, {getattr(X, 'dtype', '?')}")
+        raise DataError(
+            f"{path}: X must be a matrix of real numbers, {x or 'it'} is {shown(X)}, {getattr(X, 'dtype', '?')}"
+        )
 
     if x:
         labels = {k: a for k, a in held.items() if k != x and _vector(a) and a.size in X.shape}
@@ -107,7 +109,9 @@ def _arrays(path: Path, held: dict[str, Any], x: str | None, y: str | None, samp
     # Labels that could be meant tell which axis the samples are on, whether or not one is chosen.
     sizes = {np.size(a) for a in labels.values()}
     guess = "columns" if sizes == {X.shape[1]} != {X.shape[0]} else "rows"
-    reason = f"because {' and '.join(labels)} {'have' if len(labels) > 1 else 'has'} {max(sizes)} entries" if sizes else ""
+    reason = (
+        f"because {' and '.join(labels)} {'have' if len(labels) > 1 else 'has'} {max(sizes)} entries" if sizes else ""
+    )
     reason = "as you said" if samples else reason or "the usual way; else add --samples columns"
     samples = samples or guess
 

@@ -58,6 +58,7 @@ class MultiplicativeNMF(Solver):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
+        inits.check(self.init, problem.X, self.rank)
         if self.beta <= 0 and (problem.X == 0).any():
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
@@ -78,7 +79,7 @@ class MultiplicativeNMF(Solver):
     def _floor(self, problem: Problem) -> float:
         """WH is kept off zero relative to X's scale, so that powers of it stay finite in float32."""
         precision = torch.finfo(problem.X.dtype)
-        return max(precision.eps * problem.X.mean().item(), precision.tiny)
+        return max(precision.eps * inits.mean(problem.X), precision.tiny)
 
     def _gradient(self, Wt: Tensor, X: Tensor, W: Tensor, H: Tensor, floor: float) -> tuple[Tensor, Tensor]:
         """(p, q) with ∂D/∂H = q − p, both ≥ 0, (S, r, n)."""

@@ -1,0 +1,51 @@
+"""A toy hierarchy of topics: 9 within 4 within 2."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmfbench.datasets import base
+from nmfbench.errors import ConfigError
+
+PARENTS = {4: np.array([0, 0, 1, 1, 2, 2, 3, 3, 3]), 2: np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])}
+"""Of each of the 9 topics, the topic of 4 and of 2 that it belongs to, as in the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hierarchy(base.Loader):
+    """X (87, 90) ≥ 0 with labels at three levels; ``level`` chooses 9, 4 or 2. Neural NMF paper.
+
+    With ``generate`` a set of the same kind is drawn by ``seed``: 10 samples a topic, 9 features of each topic that
+    its samples alone use, plus a background of its two parents, and noise.
+    """
+
+    level: int = 9
+    generate: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.level not in (9, 4, 2):
+            raise ConfigError(f"level must be 9, 4 or 2, got {self.level}")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be nonnegative, got {self.seed}")
+
+    def read(self) -> base.Dataset:
+        said = (f"labels of level {self.level}",)
+        if self.generate:
+            return base.Dataset("hierarchy", *self._drawn(), preprocessing=(f"drawn by seed {self.seed}", *said))
+        hint = "nmfbench data fetch hierarchy says what the file is; dataset.generate=true draws a set of its kind."
+        labels = f"labels{self.level}"
+        mat = base.read_mat("hierarchy", hint, "neural_nmf/synthetic_noise.mat", X=(87, 90), **{labels: (1, 90)})
+        return base.Dataset("hierarchy", mat["X"], mat[labels].ravel(), preprocessing=said)
+
+    def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
+        """X (87, 90) and y (90,). Of the 87 features 81 belong to a topic, 4 and 2 to the levels above."""
+        rng = np.random.default_rng(self.seed)
+        topic = np.repeat(np.arange(9), 10)
+        X = np.zeros((87, 90))
+        X[:81] = np.repeat(np.arange(9), 9)[:, None] == topic
+        X[81:85] = np.arange(4)[:, None] == PARENTS[4][topic]
+        X[85:] = np.arange(2)[:, None] == PARENTS[2][topic]
+        X = X * rng.uniform(0.5, 1, X.shape) + 0.05 * rng.uniform(size=X.shape)
+        return X, topic if self.level == 9 else PARENTS[self.level][topic]

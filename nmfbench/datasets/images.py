@@ -1,0 +1,61 @@
+"""A user's own images, a folder per class."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from nmfbench.datasets import base, pictures
+from nmfbench.errors import ConfigError, DataError, DataMissing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(base.Loader):
+    """The images below ``path``: each sub-folder is a class, each image a sample of height · width pixels.
+
+    All must have one size, or are resized to ``size`` [height, width]. Grey by default; in colour, the three channels
+    of a pixel follow each other. Folders and files are taken in natural order (2 before 10).
+    """
+
+    location: ClassVar[tuple[str, ...]] = ("path",)
+
+    path: str = ""
+    size: list[int] | None = None
+    grey: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.path:
+            raise ConfigError("path must be given: dataset.path=my_images")
+        pictures.check_size(self.size)
+
+    def read(self) -> base.Dataset:
+        root = Path(self.path).expanduser().absolute()
+        if not root.is_dir():
+            raise DataMissing(f"there is no folder {root}; correct dataset.path")
+        files = [(folder, file) for folder in _sorted(root) if folder.is_dir() for file in _sorted(folder)]
+        files = [(folder, file) for folder, file in files if file.suffix.lower() in pictures.SUFFIXES]
+        if not files:
+            raise DataError(f"{root} has no sub-folders with images; there must be one a class")
+        arrays: list[np.ndarray] = []
+        for _, file in files:
+            array = pictures.pixels(file, str(file), self.size, self.grey)
+            if arrays and array.shape != arrays[0].shape:
+                raise DataError(
+                    f"{file} is {array.shape[0]} × {array.shape[1]} pixels, the first image {arrays[0].shape[0]} × "
+                    f"{arrays[0].shape[1]}; resize them all with dataset.size=[height,width]"
+                )
+            arrays.append(array)
+        classes = {folder: label for label, folder in enumerate(dict.fromkeys(folder for folder, _ in files))}
+        return base.Dataset(
+            name=root.name,
+            X=np.stack([array.ravel() for array in arrays], axis=1),
+            y=np.array([classes[folder] for folder, _ in files]),
+            shape=arrays[0].shape,
+            preprocessing=(f"{'grey' if self.grey else 'colour'} images of {' × '.join(map(str, arrays[0].shape))}",),
+        )
+
+
+def _sorted(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.iterdir() if path.name[0] != "."), key=lambda p: pictures.natural(p.name))

@@ -1,0 +1,17 @@
+"""A part of the Moffett Field hyperspectral image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmfbench.datasets import base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moffett(base.Loader):
+    """A part of the Moffett Field image: 159 bands, 50 × 50 pixels. X (159, 2500), pixels column by column."""
+
+    def read(self) -> base.Dataset:
+        hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch moffett says where."
+        X = base.read_mat("moffett", hint, "hyperspectral/Moffet.mat", X=(159, 2500))["X"]
+        return base.Dataset("moffett", X, truth={"grid": np.array([50, 50])})

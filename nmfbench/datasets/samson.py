@@ -1,0 +1,23 @@
+"""The Samson hyperspectral image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmfbench.datasets import base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samson(base.Loader):
+    """The Samson image: 156 bands, 95 × 95 pixels of soil, tree and water. X (156, 9025), pixels column by column.
+
+    ``truth``: spectra "M" (156, 3), each scaled to maximum 1, abundances "A" (3, 9025) that sum to one, of rock, tree
+    and water; "grid" (95, 95).
+    """
+
+    def read(self) -> base.Dataset:
+        hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch samson says where."
+        X = base.read_mat("samson", hint, "hyperspectral/samson_1.mat", V=(156, 9025))["V"]
+        path = "hyperspectral/samson_end3_groundtruth.mat"
+        truth = base.read_mat("samson", hint, path, A=(3, 9025), M=(156, 3))
+        return base.Dataset("samson", X, truth=truth | {"grid": np.array([95, 95])})

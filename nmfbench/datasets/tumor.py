@@ -1,0 +1,17 @@
+"""Magnetic resonance spectra of a brain tumour."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmfbench.datasets import base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tumor(base.Loader):
+    """Spectra of a brain tumour by magnetic resonance: 519 bands on a grid of 13 × 11. X (519, 143)."""
+
+    def read(self) -> base.Dataset:
+        hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch tumor says where."
+        X = base.read_mat("tumor", hint, "hyperspectral/Tumor.mat", M=(519, 143))["M"]
+        return base.Dataset("tumor", X, truth={"grid": np.array([13, 11])})

@@ -1,0 +1,17 @@
+"""The Urban hyperspectral image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmfbench.datasets import base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Urban(base.Loader):
+    """The HYDICE Urban image: 162 bands, 307 × 307 pixels. X (162, 94249), pixels column by column."""
+
+    def read(self) -> base.Dataset:
+        hint = "It is the user's own Urban.mat, array Y (162, 94249); nmfbench data fetch urban says where it is."
+        X = base.read_mat("urban", hint, "urban/Urban.mat", Y=(162, 307 * 307))["Y"]
+        return base.Dataset("urban", X, truth={"grid": np.array([307, 307])})

@@ -1,0 +1,322 @@
+"""The datasets of the papers: what is read, what is refused, and that a large one stays on disk."""
+
+import itertools
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+from PIL import Image
+
+from nmfbench import load_dataset
+from nmfbench.errors import ConfigError, DataError, DataMissing
+
+
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path))
+    return tmp_path
+
+
+# What each real set must be: X's shape, the count of each class, range before scaling.
+REAL = {
+    "yale": ((1024, 165), [11] * 15, (0, 255)),
+    "orl32": ((1024, 400), [10] * 40, (2, 235)),
+    "jaffe": ((1024, 213), [23, 22, 22, 20, 21, 21, 20, 21, 21, 22], (0, 255)),
+    "ar": ((2200, 1400), [14] * 100, (6, 255)),
+    "cbcl": ((361, 2429), None, (0, 1)),
+    "office10": ((1024, 1410), None, (0, 60)),
+    "tdt2": ((36771, 9394), None, (0, 200)),
+    "news20": ((37693, 200), [21, 19, 21, 19, 20, 20, 19, 20, 20, 21], (0, 1)),
+    "samson": ((156, 9025), None, (0, 1)),
+    "moffett": ((159, 2500), None, (0, 10)),
+    "tumor": ((519, 143), None, (0, 1e6)),
+    "hierarchy": ((87, 90), [10, 10, 5, 7, 5, 20, 10, 9, 14], (0, 4.15)),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_set_has_its_shape_its_classes_and_its_range(name: str, data_dir: str) -> None:
+    shape, counts, (low, high) = REAL[name]
+    data = load_dataset(name, scaling="none")
+    assert data.X.shape == shape
+    assert low <= data.X.min() and data.X.max() <= high
+    if counts:
+        assert np.unique(data.y, return_counts=True)[1].tolist() == counts
+
+
+# Faces were looked at as pictures: upright, hair on top. Pinned by the means of 4 × 4 blocks of the first one.
+THUMBNAILS = {
+    "yale": [[83, 144, 137, 75], [131, 153, 112, 108], [150, 148, 101, 109], [196, 145, 130, 84]],
+    "jaffe": [[128, 98, 92, 143], [89, 77, 105, 99], [84, 108, 156, 130], [81, 73, 112, 132]],
+    "orl32": [[157, 187, 183, 159], [174, 167, 169, 163], [175, 186, 183, 171], [126, 182, 169, 132]],
+    "cbcl": [[150, 139, 119, 154], [147, 138, 145, 142], [118, 112, 137, 107], [134, 147, 145, 158]],
+    "ar": [[102, 158, 177, 103], [100, 121, 132, 107], [149, 132, 153, 163], [180, 117, 127, 156]],
+}
+
+
+@pytest.mark.parametrize("name", THUMBNAILS)
+def test_faces_are_upright(name: str, data_dir: str) -> None:
+    data = load_dataset(name)
+    height, width = data.shape
+    face = 255 * data.X[:, 0].reshape(height, width)[: height // 4 * 4, : width // 4 * 4]
+    blocks = face.reshape(4, height // 4, 4, width // 4).mean((1, 3)).round().astype(int)
+    assert blocks.tolist() == THUMBNAILS[name]
+
+
+FILES = {
+    "yale": "yale/Yale_32x32.mat",
+    "orl32": "orl/ORL_32x32.mat",
+    "jaffe": "jaffe/JAFFE_32x32.mat",
+    "cbcl": "cbcl/CBCL.mat",
+    "office10": "cnn_features/office10_googlenet1024_amazon.mat",
+    "tdt2": "tdt2/TDT2.mat",
+    "news20": "neural_nmf/20News_subsampled.mat",
+    "samson": "hyperspectral/samson_1.mat",
+    "moffett": "hyperspectral/Moffet.mat",
+    "tumor": "hyperspectral/Tumor.mat",
+    "hierarchy": "neural_nmf/synthetic_noise.mat",
+    "urban": "urban/Urban.mat",
+    "ar": "ar/AR_55_40.mat",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_missing_wrong_and_truncated_files_are_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own_folder(tmp_path, monkeypatch)
+    with pytest.raises(DataMissing, match=rf"{name} is not here .*nmfbench data fetch {name}"):
+        load_dataset(name)
+    path = folder / FILES[name]
+    path.parent.mkdir(parents=True)
+    scipy.io.savemat(path, {"something": np.eye(7)})
+    with pytest.raises(DataError, match=rf"{path.name} must hold .* it holds something \(7, 7\)"):
+        load_dataset(name)
+    path.write_bytes(path.read_bytes()[:150])
+    with pytest.raises(DataError, match=rf"{path.name} (cannot be read as \.mat|must hold)"):
+        load_dataset(name)
+
+
+def test_drawn_classes_are_as_many_as_asked_and_depend_on_the_draw_alone(data_dir: str) -> None:
+    a, b, c = (load_dataset("yale", classes=3, draw=draw) for draw in (0, 0, 1))
+    assert a.X.shape == (1024, 33) and a.n_classes == 3
+    assert a.sha256 == b.sha256 != c.sha256
+    draws = {tuple(np.unique(load_dataset("orl32", classes=2, draw=draw).y)) for draw in range(20)}
+    assert len(draws) > 15
+    with pytest.raises(ConfigError, match=r"classes must lie in 1 … 15, got 16"):
+        load_dataset("yale", classes=16)
+
+
+def test_office10_stacks_its_domains(data_dir: str) -> None:
+    sizes = {
+        domain: load_dataset("office10", domain=domain).n_samples for domain in ("amazon", "webcam", "dslr", "all")
+    }
+    assert sizes == {"amazon": 958, "webcam": 295, "dslr": 157, "all": 1410}
+    with pytest.raises(ConfigError, match="domain must be one of"):
+        load_dataset("office10", domain="caltech")
+
+
+def test_words_are_sparse_until_dense_is_asked_for(data_dir: str) -> None:
+    assert scipy.sparse.issparse(load_dataset("news20").X)
+    assert isinstance(load_dataset("news20", dense=True).X, np.ndarray)
+    assert load_dataset("news20", level="super").n_classes == 6
+
+
+def test_vocabulary_is_cut_to_the_top_words_of_its_topics(data_dir: str) -> None:
+    data = load_dataset("tdt2", top_words=5)
+    assert scipy.sparse.issparse(data.X) and 20 <= data.X.shape[0] <= 100 and data.n_samples == 9394
+    assert f"{data.X.shape[0]} top words" in data.preprocessing[0]
+
+
+def test_samson_carries_its_truth_and_it_fits(data_dir: str) -> None:
+    data = load_dataset("samson", scaling="none")
+    M, A = data.truth["M"], data.truth["A"]
+    assert M.shape == (156, 3) and A.shape == (3, 9025)
+    np.testing.assert_allclose(A.sum(0), 1, atol=1e-6)
+    # Each spectrum is scaled to maximum 1, so each material's brightness is fitted; another order fits far worse.
+    errors = {}
+    for order in itertools.permutations(range(3)):
+        parts = np.stack([np.outer(M[:, i], a).ravel() for i, a in zip(order, A, strict=True)], axis=1)
+        brightness = np.linalg.lstsq(parts, data.X.ravel())[0]
+        errors[order] = np.linalg.norm(data.X.ravel() - parts @ brightness) / np.linalg.norm(data.X)
+    assert min(errors, key=errors.__getitem__) == (0, 1, 2) and errors[0, 1, 2] == pytest.approx(0.314, abs=0.001)
+
+
+@pytest.mark.parametrize("generate", [False, True])
+def test_levels_of_the_hierarchy_are_nested(generate: bool, request: pytest.FixtureRequest) -> None:
+    if not generate:
+        request.getfixturevalue("data_dir")
+    labels = {level: load_dataset("hierarchy", level=level, generate=generate).y for level in (9, 4, 2)}
+    assert {level: len(np.unique(y)) for level, y in labels.items()} == {9: 9, 4: 4, 2: 2}
+    for fine, coarse in ((9, 4), (4, 2)):
+        assert all(len(np.unique(labels[coarse][labels[fine] == k])) == 1 for k in np.unique(labels[fine]))
+
+
+def test_generated_hierarchy_is_seeded() -> None:
+    a, b, c = (load_dataset("hierarchy", generate=True, seed=seed) for seed in (0, 0, 1))
+    assert a.X.shape == (87, 90) and (a.X >= 0).all() and a.sha256 == b.sha256 != c.sha256
+
+
+def test_ratings_are_those_printed() -> None:
+    data = load_dataset("ratings")
+    assert data.X.shape == (9, 15) and data.y is None
+    assert data.X[0].tolist() == [7, 8, 10, 8, 9, 4, 1, 2, 3, 2, 4, 1, 3, 5, 2]
+
+
+def bitmap(seed: int, size: tuple[int, int] = (120, 165)) -> Image.Image:
+    tone = np.random.default_rng(seed).integers(0, 256, (1, 1, 3), dtype=np.uint8)
+    return Image.fromarray(np.broadcast_to(tone, (size[1], size[0], 3)).copy())
+
+
+@pytest.fixture(scope="module")
+def ar_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """26 bitmaps of each of 100 people, in both styles of names."""
+    folder = tmp_path_factory.mktemp("data") / "ar"
+    folder.mkdir()
+    for person in range(1, 51):
+        for k in range(1, 27):
+            bitmap(person * 100 + k).save(folder / f"M-{person:03d}-{k:02d}.bmp")
+            bitmap(10**6 + person * 100 + k).save(folder / f"w-{person}-{k}.bmp")
+    return folder
+
+
+def test_ar_bitmaps_of_both_styles_are_59400_by_2600(ar_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NMFBENCH_DATA", str(ar_folder.parent))
+    data = load_dataset("ar", scaling="none")
+    assert data.name == "ar" and data.X.shape == (59400, 2600) and data.shape == (165, 120, 3)
+    assert np.bincount(data.y).tolist() == [26] * 100
+    for sample, seed in {0: 101, 25: 126, 26: 201, 1300: 10**6 + 101, 2599: 10**6 + 5026}.items():
+        tone = np.asarray(bitmap(seed, (1, 1))).ravel()
+        assert np.array_equal(data.X[:3, sample], tone), "sorted by person, men first, then by picture"
+
+
+def test_ar_reads_a_zip_resized_and_grey_and_names_who_is_incomplete(
+    ar_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own_folder(tmp_path, monkeypatch)
+    (folder / "ar").mkdir()
+    names = sorted(path.name for path in ar_folder.iterdir())
+    with zipfile.ZipFile(folder / "ar/faces.zip", "w") as archive:
+        for name in names:  # a path that would lead out of a folder: members are read, never unpacked
+            archive.write(ar_folder / name, f"../../{name}")
+    data = load_dataset("ar", size=[11, 8], grey=True)
+    assert data.X.shape == (88, 2600) and data.shape == (11, 8) and "grey, 11 × 8" in data.preprocessing[0]
+    assert [path.name for path in tmp_path.rglob("*.bmp")] == []
+    with zipfile.ZipFile(folder / "ar/faces.zip", "w") as archive:
+        for name in names:
+            if name != "w-50-26.bmp":
+                archive.write(ar_folder / name, name)
+    with pytest.raises(DataError, match="26 bitmaps of each of 100 people, it holds 2599 of 100; not 26 of person 99"):
+        load_dataset("ar")
+
+
+def test_ar_refuses_a_bitmap_of_another_size_or_none_at_all(
+    ar_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own_folder(tmp_path, monkeypatch)
+    shutil.copytree(ar_folder, folder / "ar")
+    bitmap(0, (768, 576)).save(folder / "ar/M-003-04.bmp")
+    with pytest.raises(DataError, match=r"M-003-04\.bmp is 768 × 576 pixels, expected 120 × 165"):
+        load_dataset("ar")
+    (folder / "ar/M-003-04.bmp").write_bytes(b"BM no picture")
+    with pytest.raises(DataError, match=r"M-003-04\.bmp cannot be read as an image"):
+        load_dataset("ar")
+
+
+def test_images_are_a_folder_a_class_in_natural_order(tmp_path: Path) -> None:
+    for folder, file, tone in (("b10", "1.png", 40), ("b2", "10.png", 30), ("b2", "9.png", 20)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.fromarray(np.full((4, 3), tone, np.uint8)).save(tmp_path / folder / file)
+    (tmp_path / "b2/notes.txt").write_text("no image")
+    data = load_dataset("images", path=str(tmp_path), scaling="none")
+    assert data.X.shape == (12, 3) and data.shape == (4, 3)
+    assert data.X[0].tolist() == [20, 30, 40] and data.y.tolist() == [0, 0, 1]
+    assert load_dataset("images", path=str(tmp_path), size=[2, 2], grey=False).shape == (2, 2, 3)
+    Image.fromarray(np.zeros((5, 3), np.uint8)).save(tmp_path / "b2/11.png")
+    with pytest.raises(DataError, match=r"11\.png is 5 × 3 pixels, the first image 4 × 3; resize"):
+        load_dataset("images", path=str(tmp_path))
+
+
+def test_images_refuse_what_is_no_picture_too_large_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataMissing, match="no folder"):
+        load_dataset("images", path=str(tmp_path / "none"))
+    with pytest.raises(DataError, match="no sub-folders with images"):
+        load_dataset("images", path=str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").write_bytes(b"\x89PNG but no more")
+    with pytest.raises(DataError, match=r"1\.png cannot be read"):
+        load_dataset("images", path=str(tmp_path))
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "a/1.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(DataError, match=r"1\.png is larger than any picture should be"):
+        load_dataset("images", path=str(tmp_path))
+
+
+def features(folder: Path, n: int) -> None:
+    """Features of n samples in 10 classes, written without holding them in memory."""
+    (folder / "imagenet_cnn").mkdir()
+    X = np.lib.format.open_memmap(folder / "imagenet_cnn/features.npy", "w+", np.float32, (n, 2048))
+    rng = np.random.default_rng(0)
+    for start in range(0, n, 1000):
+        X[start : start + 1000] = rng.random(X[start : start + 1000].shape, dtype=np.float32)
+    np.save(folder / "imagenet_cnn/labels.npy", np.arange(n) % 10)
+
+
+def test_features_are_mapped_scaled_copies_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features(own_folder(tmp_path, monkeypatch), 300)
+    mapped, scaled = load_dataset("imagenet_cnn"), load_dataset("imagenet_cnn", scaling="max")
+    assert isinstance(mapped.X, np.memmap) and not isinstance(scaled.X, np.memmap)
+    assert mapped.X.shape == (2048, 300) and mapped.n_classes == 10
+    np.testing.assert_allclose(scaled.X, np.asarray(mapped.X, float) / mapped.X.max())
+    copy = tmp_path / "copy.npy"
+    np.save(copy, np.asarray(mapped.X.T))
+    np.save(tmp_path / "labels.npy", mapped.y)
+    same = load_dataset("file", path=str(copy), y=str(tmp_path / "labels.npy"), scaling="none")
+    assert same.sha256 == mapped.sha256
+
+
+def test_features_with_a_bad_entry_or_of_another_shape_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own_folder(tmp_path, monkeypatch)
+    features(folder, 5000)
+    X = np.lib.format.open_memmap(folder / "imagenet_cnn/features.npy", "r+")
+    X[4500, 7] = np.nan
+    X.flush()
+    with pytest.raises(DataError, match="1 NaN or infinite entries, the first at feature 7, sample 4500"):
+        load_dataset("imagenet_cnn")
+    np.save(folder / "imagenet_cnn/features.npy", np.ones((4, 7)))
+    with pytest.raises(DataError, match=r"2048 features, it has shape \(4, 7\)"):
+        load_dataset("imagenet_cnn")
+
+
+MEASURE = """
+from nmfbench import load_dataset, fit, WNNF, Stopping
+def anonymous():
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))
+before = anonymous()
+data = load_dataset("imagenet_cnn")
+data.sha256
+print(data.X.shape, anonymous() - before)
+(result,) = fit(WNNF(rank=4), data.X, stopping=Stopping(max_iter=1))
+print(result.status, result.iterations)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="RssAnon is Linux's")
+def test_large_features_load_without_their_size_in_memory_and_wnnf_runs_an_epoch(tmp_path: Path) -> None:
+    features(tmp_path, 50_000)
+    environment = {"NMFBENCH_DATA": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", MEASURE], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded, fitted = done.stdout.splitlines()
+    assert loaded.startswith("(2048, 50000)") and float(loaded.split()[-1]) < 100
+    assert fitted == "max_iter 1"

@@ -1,0 +1,164 @@
+"""Records: where they lie, what they hold, what their name depends on, and that a file is whole or not there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nmfbench import results
+from nmfbench.cli import main
+from nmfbench.results import REQUIRED, SCHEMA, Store, Unreadable, digest, read
+
+TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
+TINY += ["evaluator.n_init=1", "stopping.max_iter=3"]
+CONFIG = {"dataset": {"name": "d"}, "solver": {"name": "s", "eta": 0.1}, "evaluator": {"n_clusters": [2]}}
+
+
+def run(folder: Path, *arguments: str) -> None:
+    assert main(["run", f"results_dir='{folder}'", "threads=1", *TINY, *arguments]) == 0
+
+
+def paths(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.glob("runs/*/*/*.json"))
+
+
+def test_record_holds_what_others_rely_on(tmp_path: Path) -> None:
+    run(tmp_path, "solver=mu", "seeds=[5]")
+    (path,) = tmp_path.glob("runs/synthetic/mu/*.json")
+    record = json.loads(path.read_text())
+    assert all(isinstance(record[key], kind) for key, kind in REQUIRED.items())
+    assert (record["schema"], record["dataset"], record["solver"], record["seed"]) == (SCHEMA, "synthetic", "mu", 5)
+    assert record["status"] == "max_iter" and record["iterations"] == 3 and record["error"] is None
+    assert [look[0] for look in record["history"]] == [0, 3] and record["history"][-1][1] == record["objective"]
+    assert record["rank"] == 2 and record["config"]["solver"]["rank"] == 2, "the resolved number"
+    assert record["config"]["evaluator"]["n_clusters"] == [2]
+    assert len(record["config"]["dataset"]["sha256"]) == 64
+    assert record["batch"] == [5] and record["seconds"] >= 0 and record["cpu_seconds"] >= 0
+    assert record["peak_memory_mib"] > 1 and record["data"]["preprocessing"]
+    made = record["environment"]
+    assert made["threads"] == 1 and made["kmeans_threads"] == 1 and made["device"] == "cpu"
+    assert {"nmfbench", "commit", "dirty", "python", "torch", "numpy", "cpu", "gpu", "load_average", "date"} <= {*made}
+    nmi = [row for row in record["metrics"] if row["metric"] == "nmi"]
+    assert [(row["layer"], row["n_clusters"], len(row["starts"])) for row in nmi] == [(1, 2, 1)]
+
+
+def test_name_is_the_hash_of_config_and_seed(tmp_path: Path) -> None:
+    run(tmp_path, "solver=mu", "seeds=1")
+    (path,) = tmp_path.glob("runs/*/*/*.json")
+    record = json.loads(path.read_text())
+    assert path.stem == digest(record["config"] | {"seed": 0})
+    assert Store(tmp_path).path(record["config"], 0) == path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "solver.lam=0.5",
+        "rank=3",
+        "seeds=[1]",
+        "stopping.max_iter=4",
+        "stopping.tol=0.5",
+        "dataset.scaling=unit_norm",
+        "dataset.seed=1",
+        "evaluator.n_clusters=[3]",
+        "evaluator.n_init=2",
+        "dtype=float64",
+    ],
+)
+def test_changed_parameter_has_another_name(change: str, tmp_path: Path) -> None:
+    run(tmp_path / "a", "solver=mu", "seeds=[0]")
+    run(tmp_path / "b", "solver=mu", "seeds=[0]", change)
+    assert len(paths(tmp_path / "a")) == len(paths(tmp_path / "b")) == 1
+    assert paths(tmp_path / "a") != paths(tmp_path / "b")
+
+
+def test_threads_place_order_and_defaults_leave_the_name_alone(tmp_path: Path) -> None:
+    run(tmp_path / "a", "solver=mu", "seeds=1")
+    for i, same in enumerate(["threads=2", "rank=2", "solver.lam=0.0", "seeds=[0]", "device=cpu", "save_codes=true"]):
+        run(tmp_path / f"b {i}", same, "solver=mu", *(["seeds=1"] if "seeds" not in same else []))
+        assert paths(tmp_path / f"b {i}") == paths(tmp_path / "a"), same
+
+
+def test_device_leaves_the_name_alone(tmp_path: Path) -> None:
+    from nmfbench import app
+
+    (composed,) = app.compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
+    composed.config.device = "cpu:0"
+    jobs, _ = app.plan([composed])
+    assert "device" not in json.dumps(jobs[0].config) and "threads" not in json.dumps(jobs[0].config)
+    assert "results_dir" not in json.dumps(jobs[0].config)
+
+
+def test_place_of_a_users_file_leaves_the_name_alone_but_its_content_does_not(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).uniform(size=(12, 5))
+    for folder, values in {"a": X, "b": X, "c": X + 1}.items():
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "mine.npy", values)
+        data = ["dataset=file", f"dataset.path='{tmp_path / folder / 'mine.npy'}'"]
+        call = ["run", *data, "solver=mu", "rank=2", "seeds=1", "threads=1", "stopping.max_iter=2"]
+        assert main([*call, f"results_dir='{tmp_path / folder}'"]) == 0
+    assert paths(tmp_path / "a") == paths(tmp_path / "b") != paths(tmp_path / "c")
+
+
+def test_canonical_hash_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": {"c": 2, "d": 3}}) == digest({"b": {"d": 3, "c": 2}, "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        digest({"a": float("nan")})
+
+
+def test_codes_are_found_by_every_evaluator_and_by_no_other_fit(tmp_path: Path) -> None:
+    store, H = Store(tmp_path), np.arange(6.0).reshape(2, 3)
+    store.save_codes(CONFIG, 4, [H, H[:1]], {"status": "converged"})
+    codes, fit = store.load_codes(CONFIG | {"evaluator": {"n_clusters": [9]}}, 4)
+    assert all(map(np.array_equal, codes, [H, H[:1]])) and fit == {"status": "converged"}
+    assert store.load_codes(CONFIG, 5) is None
+    assert store.load_codes(CONFIG | {"solver": {"name": "s", "eta": 0.2}}, 4) is None
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "text", "flipped"])
+def test_damaged_codes_count_as_absent(damage: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save_codes(CONFIG, 0, [np.random.default_rng(0).uniform(size=(20, 30))], {})
+    path = store.codes_path(CONFIG, 0)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[900:1000] = bytes(100)
+    path.write_bytes({"empty": b"", "truncated": whole[: len(whole) // 2], "text": b"no zip"}.get(damage, flipped))
+    assert store.load_codes(CONFIG, 0) is None
+
+
+def test_codes_with_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = store.codes_path(CONFIG, 0)
+    path.parent.mkdir(parents=True)
+    np.savez(path, fit=np.array("{}"), layer_1=np.array([{}], dtype=object))
+    assert store.load_codes(CONFIG, 0) is None
+
+
+def test_unfinished_and_foreign_records_are_not_finished(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = {"schema": SCHEMA, "config": CONFIG, "dataset": "d", "solver": "s", "seed": 0, "status": "converged"}
+    record |= {"metrics": [], "history": [], "iterations": 1, "seconds": 0.5, "data": {}, "environment": {}}
+    assert store.finished(CONFIG, 0) is None
+    path = store.save(record)
+    assert store.finished(CONFIG, 0) == record and store.finished(CONFIG, 1) is None
+    for change in ({"status": "failed"}, {"schema": SCHEMA + 1}, {"schema": None}, {"metrics": None}):
+        path.write_text(json.dumps(record | change))
+        assert store.finished(CONFIG, 0) is None, change
+    assert isinstance(read(path), Unreadable) and "metrics" in read(path).reason
+
+
+def test_number_that_is_not_finite_never_gets_into_a_record(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        Store(tmp_path).save({"config": CONFIG, "seed": 0, "objective": float("nan")})
+    assert not list(tmp_path.rglob("*.json")) and not list(tmp_path.rglob("*.tmp"))
+
+
+def test_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a folder" / "table.md"
+    results.write_text(path, "long " * 100)
+    results.write_text(path, "ü ± ‖X‖")
+    assert path.read_text(encoding="utf-8") == "ü ± ‖X‖"
+    assert list(path.parent.iterdir()) == [path]

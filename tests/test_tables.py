@@ -1,0 +1,210 @@
+"""Tables from records that are written by hand, so that every number is known."""
+
+import copy
+import io
+import itertools
+
+import pandas as pd
+import pytest
+
+from nmfbench import tables
+
+COLUMNS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric", "mean", "sd", "n", "best"]
+COLUMNS += ["paper", "difference", "seconds", "status"]
+WNNF = {"name": "wnnf", "version": 1, "_target_": "nmfbench.solvers.wnnf.WNNF", "rank": 40, "eta": 0.1, "lam": 0.1}
+WNNF |= {"loss": "l1", "reading": "penalty", "loss_reduction": "mean", "batch_size": 64, "lr": 1e-3, "curriculum": 0}
+
+
+def record(seed: int = 0, nmi: float | None = 0.5, objective: float | None = 1.0, **changes) -> dict:
+    """A record of WNNF on ORL; changes replace what it says, `solver` and `data` what its config says."""
+    config = {
+        "solver": WNNF | changes.pop("solver", {}),
+        "dataset": {"name": "orl", "sha256": "00", "scaling": "max"} | changes.pop("data", {}),
+        "evaluator": {"name": "clustering", "n_clusters": [20], "n_init": 10, "select": "inertia"},
+        "stopping": {"max_iter": 1000},
+        "dtype": "float32",
+    }
+    metrics = [{"metric": "error", "value": 0.25}]
+    if nmi is not None:
+        metrics += [{"metric": "nmi", "value": nmi, "layer": 1, "n_clusters": k, "starts": [nmi]} for k in (20,)]
+        metrics += [{"metric": "ari", "value": nmi, "layer": 1, "n_clusters": 20, "starts": [nmi]}]
+    made = {"nmfbench": "0", "commit": "c" * 40, "dirty": False, "date": "2030-01-01T00:00:00Z", "torch": "2"}
+    made |= {"scikit-learn": "1", "cpu": "a machine", "device": "cpu", "threads": 1}
+    data = {"features": 10304, "samples": 400, "classes": 40, "preprocessing": ["divided"]}
+    whole = {"schema": 1, "config": config, "dataset": "orl", "solver": "wnnf", "variant": "", "rank": 40, "seed": seed}
+    whole |= {"status": "max_iter", "iterations": 9, "seconds": 2.0, "objective": objective, "history": []}
+    whole |= {"metrics": metrics, "data": data, "environment": made, "error": None}
+    return copy.deepcopy(whole | changes)
+
+
+def row(records: list[dict], metric: str = "nmi") -> pd.Series:
+    table = tables.frame(records)
+    (found,) = table[table["metric"] == metric].to_dict("records")
+    return found
+
+
+def test_csv_has_the_columns_that_others_rely_on() -> None:
+    table = tables.frame([record()])
+    assert list(table.columns) == COLUMNS
+    assert tables.csv(table, [record()]).splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_mean_deviation_number_and_the_restart_with_the_least_objective() -> None:
+    found = row([record(0, 0.5, 3.0), record(1, 0.8, 1.0), record(2, 0.2, 2.0, seconds=8.0)])
+    assert (found["n"], found["seconds"]) == (3, 4.0)
+    assert found["mean"] == pytest.approx(50) and found["sd"] == pytest.approx(30)
+    assert found["best"] == pytest.approx(80)
+
+
+def test_best_is_not_the_best_score() -> None:
+    assert row([record(0, 0.9, 2.0), record(1, 0.1, 1.0)])["best"] == pytest.approx(10)
+
+
+def test_where_all_objectives_are_equal_none_is_best() -> None:
+    assert pd.isna(row([record(0, 0.9), record(1, 0.1)])["best"])
+
+
+def test_nmi_is_in_percent_and_ari_is_not() -> None:
+    assert row([record()])["mean"] == 50 and row([record()], "ari")["mean"] == 0.5
+    assert row([record()], "error")["mean"] == 0.25
+
+
+def test_one_seed_has_no_deviation() -> None:
+    assert (
+        pd.isna(row([record()])["sd"])
+        and "±" not in tables.text(tables.frame([record()]), [record()]).split("Cells")[0]
+    )
+
+
+def test_papers_number_and_the_difference_stand_beside_wnnf_on_orl() -> None:
+    found = row([record(0, 0.75, 1.0), record(1, 0.77, 2.0)])
+    assert found["paper"] == 78.12 and found["difference"] == pytest.approx(76 - 78.12)
+    assert "(78.1, -2.1)" in tables.text(tables.frame([record(0, 0.76)]), [record(0, 0.76)])
+
+
+@pytest.mark.parametrize(
+    ("solver", "paper"),
+    [
+        ({"eta": 0.2}, None),
+        ({"lam": 0.3}, None),
+        ({"name": "other"}, None),
+        ({"eta": 1.0, "lam": 0.0}, 67.57),
+        ({"eta": 0.0, "lam": 0.0}, 52.17),
+        ({"lr": 0.1}, 78.12),
+    ],
+)
+def test_variant_has_a_papers_number_only_where_the_paper_prints_it(solver: dict, paper: float | None) -> None:
+    found = row([record(solver=solver, variant="changed")])
+    assert found["paper"] == paper if paper else pd.isna(found["paper"]) and pd.isna(found["difference"])
+
+
+def test_other_data_of_the_same_kind_has_no_papers_number() -> None:
+    assert pd.isna(row([record(dataset="digits", data={"name": "digits"})])["paper"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"solver": {"version": 2}}, {"data": {"sha256": "01"}}, {"solver": {"lr": 0.5}}],
+)
+def test_records_of_different_config_are_never_averaged(change: dict) -> None:
+    table = tables.frame([record(0, 0.2), record(1, 0.4, **change)])
+    nmi = table[table["metric"] == "nmi"]
+    assert sorted(nmi["mean"]) == pytest.approx([20, 40]) and list(nmi["n"]) == [1, 1]
+    assert nmi["variant"].nunique() == 2, "rows that differ must be told apart"
+
+
+def test_variants_and_ranks_are_rows_of_their_own() -> None:
+    records = [record(), record(variant="eta=0.2", solver={"eta": 0.2}), record(rank=30, solver={"rank": 30})]
+    nmi = tables.frame(records).query("metric == 'nmi'")
+    assert set(zip(nmi["variant"], nmi["rank"], strict=True)) == {("", 40), ("eta=0.2", 40), ("", 30)}
+    shown = tables.text(tables.frame(records), records)
+    assert sum(line.startswith("wnnf") for line in shown.splitlines()) == 3 and "eta=0.2" in shown
+
+
+def test_draws_of_the_data_are_averaged_like_seeds() -> None:
+    draws = [(0, "a", 0.2, 3.0), (1, "b", 0.6, 1.0)]
+    records = [
+        record(seed, nmi + seed / 10, objective + seed, data={"draw": draw, "sha256": sha})
+        for (draw, sha, nmi, objective), seed in itertools.product(draws, (0, 1))
+    ]
+    found = row(records)
+    assert found["n"] == 4 and found["mean"] == pytest.approx(45)
+    assert found["best"] == pytest.approx(60), "the least objective is that of draw 1, seed 0"
+
+
+def test_later_cluster_counts_join_the_earlier_ones_of_a_seed() -> None:
+    later = record(0, 0.7)
+    later["config"]["evaluator"]["n_clusters"] = [30]
+    later["environment"]["date"] = "2031-01-01T00:00:00Z"
+    for metric in later["metrics"][1:]:
+        metric["n_clusters"] = 30
+    nmi = tables.frame([later, record(0, 0.5)]).query("metric == 'nmi'")
+    assert dict(zip(nmi["n_clusters"], nmi["mean"], strict=True)) == pytest.approx({20: 50, 30: 70})
+    assert list(nmi["n"]) == [1, 1]
+
+
+def test_failed_runs_show_their_status_and_a_dash() -> None:
+    bad = record(0, None, None, status="failed", metrics=[])
+    for records in ([bad], [bad, record(1)]):
+        shown = tables.text(tables.frame(records), records)
+        assert "1 failed" in shown and "nan" not in shown.lower()
+    assert row([bad, record(1)])["n"] == 1 and row([bad, record(1)])["status"] == "1 failed, 1 max_iter"
+    assert "–" in tables.text(tables.frame([bad]), [bad]).split("Cells")[0]
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_value_that_is_no_number_is_left_out(value: float | None) -> None:
+    odd = record(1)
+    odd["metrics"][1]["value"] = value
+    found = row([record(0, 0.5), odd])
+    assert found["n"] == 1 and found["mean"] == 50
+    for style in tables.FORMATS.values():
+        assert "nan" not in style(tables.frame([record(), odd]), [record(), odd], "nmi").lower()
+
+
+def test_without_labels_the_objective_is_shown() -> None:
+    bare = record(0, None, 12345.0)
+    bare["data"]["classes"] = None
+    bare["metrics"].append({"metric": "objective", "value": 12345.0})
+    shown = tables.text(tables.frame([bare]), [bare])
+    assert "no labels" in shown and "12345" in shown and "–" in shown
+
+
+def test_order_of_the_records_changes_no_byte() -> None:
+    scores, variants = [(0, 0.1, 2.0), (1, 0.3, 1.0), (2, 0.7, 3.0)], [("", 1e-3), ("lr=0.1", 0.1)]
+    records = [record(*score, variant=v, solver={"lr": lr}) for score in scores for v, lr in variants]
+    for style in tables.FORMATS.values():
+        texts = {
+            style(tables.frame(order), order, "nmi") for order in (records, records[::-1], records[3:] + records[:3])
+        }
+        assert len(texts) == 1
+
+
+def test_csv_file_reads_back_behind_its_header() -> None:
+    table = tables.frame([record(0), record(1, 0.7, 0.5)])
+    text = tables.csv_file(table, [record(0), record(1)])
+    assert text.startswith("# Made by nmfbench")
+    back = pd.read_csv(io.StringIO(text), comment="#")
+    assert list(back.columns) == COLUMNS and len(back) == len(table)
+    assert back["mean"].tolist() == pytest.approx(table["mean"].tolist())
+
+
+def test_notes_say_how_the_numbers_were_made() -> None:
+    shown = tables.markdown(tables.frame([record()]), [record()])
+    for said in (
+        "arithmetic normaliser",
+        "10 starts, least inertia",
+        "divided",
+        "float32",
+        "a machine",
+        "Seeds: 0.",
+        "WNNF paper",
+    ):
+        assert said in shown, said
+
+
+def test_latex_is_a_table_whose_notes_are_comments() -> None:
+    shown = tables.latex(tables.frame([record(variant="batch_size=8")]), [record()])
+    assert r"\begin{tabular}" in shown and r"batch\_size=8" in shown
+    inside = shown.split(r"\begin{tabular}")[1].split(r"\end{tabular}")
+    assert all(line.startswith("%") for line in inside[1].splitlines() if line)
