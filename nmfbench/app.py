@@ -414,6 +414,8 @@ def _record(job: Job, outcome: runner.Outcome, environment: dict[str, Any]) -> R
 
 def _slug(jobs: list[Job]) -> str:
     """A file name for the table of these jobs: datasets, then solvers."""
-    datasets = dict.fromkeys(job.config["dataset"]["name"] for job in jobs)
-    solvers = dict.fromkeys(job.config["solver"]["name"] for job in jobs)
-    return f"{'+'.join(datasets)}-{'+'.join(solvers)}"[:100]
+    names = [list(dict.fromkeys(job.config[group]["name"] for job in jobs)) for group in ("dataset", "solver")]
+    return "-".join(
+        "+".join(some) if len(some) <= 4 else f"{len(some)}_{group}"
+        for some, group in zip(names, ("datasets", "solvers"), strict=True)
+    )

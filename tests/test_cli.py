@@ -101,7 +101,7 @@ def test_data_list_and_verify_name_every_dataset(capsys, monkeypatch) -> None:
     assert main(["data", "verify"]) == 0
     states = {line.split()[0]: line.split()[1] for line in capsys.readouterr().out.splitlines()}
     assert list(states) == config.options("dataset")
-    assert states["digits"] == states["orl"] == states["mfeat"] == "here" and states["file"] == "yours"
+    assert states["digits"] == states["orl"] == states["mfeat"] == "shipped" and states["file"] == "yours"
     assert main(["data", "list", "digits"]) == 0
     assert "1797 samples × 64 features, 10 classes" in capsys.readouterr().out
     assert main(["data", "verify", "digit"]) == 2

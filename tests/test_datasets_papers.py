@@ -211,7 +211,7 @@ def test_ar_reads_a_zip_resized_and_grey_and_names_who_is_incomplete(
         for name in names:
             if name != "w-50-26.bmp":
                 archive.write(ar_folder / name, name)
-    with pytest.raises(DataError, match="26 bitmaps of each of 100 people, it holds 2599 of 100; not 26 of person 99"):
+    with pytest.raises(DataError, match="26 bitmaps of each of 100 people, it holds 2599 of 100; not 26 of person 100"):
         load_dataset("ar")
 
 

@@ -45,7 +45,7 @@ class AR(base.Loader):
             faces = sorted((_person(name), _number(name), name) for name in found)
             people, counts = np.unique([person for person, *_ in faces], return_counts=True)
             if len(people) != 100 or set(counts) != {26}:
-                short = [int(p) for p, n in zip(people, counts, strict=True) if n != 26]
+                short = [int(p) + 1 for p, n in zip(people, counts, strict=True) if n != 26]
                 raise DataError(
                     f"ar: {folder} must hold 26 bitmaps of each of 100 people, it holds {len(faces)} of {len(people)}"
                     + (f"; not 26 of person {short[0]} (women count from 51)" if short else "")

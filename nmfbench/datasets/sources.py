@@ -42,7 +42,7 @@ SOURCES = {
         files={f"mfeat/mfeat-{view}.csv": None for view in VIEWS},
         url="https://archive.ics.uci.edu/static/public/72/multiple+features.zip",
     ),
-    "ratings": Source(how=SHIPPED, files={"ratings/ratings.csv": None}),
+    "ratings": Source(how=SHIPPED, files={"ratings/ratings.csv": None}, what="It ships with nmfbench; restore it."),
     "digits": Source(how=SHIPPED, what="It comes with scikit-learn; install that again."),
     "ar": Source(
         how=ON_APPLICATION,
