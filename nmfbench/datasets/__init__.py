@@ -33,9 +33,10 @@ def look(name: str) -> tuple[str, str]:
                 return "damaged", f"{DATA_DIR / path} is not the file that was shipped; restore it"
         size = _size(name)
     except DataMissing as error:
-        if source and source.url:
-            return "fetchable", str(error)
-        return sources.ON_APPLICATION if source and source.how == sources.ON_APPLICATION else "missing", str(error)
+        if source is None:
+            return "missing", str(error)
+        state = sources.ON_APPLICATION if source.how == sources.ON_APPLICATION else "missing"
+        return "fetchable" if source.url else state, f"nmfbench data fetch {name} says how to get it"
     except (DataError, OSError) as error:
         return "damaged", str(error)
     except ConfigError as error:
