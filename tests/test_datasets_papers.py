@@ -282,6 +282,25 @@ def test_features_are_mapped_scaled_copies_are_not(tmp_path: Path, monkeypatch: 
     assert same.sha256 == mapped.sha256
 
 
+def test_features_in_an_npz_are_mapped_unless_they_are_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features(own_folder(tmp_path, monkeypatch), 300)
+    expected = load_dataset("imagenet_cnn")
+    arrays = {"labels": expected.y, "features": np.asarray(expected.X.T)}
+    path = tmp_path / "imagenet_cnn/features.npz"
+    (tmp_path / "imagenet_cnn/features.npy").unlink()
+    np.savez(path, **arrays)
+    mapped = load_dataset("imagenet_cnn")
+    assert isinstance(mapped.X, np.memmap) and mapped.sha256 == expected.sha256
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(DataError, match=r"features\.npz .*compressed and cannot be mapped; save it with numpy\.savez"):
+        load_dataset("imagenet_cnn")
+    np.savez(path, features=np.array([[None]]), labels=expected.y)
+    with pytest.raises(DataError, match="pickles"):
+        load_dataset("imagenet_cnn")
+
+
 def test_features_with_a_bad_entry_or_of_another_shape_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

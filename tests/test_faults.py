@@ -150,6 +150,30 @@ def test_row_5_rank_above_the_sides_of_X_is_the_methods_affair(tmp_path, capsys)
     assert [r["solver"] for r in records(tmp_path) if r["status"] != "failed"] == ["mu"]
 
 
+def test_row_6_fewer_samples_than_clusters_is_refused_and_one_class_is_scored(samples, tmp_path, capsys) -> None:
+    data = csv(tmp_path / "mine.csv", samples, ["a"] * len(samples))
+    assert run(tmp_path, *data, "solver=mu", "seeds=1", *SHORT, "evaluator.n_clusters=[13]") == 2
+    assert "n_clusters has 13, but there are 12 samples" in capsys.readouterr().err and not records(tmp_path)
+    assert run(tmp_path, *data, "solver=mu", "seeds=1", *SHORT, "evaluator.n_clusters=[1,3,12]") == 0
+    (record,) = records(tmp_path)
+    scores = [row["value"] for row in record["metrics"] if row["metric"].startswith("nmi")]
+    assert len(scores) == 3 * 4 and all(0 <= score <= 1 for score in scores)
+
+
+def test_row_9_missing_data_stops_a_single_run_and_is_left_out_of_a_sweep(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path / "empty"))
+    for name in ("ar", "imagenet_cnn"):
+        assert run(tmp_path, f"dataset={name}", "solver=raw", "rank=2") == 3
+        assert f"nmfbench data fetch {name}" in capsys.readouterr().err
+    assert not records(tmp_path)
+    several = ["-m", "dataset=ar,digits,imagenet_cnn", "solver=raw", "seeds=1", "evaluator.n_init=1"]
+    assert run(tmp_path, *several) == 0
+    said = capsys.readouterr().err
+    assert "left out: raw on ar" in said and "left out: raw on imagenet_cnn" in said
+    assert [record["dataset"] for record in records(tmp_path)] == ["digits"]
+    assert run(tmp_path, "-m", "dataset=ar,imagenet_cnn", "solver=raw") == 3
+
+
 def test_row_7_without_labels_the_fit_runs_and_the_table_shows_its_objective(samples, tmp_path, capsys) -> None:
     data = csv(tmp_path / "mine.csv", samples)
     assert run(tmp_path, *data, "solver=mu", "seeds=2", *SHORT) == 2
