@@ -345,25 +345,26 @@ def _run(job: Job, prefix: str) -> None:
     start = time.monotonic()
     threads = job.settings.threads or os.cpu_count() or 1
     environment = results.environment(threads, job.settings.device)
-    seeds = job.pending()
+    seeds, dataset = job.pending(), _load(job.loader_node)
     with FitProgress(prefix + job.label) as progress:
-        for outcome in _outcomes(job, seeds, threads, progress):
-            record = _record(job, outcome, environment)
+        for outcome in _outcomes(job, dataset, seeds, threads, progress):
+            record = _record(job, dataset, outcome, environment)
             try:
                 if job.settings.save_codes and outcome.codes:
                     job.store.save_codes(job.config, outcome.seed, outcome.codes, outcome.fit)
                 job.store.save(record)  # last: a record says that all of it is there
             except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
-                record = _record(job, runner.failed(outcome.seed, error), environment)
+                record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
             job.records[outcome.seed] = record
     ended = [record["status"] for record in job.there() if record["seed"] in seeds]
     statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
     say(f"{prefix}{job.label}: {len(seeds)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
 
 
-def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -> Iterator[runner.Outcome]:
+def _outcomes(
+    job: Job, dataset: Dataset, seeds: list[int], threads: int, progress: FitProgress
+) -> Iterator[runner.Outcome]:
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
-    dataset = _load(job.loader_node)
     fraction = job.config["label_fraction"]
     labelled = labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
@@ -388,8 +389,7 @@ def _outcomes(job: Job, seeds: list[int], threads: int, progress: FitProgress) -
     )
 
 
-def _record(job: Job, outcome: runner.Outcome, environment: dict[str, Any]) -> Record:
-    dataset = _load(job.loader_node)
+def _record(job: Job, dataset: Dataset, outcome: runner.Outcome, environment: dict[str, Any]) -> Record:
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     return {
         "schema": results.SCHEMA,

@@ -114,7 +114,7 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
     try:
         return cls(**checked)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {str(error).removeprefix(prefix)}" if where else str(error)) from None
+        raise ConfigError(f"{where}: {error}" if where else str(error)) from None
 
 
 def _locate(target: Any, base: type[T], where: str) -> type[T]:

@@ -53,12 +53,12 @@ class Clustering(Evaluator):
 
     def __post_init__(self) -> None:
         if self.n_clusters is not None and (not self.n_clusters or min(self.n_clusters) < 1):
-            raise ConfigError(f"evaluator.n_clusters must be positive integers, got {list(self.n_clusters)}")
+            raise ConfigError(f"n_clusters must be positive integers, got {list(self.n_clusters)}")
         for name in ("n_init", "max_iter"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"evaluator.{name} must be at least 1, got {getattr(self, name)}")
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.select not in ("inertia", "mean"):
-            raise ConfigError(f"evaluator.select must be inertia or mean, got {self.select!r}")
+            raise ConfigError(f"select must be inertia or mean, got {self.select!r}")
 
     def check(self, n_samples: int) -> None:
         if self.n_clusters is not None and max(self.n_clusters) > n_samples:

@@ -29,8 +29,6 @@ COLUMNS = [
 PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy")
 DASH = "–"
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
-# Records that differ in these alone are repetitions of one experiment.
-_NOT_IDENTITY = {"dataset": ("draw",), "evaluator": ("n_clusters",)}
 
 
 def frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -49,36 +47,46 @@ def frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Records grouped by their config, seeds aside; each seed once, the newest record of it."""
+    """Records grouped by what they repeat; each seed (of each draw) once."""
     groups: dict[str, dict[Any, dict[str, Any]]] = {}
+    for record in sorted(records, key=_age):
+        repetitions = groups.setdefault(results.digest(_identity(record["config"])), {})
+        key = record["seed"], record["config"]["dataset"].get("draw")
+        repetitions[key] = _merged(repetitions.get(key), record)
+    experiments = {digest: list(repetitions.values()) for digest, repetitions in groups.items()}
+    names = [_name(repetitions[0]) for repetitions in experiments.values()]
+    return [
+        # Two of one name differ in what a variant does not name, the data or a version: they are told apart.
+        [record | {"variant": f"{record.get('variant') or ''} id={digest[:6]}".strip()} for record in repetitions]
+        if names.count(_name(repetitions[0])) > 1
+        else repetitions
+        for digest, repetitions in experiments.items()
+    ]
 
-    # The newest last, and failed ones first: they hide nothing that was measured.
-    def age(record: dict[str, Any]) -> tuple[bool, str, str]:
-        return record["status"] != "failed", str(record["environment"].get("date")), results.digest(record["config"])
 
-    for record in sorted(records, key=age):
-        config = {
-            group: {k: v for k, v in node.items() if k not in _NOT_IDENTITY.get(group, ())}
-            if isinstance(node, dict)
-            else node
-            for group, node in record["config"].items()
-        }
-        draw = record["config"]["dataset"].get("draw")
-        if draw is not None:
-            del config["dataset"]["sha256"]  # each draw has its own
-        seeds = groups.setdefault(results.digest(config), {})
-        # A newer record of a seed may hold other cluster counts: it adds to the older one's.
-        older = seeds.get((record["seed"], draw), {"metrics": []})["metrics"]
-        new = {_place(row) for row in record["metrics"]}
-        kept = [row for row in older if _place(row) not in new]
-        seeds[record["seed"], draw] = record | {"metrics": kept + record["metrics"]}
-    experiments = [list(seeds.values()) for seeds in groups.values()]
-    names = [(r[0]["dataset"], r[0]["solver"], r[0].get("variant"), r[0].get("rank")) for r in experiments]
-    for digest, experiment, name in zip(groups, experiments, names, strict=True):
-        if names.count(name) > 1:  # they differ in what a variant does not name: the data or a version
-            variant = f"{experiment[0].get('variant') or ''} id={digest[:6]}".strip()
-            experiment[:] = [record | {"variant": variant} for record in experiment]
-    return experiments
+def _age(record: dict[str, Any]) -> tuple[bool, str, str]:
+    """The newest last, and failed ones first: they hide nothing that was measured."""
+    return record["status"] != "failed", str(record["environment"].get("date")), results.digest(record["config"])
+
+
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    """What repetitions have in common: the config but for the draw of the data and the list of cluster counts."""
+    dataset = {key: value for key, value in config["dataset"].items() if key != "draw"}
+    if "draw" in config["dataset"]:
+        del dataset["sha256"]  # each draw has its own
+    evaluator = {key: value for key, value in config["evaluator"].items() if key != "n_clusters"}
+    return config | {"dataset": dataset, "evaluator": evaluator}
+
+
+def _merged(older: dict[str, Any] | None, newer: dict[str, Any]) -> dict[str, Any]:
+    """The newer record, with the older one's metrics where the newer has none: it may hold other cluster counts."""
+    new = {_place(row) for row in newer["metrics"]}
+    kept = [row for row in older["metrics"] if _place(row) not in new] if older else []
+    return newer | {"metrics": kept + newer["metrics"]}
+
+
+def _name(record: dict[str, Any]) -> tuple[Any, ...]:
+    return record["dataset"], record["solver"], record.get("variant"), record.get("rank")
 
 
 def _place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -177,32 +185,28 @@ def _blocks(
 
 
 def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
-    """One dict a method, layer and variant: headings → cells."""
+    """One dict a method, variant, rank and layer: headings → cells."""
     counts = sorted(part.loc[part["metric"] == metric, "n_clusters"].dropna().unique())
     layered = (part["layer"].dropna() > 1).any()
     rows = []
     for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
-        error = method.loc[method["metric"] == "error", "mean"]
-        objective = method.loc[method["metric"] == "objective", "mean"]
+        whole = method[method["layer"].isna()].set_index("metric")["mean"]
         for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
             # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
             here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
             scored = method[(method["metric"] == metric) & here]
             cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
-            rows.append(
-                {
-                    "solver": f"{solver}{line}{variant}" if variant else str(solver),
-                    "rank": _number(rank, "d"),
-                    **({"layer": _number(layer, "d")} if layered else {}),
-                    **({f"k = {k}": cells.get(k, DASH) for k in counts} or {metric: next(iter(cells.values()), DASH)}),
-                    **(
-                        {} if counts else {"objective": _number(objective.squeeze() if len(objective) else None, ".6g")}
-                    ),
-                    "error": _number(error.iloc[0] if len(error) else None, ".4f"),
-                    "seconds": _number(method["seconds"].iloc[0], ".2f"),
-                    "ended": method["status"].iloc[0],
-                }
-            )
+            row = {"solver": f"{solver}{line}{variant}" if variant else str(solver), "rank": _number(rank, "d")}
+            if layered:
+                row["layer"] = _number(layer, "d")
+            if counts:
+                row |= {f"k = {k}": cells.get(k, DASH) for k in counts}
+            else:
+                row |= {metric: next(iter(cells.values()), DASH), "objective": _number(whole.get("objective"), ".6g")}
+            row["error"] = _number(whole.get("error"), ".4f")
+            row["seconds"] = _number(method["seconds"].iloc[0], ".2f")
+            row["ended"] = method["status"].iloc[0]
+            rows.append(row)
     return rows
 
 

@@ -29,9 +29,9 @@ class Stopping:
     def __post_init__(self) -> None:
         for name, low in {"max_iter": 0, "tol": 0, "check_every": 1}.items():
             if getattr(self, name) < low:
-                raise ConfigError(f"stopping.{name} must be at least {low}, got {getattr(self, name)}")
+                raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if self.max_seconds is not None and not self.max_seconds > 0:
-            raise ConfigError(f"stopping.max_seconds must be positive, got {self.max_seconds}")
+            raise ConfigError(f"max_seconds must be positive, got {self.max_seconds}")
 
 
 @dataclass(frozen=True)
