@@ -19,6 +19,7 @@ from nmfbench import config, datasets, load_dataset
 from nmfbench.datasets.base import DATA_DIR, SCALINGS, Dataset, Loader, scale_sparse
 from nmfbench.datasets.file import READERS, File
 from nmfbench.datasets.mfeat import MultiFeature
+from nmfbench.datasets.sources import SHIPPED, SOURCES
 from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
@@ -52,6 +53,14 @@ def test_every_shipped_file_has_its_checksum() -> None:
     for line in lines:
         digest, _, path = line.partition("  ")
         assert hashlib.sha256((DATA_DIR / path).read_bytes()).hexdigest() == digest, path
+
+
+def test_readme_says_where_each_set_is_put_and_got_from() -> None:
+    text = (DATA_DIR / "README.md").read_text(encoding="utf-8")
+    for name, source in SOURCES.items():
+        if source.how != SHIPPED:
+            absent = [part for part in (f"`{name}`", *source.files, source.page) if part and part not in text]
+            assert not absent, name
 
 
 def test_orl_has_forty_people_and_upright_faces() -> None:
