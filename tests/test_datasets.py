@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nmfbench import config, datasets, load_dataset
-from nmfbench.datasets.base import DATA_DIR, SCALINGS, Dataset, Loader
+from nmfbench.datasets.base import DATA_DIR, SCALINGS, Dataset, Loader, scale_sparse
 from nmfbench.datasets.file import READERS, File
 from nmfbench.datasets.mfeat import MultiFeature
+from nmfbench.datasets.sources import SHIPPED, SOURCES
 from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
@@ -52,6 +53,14 @@ def test_every_shipped_file_has_its_checksum() -> None:
     for line in lines:
         digest, _, path = line.partition("  ")
         assert hashlib.sha256((DATA_DIR / path).read_bytes()).hexdigest() == digest, path
+
+
+def test_readme_says_where_each_set_is_put_and_got_from() -> None:
+    text = (DATA_DIR / "README.md").read_text(encoding="utf-8")
+    for name, source in SOURCES.items():
+        if source.how != SHIPPED:
+            absent = [part for part in (f"`{name}`", *source.files, source.page) if part and part not in text]
+            assert not absent, name
 
 
 def test_orl_has_forty_people_and_upright_faces() -> None:
@@ -239,6 +248,16 @@ def test_unit_norm_is_one_for_every_sample_but_zero(X: np.ndarray) -> None:
     np.testing.assert_allclose(norms, (X != 0).any(axis=0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("scaling", ["max", "column_max", "unit_norm"])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@example(X=np.array([[-1.5e308, 1.5e308], [1e-200, 2e-200], [5e-324, 0], [7, 7]]))
+@given(X=ANY)
+def test_scaling_of_any_sparse_matrix_is_that_of_dense_and_keeps_its_order(scaling: str, X: np.ndarray) -> None:
+    scaled = scale_sparse(scipy.sparse.csc_array(X), scaling)
+    np.testing.assert_allclose(scaled.toarray(), SCALINGS[scaling][0](X), rtol=1e-12)
+    assert scaled.has_canonical_format  # the checksum goes by the order of entries
+
+
 @pytest.mark.parametrize("scaling", ["log", None, 3, ["max", 3], {"max": 1}])
 def test_unknown_scaling_is_refused(scaling) -> None:
     with pytest.raises(ConfigError, match=r"scaling must be one of none, max, .* got ('log'|None|3|{'max': 1})$"):
@@ -393,6 +412,14 @@ def test_scaling_that_fills_zeros_is_refused_for_sparse_data(tmp_path: Path) -> 
     scipy.sparse.save_npz(tmp_path / "s.npz", scipy.sparse.eye(5, format="csr"))
     with pytest.raises(ConfigError, match="min_max moves the zeros"):
         load_dataset("file", path=str(tmp_path / "s.npz"), scaling="min_max")
+
+
+def test_bad_entry_of_sparse_data_is_located(tmp_path: Path) -> None:
+    table = np.zeros((5, 4))
+    table[3, 1], table[3, 2], table[4, 0], table[0, 0] = np.nan, np.inf, np.nan, 1
+    scipy.sparse.save_npz(tmp_path / "s.npz", scipy.sparse.csr_array(table))
+    with pytest.raises(DataError, match="3 NaN or infinite entries, the first at feature 1, sample 3"):
+        load_dataset("file", path=str(tmp_path / "s.npz"))
 
 
 def test_matlab_7_3_says_how_to_save_it_again(tmp_path: Path) -> None:

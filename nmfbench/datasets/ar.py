@@ -2,22 +2,26 @@
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from nmfbench.datasets import base, pictures
-from nmfbench.errors import DataError
+from nmfbench.errors import ConfigError, DataError
 
 HEIGHT, WIDTH = 165, 120
 LARGEST = 2**24
 """Bytes that a bitmap may have, far above any of this set."""
 NAME = re.compile(r"([mw])-(\d{1,3})-(\d{1,2})\.bmp$", re.IGNORECASE)
+Bitmaps = list[tuple[str, Callable[[], Any]]]
+"""File names and what opens each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,22 +46,16 @@ class AR(base.Loader):
         with _bitmaps(folder) as found:
             if not found:
                 return self._reduced(hint)
-            faces = sorted((_person(name), _number(name), name) for name in found)
-            people, counts = np.unique([person for person, *_ in faces], return_counts=True)
-            if len(people) != 100 or set(counts) != {26}:
-                short = [int(p) + 1 for p, n in zip(people, counts, strict=True) if n != 26]
-                raise DataError(
-                    f"ar: {folder} must hold 26 bitmaps of each of 100 people, it holds {len(faces)} of {len(people)}"
-                    + (f"; not 26 of person {short[0]} (women count from 51)" if short else "")
-                )
-            arrays = [self._face(found, name) for *_, name in faces]
+            _check_complete([_picture(name) for name, _ in found], folder)
+            # Men before women, as their letters.
+            arrays = [self._face(name, opener) for name, opener in sorted(found, key=lambda face: _picture(face[0]))]
         shape = arrays[0].shape
         said = f"bitmaps, {'grey' if self.grey else 'colour'}, {shape[0]} × {shape[1]}"
         X = np.stack([array.ravel() for array in arrays], axis=1)
         return base.Dataset("ar", X, np.repeat(np.arange(100), 26), shape, (said,))
 
-    def _face(self, found: dict[str, Any], name: str) -> np.ndarray:
-        with found[name]() as file:
+    def _face(self, name: str, opener: Callable[[], Any]) -> np.ndarray:
+        with opener() as file:
             face = pictures.pixels(file, f"ar: {name}", self.size, self.grey)
         if self.size is None and face.shape[:2] != (HEIGHT, WIDTH):
             raise DataError(
@@ -68,24 +66,25 @@ class AR(base.Loader):
 
     def _reduced(self, hint: str) -> base.Dataset:
         mat = base.read_mat("ar", hint, "ar/AR_55_40.mat", DATA=(2200, 1400), labels=(1, 1400))
+        if self.size is not None:
+            raise ConfigError(f"size={self.size} resizes bitmaps, and there is only AR_55_40.mat; leave it out")
         said = "the reduced set AR_55_40.mat: 1,400 warped grey faces of 55 × 40, not the paper's 2,600"
         X = base.upright(mat["DATA"], 55, 40)
         return base.Dataset("ar_reduced", X, mat["labels"].ravel() - 1, (55, 40), (said,))
 
 
 @contextmanager
-def _bitmaps(folder: Path) -> Iterator[dict[str, Any]]:
-    """File name → what opens it, from the folder and, if it has none, from the zip archives in it."""
-    files: dict[str, Any] = {path.name: partial(path.open, "rb") for path in folder.rglob("*") if NAME.match(path.name)}
+def _bitmaps(folder: Path) -> Iterator[Bitmaps]:
+    """Those of the folder and, if it has none, of the zip archives in it."""
+    files: Bitmaps = [(path.name, partial(path.open, "rb")) for path in folder.rglob("*") if NAME.match(path.name)]
     archives = [] if files else sorted(folder.glob("*.zip"))
     opened: list[zipfile.ZipFile] = []
     try:
         for path in archives:
             opened.append(zipfile.ZipFile(path))
             # Members are read in memory, so their folders, wherever they point, mean nothing.
-            files |= {
-                Path(m).name: partial(_member, opened[-1], m) for m in opened[-1].namelist() if NAME.match(Path(m).name)
-            }
+            names = [(Path(member).name, member) for member in opened[-1].namelist()]
+            files += [(name, partial(_member, opened[-1], member)) for name, member in names if NAME.match(name)]
         yield files
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"ar: {archives[-1] if archives else folder} cannot be read: {error}; get it again") from error
@@ -97,14 +96,29 @@ def _bitmaps(folder: Path) -> Iterator[dict[str, Any]]:
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     if archive.getinfo(name).file_size > LARGEST:
         raise DataError(f"ar: {name} in {archive.filename} unpacks to more than {LARGEST:,} bytes; refused")
-    return archive.open(name)
+    try:
+        return archive.open(name)
+    except RuntimeError as error:  # a password, or a compression that Python does not know
+        raise DataError(f"ar: {name} in {archive.filename} cannot be read: {error}; unpack it by hand") from error
 
 
-def _person(name: str) -> int:
-    """0 … 49 for men, 50 … 99 for women."""
-    sex, person, _ = NAME.match(name).groups()  # type: ignore[union-attr]
-    return int(person) - 1 + (50 if sex in "wW" else 0)
+def _picture(name: str) -> tuple[str, int, int]:
+    """("m" or "w", person, picture)."""
+    sex, person, number = NAME.match(name).groups()  # type: ignore[union-attr]
+    return sex.lower(), int(person), int(number)
 
 
-def _number(name: str) -> int:
-    return int(NAME.match(name)[3])  # type: ignore[index]
+def _check_complete(pictures: list[tuple[str, int, int]], folder: Path) -> None:
+    """Refuse more or less than 26 pictures of each of 50 men and 50 women."""
+    there, all_of_them = Counter(pictures), set(product("mw", range(1, 51), range(1, 27)))
+    wrong = {
+        "without": all_of_them - there.keys(),
+        "with an unknown": there.keys() - all_of_them,
+        "with more than one": {picture for picture, times in there.items() if times > 1},
+    }
+    said = [f"{how} {s.upper()}-{p:03d}-{k:02d}" for how, those in wrong.items() for s, p, k in sorted(those)[:1]]
+    if said:
+        raise DataError(
+            f"ar: {folder} must hold the 2,600 bitmaps M-001-01.bmp … W-050-26.bmp once each; "
+            f"it holds {len(pictures):,}, {', '.join(said)}"
+        )

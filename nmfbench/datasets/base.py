@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.io
-from scipy.sparse import csc_array, dia_array, issparse
-from scipy.sparse.linalg import norm
+from scipy.sparse import csc_array, issparse
 
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.rng import integer
@@ -108,14 +107,22 @@ def scale_sparse(X: csc_array, step: str) -> csc_array:
     """The same for sparse X. Raises ConfigError for min_max, which would fill in the zeros."""
     if step == "none":
         return X
-    if step == "max":
-        return X / (np.abs(X).max() or 1)
     if step == "min_max":
         raise ConfigError("scaling=min_max moves the zeros of sparse X; use max, column_max, unit_norm or none")
-    axis = 1 if step == "column_max" else 0
-    by = np.abs(X).max(axis=1).toarray().ravel() if step == "column_max" else norm(X, axis=0)
-    factors = dia_array((1 / np.where(by == 0, 1, by)[None], [0]), shape=(len(by), len(by)))
-    return csc_array(factors @ X if axis == 1 else X @ factors)
+    # Entry by entry: a sparse product would leave the entries of a sample out of order, which the checksum sees, and
+    # the reciprocal of a tiny divisor is infinite.
+    data, by = X.data, np.abs(X.data)
+    if step == "max":
+        by = by.max(initial=0)
+    else:
+        slices = X.indices if step == "column_max" else np.repeat(np.arange(X.shape[1]), np.diff(X.indptr))
+        largest = np.zeros(X.shape[0 if step == "column_max" else 1])
+        np.maximum.at(largest, slices, by)
+        by = largest[slices]
+        if step == "unit_norm":
+            data = np.ldexp(data, -np.frexp(by)[1])  # as in _near_one
+            by = np.sqrt(np.bincount(slices, data**2, minlength=X.shape[1]))[slices]
+    return csc_array((_divide(data, by), X.indices, X.indptr), shape=X.shape)
 
 
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
@@ -165,13 +172,13 @@ class Loader(ABC):
         X: Any = raw.X
         said = list(raw.preprocessing)
         steps = self._scalings()
-        if issparse(X):
-            X = csc_array(X, dtype=np.float64)
-            X.sum_duplicates()
-            X.eliminate_zeros()
-        elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # which stays mapped
-            # A long double beyond float64 becomes infinite here, and is refused as such.
-            with np.errstate(over="ignore"):
+        # A long double beyond float64 becomes infinite here, and is refused as such.
+        with np.errstate(over="ignore"):
+            if issparse(X):
+                X = csc_array(X, dtype=np.float64)
+                X.sum_duplicates()
+                X.eliminate_zeros()
+            elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # which stays mapped
                 X = np.asarray(X, dtype=np.float64)
         check_finite(raw.name, X)
         for step in steps:
@@ -201,16 +208,13 @@ def _check(data: Dataset) -> None:
 
 def check_finite(name: str, X: Any) -> None:
     """Raise DataError with the number of NaN or infinite entries and the place of the first."""
-    if issparse(X):
-        if not np.isfinite(X.data).all():
-            raise DataError(f"{name}: X has {int((~np.isfinite(X.data)).sum())} NaN or infinite entries; remove them")
-        return
     count, first, start = 0, None, 0
     for samples in chunks(X):
-        bad = ~np.isfinite(samples)
+        bad = ~np.isfinite(samples.data if issparse(samples) else samples)
         if bad.any():
-            feature, sample = (int(i) for i in np.argwhere(bad)[0])
-            first = first or (feature, start + sample)
+            at = np.argwhere(bad)[0]
+            feature, sample = [axis[at[0]] for axis in samples.tocoo().coords] if issparse(samples) else at
+            first = first or (int(feature), start + int(sample))
             count += int(bad.sum())
         start += samples.shape[1]
     if first:
@@ -224,12 +228,12 @@ def draw_classes(data: Dataset, classes: int | None, draw: int) -> Dataset:
     """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept."""
     assert data.y is not None
     there = np.unique(data.y)
+    if draw < 0:
+        raise ConfigError(f"draw must be nonnegative, got {draw}")
     if classes is None:
         return data
     if not 1 <= classes <= len(there):
         raise ConfigError(f"classes must lie in 1 … {len(there)}, got {classes}")
-    if draw < 0:
-        raise ConfigError(f"draw must be nonnegative, got {draw}")
     chosen = np.sort(np.random.default_rng(integer("classes", draw) + classes).permutation(there)[:classes])
     kept = np.isin(data.y, chosen)
     words = f"{classes} of {len(there)} classes, draw {draw}"
@@ -250,6 +254,8 @@ def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict
         if getattr(arrays.get(key), "shape", None) != shape:
             held = ", ".join(f"{k} {getattr(v, 'shape', '')}" for k, v in arrays.items() if not k.startswith("__"))
             raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
+        if arrays[key].dtype.kind not in "buif":
+            raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
     return {key: arrays[key] for key in shapes}
 
 
@@ -271,7 +277,11 @@ def require(name: str, hint: str, *candidates: str) -> Path:
     Raises DataMissing that names the places looked at and says (``hint``) where to get the data.
     """
     own = os.environ.get("NMFBENCH_DATA")
-    places = [folder / candidate for folder in ([Path(own)] if own else []) + [DATA_DIR] for candidate in candidates]
+    places = [
+        folder / candidate
+        for folder in ([Path(own).expanduser()] if own else []) + [DATA_DIR]
+        for candidate in candidates
+    ]
     for place in places:
         if place.exists():
             return place

@@ -1,5 +1,6 @@
 """A user's own images, a folder per class."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -31,7 +32,7 @@ class Images(base.Loader):
         pictures.check_size(self.size)
 
     def read(self) -> base.Dataset:
-        root = Path(self.path).expanduser().absolute()
+        root = Path(os.path.abspath(Path(self.path).expanduser()))  # without "..", which would be a bad name
         if not root.is_dir():
             raise DataMissing(f"there is no folder {root}; correct dataset.path")
         files = [(folder, file) for folder in _sorted(root) if folder.is_dir() for file in _sorted(folder)]
@@ -49,7 +50,7 @@ class Images(base.Loader):
             arrays.append(array)
         classes = {folder: label for label, folder in enumerate(dict.fromkeys(folder for folder, _ in files))}
         return base.Dataset(
-            name=root.name,
+            name=root.name.lstrip(".") or "images",
             X=np.stack([array.ravel() for array in arrays], axis=1),
             y=np.array([classes[folder] for folder, _ in files]),
             shape=arrays[0].shape,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
@@ -30,7 +31,7 @@ class TDT2(base.Loader):
     def read(self) -> base.Dataset:
         hint = "Download TDT2.mat from Deng Cai's page; nmfbench data fetch tdt2 says where."
         mat = base.read_mat("tdt2", hint, "tdt2/TDT2.mat", fea=(9394, 36771), gnd=(9394, 1))
-        X = mat["fea"].T.tocsr()
+        X = csr_array(mat["fea"].T)
         said = "all words"
         if self.top_words:
             X = X[top_words(X, self.top_words)]
