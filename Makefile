@@ -23,7 +23,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
-orl: .venv/.installed-run ## the ORL faces, all methods: runs and table
+orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@.venv/bin/nmfbench run experiment=orl
 
 test: .venv/.installed-dev ## the tests
