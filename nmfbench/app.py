@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -218,7 +219,8 @@ def _job(one: Composed) -> Job:
     if evaluator_node.get("n_clusters", ()) is None and dataset.n_classes is not None:
         evaluator_node["n_clusters"] = list(dataset.n_clusters or [dataset.n_classes])
     evaluator = build(evaluator_node, Evaluator, "evaluator")
-    evaluator.check(dataset.n_samples)
+    labelled = _labelled(dataset, label_fraction)
+    evaluator.check(dataset.n_samples if labelled is None else len(runner.scored(labelled)))
 
     given = {key: value for key, value in settings.stopping.items() if value is not None}
     stopping = structured(vars(solver.stopping) | given, Stopping, "stopping")
@@ -273,6 +275,11 @@ def _settings(config: DictConfig) -> Settings:
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def _load(loader_node: str) -> Dataset:
     return build(json.loads(loader_node), Loader, "dataset").load()
+
+
+def _labelled(dataset: Dataset, fraction: float) -> np.ndarray | None:
+    """The mask of the labels that a solver may see; None: none of them."""
+    return labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
 
 
 def _changed(node: dict[str, Any], group: str, one: Composed) -> dict[str, Any]:
@@ -365,8 +372,7 @@ def _outcomes(
     job: Job, dataset: Dataset, seeds: list[int], threads: int, progress: FitProgress
 ) -> Iterator[runner.Outcome]:
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
-    fraction = job.config["label_fraction"]
-    labelled = labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
+    labelled = _labelled(dataset, job.config["label_fraction"])
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
     for seed, (codes, fit) in saved.items():
         try:

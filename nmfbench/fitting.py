@@ -81,10 +81,9 @@ def fit(
     rule = stopping or solver.stopping
     try:
         return _fit_batch(solver, problem, tuple(seeds), rule, on_look)
-    except Exception as error:
+    except Exception:
         if len(seeds) == 1:
             raise
-        del error
     results = []
     for seed in seeds:
         try:

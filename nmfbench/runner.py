@@ -77,16 +77,19 @@ def score(
     seed: int,
     labelled: np.ndarray | None = None,
 ) -> Outcome:
-    """The outcome of a fit under this evaluator, on the samples whose labels the fit did not see.
-
-    A fit that saw every label is scored on all samples: training scores, which its table marks as such.
-    """
+    """The outcome of a fit under this evaluator, on the samples whose labels the fit did not see (`scored`)."""
     start = time.perf_counter()
-    if labelled is None or labelled.all() or dataset.y is None:
+    if labelled is None or dataset.y is None:
         metrics = evaluator.evaluate(codes, dataset.y, seed)
     else:
-        metrics = evaluator.evaluate([H[:, ~labelled] for H in codes], dataset.y[~labelled], seed)
+        samples = scored(labelled)
+        metrics = evaluator.evaluate([H[:, samples] for H in codes], dataset.y[samples], seed)
     return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, codes)
+
+
+def scored(labelled: np.ndarray) -> np.ndarray:
+    """The samples whose labels were not seen; all of them where every label was, which tables mark as training."""
+    return np.arange(len(labelled)) if labelled.all() else np.flatnonzero(~labelled)
 
 
 def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:

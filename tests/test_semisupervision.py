@@ -95,3 +95,12 @@ def test_fraction_means_nothing_to_a_solver_that_uses_no_labels(run) -> None:
 def test_fraction_out_of_range_is_refused(fraction: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["run", "dataset=digits", f"label_fraction={fraction}", f"results_dir={tmp_path}"]) == 2
     assert "label_fraction" in capsys.readouterr().err
+
+
+def test_more_clusters_than_samples_left_to_score_are_refused_before_the_fit(
+    run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    call = ["run", "--config-dir", str(tmp_path / "configs"), "solver=cheat", "dataset=digits", "label_fraction=0.99"]
+    assert main([*call, "evaluator.n_clusters=[50]", f"results_dir={tmp_path / 'results'}"]) == 2
+    assert "n_clusters has 50, but there are 20 samples" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.json"))

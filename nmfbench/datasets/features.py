@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nmfbench.datasets.pictures import SUFFIXES
 from nmfbench.errors import ConfigError, DataError, DataMissing
-
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def listed(images: Path, labels: Path | None = None) -> tuple[list[Path], list[s
     if not images.is_dir():
         raise DataMissing(f"there is no folder {images}")
     # Hidden files are what a desktop leaves behind.
-    found = [path for path in images.rglob("*") if path.suffix.lower() in IMAGES and not path.name.startswith(".")]
+    found = [path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     if not found:
-        raise DataMissing(f"{images} holds no images ({', '.join(IMAGES)})")
+        raise DataMissing(f"{images} holds no images ({', '.join(sorted(SUFFIXES))})")
     if labels is None:
         found.sort()
         for path in found:

@@ -15,8 +15,8 @@ import yaml
 
 from nmfbench import config
 from nmfbench.datasets.base import Loader
-from nmfbench.datasets.features import IMAGES
 from nmfbench.datasets.file import READERS, USUAL_X, File
+from nmfbench.datasets.pictures import SUFFIXES
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 USUAL_Y = ("y", "gnd", "label", "labels", "target", "class", "classes", "kind")
@@ -150,7 +150,7 @@ def _folder(path: Path) -> Seen:
     from PIL import Image
 
     images = sorted(
-        file for file in path.glob("*/*") if file.suffix.lower() in IMAGES and not file.name.startswith(".")
+        file for file in path.glob("*/*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
     )
     if not images:
         raise DataError(f"{path} holds no sub-folders with images; a folder of images needs a sub-folder a class")
