@@ -23,7 +23,7 @@ from nmfbench.evaluators import Evaluator
 from nmfbench.fitting import DTYPES, check_device, place
 from nmfbench.progress import FitProgress, say
 from nmfbench.results import Record, Store
-from nmfbench.solvers.base import Solver, Stopping
+from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,13 @@ class Job:
         return " ".join(
             filter(None, [self.config["solver"]["name"], "on", self.config["dataset"]["name"], rank, self.variant])
         )
+
+    @property
+    def footnote(self) -> str:
+        """What a reader of the table must know of this job."""
+        unlabelled = self.solver.uses_labels and not self.config["label_fraction"]
+        said = f"{self.config['solver']['name']} saw no labels: its unsupervised form; label_fraction=0.4 shows it 40 %"
+        return ". ".join(filter(None, [self.solver.footnote, said if unlabelled else ""]))
 
     def pending(self) -> list[int]:
         return [seed for seed, record in self.records.items() if record is None]
@@ -206,7 +213,7 @@ def _job(one: Composed) -> Job:
     if settings.rank is None:
         one.config.rank = dataset.n_classes
     solver_node = _plain(one.config, "solver")
-    if "rank" in solver_node and solver_node["rank"] is None:
+    if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
         raise ConfigError(f"rank must be given: {dataset.name} has no labels to count classes by; add rank=…")
     solver = build(solver_node, Solver, "solver")
     solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
@@ -240,7 +247,7 @@ def _job(one: Composed) -> Job:
     store = Store(Path(settings.results_dir).expanduser().absolute())
     job = Job(
         config={
-            "solver": {"name": one.choices["solver"], "version": solver.version, **solver_node},
+            "solver": {"name": one.choices["solver"], "version": solver.version, **solver_node, **_ranks(solver)},
             "dataset": {"name": dataset.name, "sha256": dataset.sha256, **preprocessing},
             "evaluator": {"name": one.choices["evaluator"], **evaluator_node},
             "stopping": vars(stopping),
@@ -265,6 +272,11 @@ def _plain(config: DictConfig, key: str) -> dict[str, Any]:
     if key not in config:  # ~solver
         raise ConfigError(f"{key} must be given: add {key}=…")
     return cast(dict[str, Any], OmegaConf.to_container(config[key], resolve=True))
+
+
+def _ranks(solver: Solver) -> dict[str, Any]:
+    """The ranks as the solver has resolved them: a record does not depend on how they were given."""
+    return {"rank": solver.rank, "ranks": solver.layers} if isinstance(solver, DeepSolver) else {}
 
 
 def _settings(config: DictConfig) -> Settings:
@@ -404,7 +416,7 @@ def _record(job: Job, dataset: Dataset, outcome: runner.Outcome, environment: di
         "solver": job.config["solver"]["name"],
         "variant": job.variant,
         "rank": job.config["solver"].get("rank"),
-        "footnote": job.solver.footnote,
+        "footnote": job.footnote,
         "seed": outcome.seed,
         **fit,
         "metrics": outcome.fit["metrics"] + outcome.metrics,

@@ -2,8 +2,10 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate
 from typing import Any, Self
 
 import torch
@@ -71,3 +73,58 @@ class Product(Factorization):
 
     def reconstruct(self) -> Tensor:
         return self.W @ self.H
+
+
+@dataclass(frozen=True)
+class Chain(Factorization):
+    """X ≈ W₁W₂…W_L H_L, where each layer factors the codes of the one below: H_{l−1} ≈ W_l H_l.
+
+    ``Ws``: W_l (…, r_{l−1}, r_l) with r_0 = m; ``Hs``: the codes H_l (…, r_l, n), of which the last enters the product.
+    """
+
+    Ws: tuple[Tensor, ...]
+    Hs: tuple[Tensor, ...]
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return list(self.Hs)
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        return _numbered("W", self.Ws) | {f"H{len(self.Hs)}": self.Hs[-1]}
+
+    def reconstruct(self) -> Tensor:
+        return product([*self.Ws, self.Hs[-1]])
+
+
+@dataclass(frozen=True)
+class Hierarchy(Factorization):
+    """X ≈ W₁H₁, W₁ ≈ W₂H₂, …, where each layer factors the bases of the one below: W_{l−1} ≈ W_l H_l.
+
+    ``Ws``: W_l (…, m, r_l); ``Hs``: H_l (…, r_l, r_{l−1}) with r_0 = n. The codes of layer l are H_l…H₁ (…, r_l, n).
+    ``weights`` (…, L): λ_l of a method that weighs its layers by what they were worth at the start.
+    """
+
+    Ws: tuple[Tensor, ...]
+    Hs: tuple[Tensor, ...]
+    weights: Tensor
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return list(accumulate(self.Hs, lambda below, H: H @ below))
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        return _numbered("W", self.Ws) | _numbered("H", self.Hs)
+
+    def reconstruct(self) -> Tensor:
+        return self.Ws[-1] @ self.codes[-1]
+
+
+def product(factors: Sequence[Tensor]) -> Tensor:
+    """F₁F₂…F_L, multiplied from the right: the codes at the end make every step thin."""
+    return reduce(lambda right, left: left @ right, reversed(factors))
+
+
+def _numbered(letter: str, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    return {f"{letter}{l}": tensor for l, tensor in enumerate(tensors, start=1)}

@@ -20,6 +20,8 @@ from nmfbench.solvers.base import Problem, Solver, Stopping
 from nmfbench.sparse import SparseMatrix
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
+"""Rises of an objective up to this share of it are rounding."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class FitResult:
     cpu_seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
     """(iteration, objective, seconds) at each look."""
+    rises: list[tuple[int, float]] = field(default_factory=list)
+    """(iteration, by how much) where the objective of a method that claims to be monotone rose beyond rounding."""
     error: str | None = None
     """Why it failed or diverged."""
     traceback: str | None = None
@@ -208,6 +212,12 @@ def _fit_batch(
             result.factorization = factorization.restart(s)  # the last finite state, should it diverge
             if not (result.history and result.history[-1][0] == iteration):
                 result.history.append((iteration, objective, clock.wall / S))
+            if (
+                solver.monotone
+                and before is not None
+                and objective - before > _rounding(before, result.history[0][1], problem.X.dtype)
+            ):
+                result.rises.append((iteration, objective - before))
             stalled = rule.tol > 0 and before is not None and before - objective <= rule.tol * abs(objective)
             if exhausted or stalled or last or late:
                 result.status = "converged" if exhausted or stalled else "max_iter" if last else "max_seconds"
@@ -215,3 +225,9 @@ def _fit_batch(
         if on_look and running:
             on_look(Look(iteration, sum(objectives[s] for s in running) / len(running), clock.wall, rule))
     return results
+
+
+def _rounding(before: float, at_start: float, dtype: torch.dtype) -> float:
+    """The rise of an objective that rounding alone explains."""
+    # Close to an exact factorization the objective is the rounding of X, whose size the start's objective has.
+    return ROUNDING[dtype] * abs(before) + torch.finfo(dtype).eps * abs(at_start)

@@ -112,6 +112,7 @@ def _summary(result: FitResult) -> dict[str, Any]:
         "cpu_seconds": result.cpu_seconds,
         "objective": result.objective,
         "history": [list(look) for look in result.history],
+        "rises": [list(rise) for rise in result.rises],
         "batch": list(result.batch),
         "peak_memory_mib": _peak_memory(),
         "error": result.error,

@@ -249,6 +249,9 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
             "label_fraction: this method saw that share of each class's labels and is scored on the other samples; "
             "at 1 it saw them all, and its scores are training scores."
         )
+    risen = [f"{record['solver']} (seed {record['seed']})" for record in records if record.get("rises")]
+    if risen:
+        notes.append(f"The objective rose, though the method is monotone: {', '.join(dict.fromkeys(risen))}.")
     notes += [f"{note}." for note in dict.fromkeys(record.get("footnote") for record in records) if note]
     said = {
         "K-means": [

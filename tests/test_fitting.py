@@ -209,3 +209,18 @@ def test_X_that_is_no_matrix_is_refused_with_its_shape(shape: tuple) -> None:
 def test_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(ConfigError, match="device"):
         fit(Counting(), X, device=device)
+
+
+def test_rise_of_a_method_that_claims_to_be_monotone_is_in_its_result(X: np.ndarray) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Rising(MultiplicativeNMF):
+        """min the iteration's distance from 3: falls, then rises."""
+
+        def objective(self, problem, factorization):
+            return (factorization.W[:, 0, 0] * 0 + abs(next(self.counter) - 3)).double()
+
+    rising = Rising(rank=2)
+    object.__setattr__(rising, "counter", iter(range(100)))
+    (result,) = fit(rising, X, stopping=Stopping(max_iter=5, check_every=1), dtype="float64")
+    assert result.rises == [(4, 1.0), (5, 1.0)]
+    assert not fit(MultiplicativeNMF(rank=2), X, stopping=Stopping(max_iter=50, check_every=1))[0].rises

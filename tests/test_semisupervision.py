@@ -21,7 +21,10 @@ class Cheat(Solver):
     """min 0: the codes are the labels that it may see, one-hot; all others are 0."""
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1)
-    uses_labels: ClassVar[bool] = True
+
+    @property
+    def uses_labels(self) -> bool:
+        return True
 
     def iterates(self, problem, rng):
         k = 1 if problem.labels is None else int(problem.labels.max()) + 1

@@ -6,9 +6,10 @@ import torch
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
+from nmfbench.optimizers import Adam
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Stopping
-from nmfbench.solvers.wnnf import WNNF, Adam
+from nmfbench.solvers.wnnf import WNNF
 
 
 def batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

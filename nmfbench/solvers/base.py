@@ -62,8 +62,11 @@ class Solver(ABC):
     accepts_negative: ClassVar[bool] = False
     direct: ClassVar[bool] = False
     """Solved in one step: a stopping rule means nothing to it."""
-    uses_labels: ClassVar[bool] = False
-    """Semi-supervised: sees the labels of the samples in the mask, and is scored on the others."""
+
+    @property
+    def uses_labels(self) -> bool:
+        """Does it see the labels of the samples in the mask? It is then scored on the others."""
+        return False
 
     @property
     def accepts_sparse(self) -> bool:
@@ -107,6 +110,39 @@ class Solver(ABC):
                 f"{type(self).__name__} needs X ≥ 0, but X has entries down to {lowest:.4g}; "
                 "choose a solver that accepts negative entries, or scale with dataset.scaling=min_max"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepSolver(Solver):
+    """A method of several layers. ``ranks`` are r_1 … r_L, the top layer last; by default [2·rank, rank].
+
+    ``rank`` is the top layer's: given ``ranks`` it is their last.
+    """
+
+    rank: int | None = None
+    ranks: list[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.ranks is None:
+            if self.rank is None:
+                raise ConfigError("rank (of the top layer) or ranks (of all layers) must be given")
+            check_rank(self.rank)
+            object.__setattr__(self, "ranks", self.ranks_below(self.rank))
+        if not self.ranks:
+            raise ConfigError("ranks must name at least one layer, got []")
+        for r in self.ranks:
+            check_rank(r)
+        object.__setattr__(self, "rank", self.ranks[-1])
+
+    def ranks_below(self, rank: int) -> list[int]:
+        """The ranks of all layers where only the top one's is given."""
+        return [2 * rank, rank]
+
+    @property
+    def layers(self) -> list[int]:
+        """r_1 … r_L."""
+        assert self.ranks is not None
+        return self.ranks
 
 
 def check_rank(rank: int) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.factorization import Factorization
+from nmfbench.optimizers import Adam
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
 
@@ -166,22 +167,3 @@ class WNNF(Solver):
 
     def _sum(self, R: Tensor) -> Tensor:
         return (R.abs() if self.loss == "l1" else R.square()).sum((-2, -1))
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015) in place on several tensors; with ``decay``, AdamW (Loshchilov & Hutter 2019)."""
-
-    def __init__(self, parameters: list[Tensor], lr: float, decay: float = 0.0):
-        self.parameters, self.lr, self.decay, self.steps = parameters, lr, decay, 0
-        self.moments = [(torch.zeros_like(p), torch.zeros_like(p), torch.empty_like(p)) for p in parameters]
-
-    def step(self, gradients: list[Tensor], b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
-        self.steps += 1
-        first, second = 1 - b1**self.steps, 1 - b2**self.steps
-        for p, g, (mean, square, root) in zip(self.parameters, gradients, self.moments, strict=True):
-            mean.lerp_(g, 1 - b1)
-            square.mul_(b2).addcmul_(g, g, value=1 - b2)
-            torch.sqrt(square, out=root).mul_(second**-0.5).add_(eps)
-            if self.decay:
-                p.mul_(1 - self.lr * self.decay)
-            p.addcdiv_(mean, root, value=-self.lr / first)

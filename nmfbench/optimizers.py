@@ -1,0 +1,76 @@
+"""Steps that more than one solver takes: Adam, and accelerated proximal gradient for quadratics."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) in place on several tensors; with ``decay``, AdamW (Loshchilov & Hutter 2019)."""
+
+    def __init__(self, parameters: list[Tensor], lr: float, decay: float = 0.0):
+        self.parameters, self.lr, self.decay, self.steps = parameters, lr, decay, 0
+        self.moments = [(torch.zeros_like(p), torch.zeros_like(p), torch.empty_like(p)) for p in parameters]
+
+    def step(self, gradients: list[Tensor], b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
+        self.steps += 1
+        first, second = 1 - b1**self.steps, 1 - b2**self.steps
+        for p, g, (mean, square, root) in zip(self.parameters, gradients, self.moments, strict=True):
+            mean.lerp_(g, 1 - b1)
+            square.mul_(b2).addcmul_(g, g, value=1 - b2)
+            torch.sqrt(square, out=root).mul_(second**-0.5).add_(eps)
+            if self.decay:
+                p.mul_(1 - self.lr * self.decay)
+            p.addcdiv_(mean, root, value=-self.lr / first)
+
+
+def apg(
+    P: Tensor,
+    quadratic: Callable[[Tensor], Tensor],
+    linear: Tensor,
+    lipschitz: Tensor,
+    steps: int,
+    project: Callable[[Tensor], Tensor] = torch.relu,
+) -> Tensor:
+    """Accelerated proximal gradient for min ½⟨P, Q(P)⟩ − ⟨C, P⟩ over a convex set, from P (S, …): ``steps`` steps.
+
+    ``quadratic`` is Q, linear and positive semidefinite; ``linear`` is C; ``lipschitz`` (S,) bounds the norm of Q;
+    ``project`` maps onto the set, the non-negative orthant by default. A step that would raise the objective of a
+    restart of the batch is taken again without momentum, so the objective never rises. Nesterov (1983), Beck &
+    Teboulle (2009); the restart is O'Donoghue & Candès (2015), Sec. 3.2.
+    """
+    per_restart = (-1,) + (1,) * (P.ndim - 1)
+    step = 1 / lipschitz.clamp(min=torch.finfo(P.dtype).tiny).reshape(per_restart)
+
+    def descend(Y: Tensor, QY: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        new = project(Y - step * (QY - linear))
+        Q = quadratic(new)
+        return new, Q, (new * (Q / 2 - linear)).flatten(1).sum(1).reshape(per_restart)
+
+    QP = quadratic(P)
+    value = (P * (QP / 2 - linear)).flatten(1).sum(1).reshape(per_restart)
+    Y, QY = P, QP
+    alpha = torch.ones_like(value)
+    for _ in range(steps):
+        new, Q_new, value_new = descend(Y, QY)
+        rises = value_new > value
+        if rises.any():
+            plain, Q_plain, value_plain = descend(P, QP)
+            # Without momentum nothing but rounding can raise it; then the restart stays where it is.
+            stays = value_plain > value
+            new = torch.where(rises, torch.where(stays, P, plain), new)
+            Q_new = torch.where(rises, torch.where(stays, QP, Q_plain), Q_new)
+            value_new = torch.where(rises, torch.where(stays, value, value_plain), value_new)
+        ahead = (1 + (4 * alpha.square() + 1).sqrt()) / 2
+        ahead = torch.where(rises, 1.0, ahead)
+        momentum = torch.where(rises, 0.0, (alpha - 1) / ahead)
+        Y = new + momentum * (new - P)
+        QY = Q_new + momentum * (Q_new - QP)  # Q is linear
+        P, QP, value, alpha = new, Q_new, value_new, ahead
+    return P
+
+
+def spectral_norm(G: Tensor) -> Tensor:
+    """The largest eigenvalue of each positive semidefinite G (S, r, r), (S,). Entries not finite count as 0."""
+    return torch.linalg.eigvalsh(torch.nan_to_num(G))[..., -1]
