@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl test test-slow lint clean
+.PHONY: help orl smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -25,6 +25,10 @@ help: ## this list
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@.venv/bin/nmfbench run experiment=orl
+
+smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
+	@rm -rf results/smoke
+	@.venv/bin/nmfbench run experiment=smoke results_dir=results/smoke
 
 test: .venv/.installed-dev ## the tests
 	@.venv/bin/python -m pytest

@@ -111,6 +111,15 @@ class Job:
         return [record for record in self.records.values() if record is not None]
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A job of a sweep that cannot run: its data is not there, or its solver cannot take the data."""
+
+    solver: str
+    dataset: str
+    reason: Exception
+
+
 def main(arguments: list[str]) -> int:
     """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole."""
     composed = compose(arguments)
@@ -178,14 +187,14 @@ def _explain(error: BaseException) -> str:
     return str(error).replace("--multirun", "-m")
 
 
-def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[tuple[str, Exception]]]:
+def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[LeftOut]]:
     """The jobs, each checked; and what a sweep leaves out, with the reason.
 
     Alone, a job whose data is missing or whose solver cannot take it raises; in a sweep it is left out. Any other
     mistake in any job raises ConfigError, before anything runs.
     """
     jobs: dict[str, Job] = {}
-    skipped: list[tuple[str, Exception]] = []
+    skipped: list[LeftOut] = []
     # Dataset by dataset, so that each is read once.
     order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
     for one in sorted(composed, key=lambda one: order[str(one.config.get("dataset"))]):
@@ -196,7 +205,9 @@ def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[tuple[str, Excep
         except (DataError, NotApplicable) as error:
             if len(composed) == 1:
                 raise
-            skipped.append((f"{one.choices['solver']} on {one.choices['dataset']}", error))
+            loaded = isinstance(error, NotApplicable)
+            name = _load(json.dumps(_plain(one.config, "dataset"))).name if loaded else one.choices["dataset"]
+            skipped.append(LeftOut(one.choices["solver"], name, error))
     for store in {job.store for job in jobs.values()}:
         store.ensure_writable()
     return list(jobs.values()), skipped
@@ -310,7 +321,7 @@ def _show(value: Any) -> str:
     return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: str | None) -> int:
+def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None) -> int:
     """Run what is not there yet, print and write the table of everything that was asked for; the exit code."""
     todo = [job for job in jobs if job.pending()]
     n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
@@ -326,7 +337,8 @@ def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: s
         interrupted = True
     records = [record for job in jobs for record in job.there()]
     if records:
-        frame = tables.frame(records)
+        unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
+        frame = tables.frame(records, unfit)
         path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
         results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
         results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
@@ -334,7 +346,7 @@ def execute(jobs: list[Job], skipped: list[tuple[str, Exception]], experiment: s
     return _closing(jobs, skipped, interrupted)
 
 
-def _closing(jobs: list[Job], skipped: list[tuple[str, Exception]], interrupted: bool) -> int:
+def _closing(jobs: list[Job], skipped: list[LeftOut], interrupted: bool) -> int:
     """Say what did not come out, and return the exit code."""
     for reason, names in _by_reason(skipped).items():
         say(f"left out: {', '.join(names)}: {reason}")
@@ -348,15 +360,15 @@ def _closing(jobs: list[Job], skipped: list[tuple[str, Exception]], interrupted:
         return 130
     if failed:
         return 1
-    corrupt = any(isinstance(error, DataError) and not isinstance(error, DataMissing) for _, error in skipped)
+    corrupt = any(isinstance(left.reason, DataError) and not isinstance(left.reason, DataMissing) for left in skipped)
     return 3 if corrupt or (skipped and not jobs) else 0
 
 
-def _by_reason(skipped: list[tuple[str, Exception]]) -> dict[str, list[str]]:
+def _by_reason(skipped: list[LeftOut]) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
-    for name, error in skipped:
-        reasons.setdefault(str(error), []).append(name)
-    return reasons
+    for left in skipped:
+        reasons.setdefault(str(left.reason), []).append(f"{left.solver} on {left.dataset}")
+    return {reason: list(dict.fromkeys(names)) for reason, names in reasons.items()}
 
 
 def _run(job: Job, prefix: str) -> None:

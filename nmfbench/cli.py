@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("list", help="the solvers, datasets, evaluators or experiments there are")
     listing.add_argument("what", choices=GROUPS)
-    listing.add_argument("--plain", action="store_true", help="one name a line, nothing else")
+    how = listing.add_mutually_exclusive_group()
+    how.add_argument("--plain", action="store_true", help="one name a line, nothing else")
+    how.add_argument("--table", action="store_true", help="solvers: what each minimises and can do, as Markdown")
     listing.set_defaults(command=_list)
 
     status = commands.add_parser("status", help="what is among the records: done, failed, unreadable")
@@ -131,6 +133,13 @@ def _table(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     group = GROUPS[arguments.what]
+    if arguments.table:
+        if group != "solver":
+            raise ConfigError(f"--table is there for solvers, not for {arguments.what}")
+        from nmfbench import solvers
+
+        print(solvers.markdown())
+        return 0
     names = config.options(group)
     width = max(map(len, names), default=0)
     for name in names:

@@ -31,15 +31,22 @@ DASH = "–"
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
 
 
-def frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def frame(records: Sequence[dict[str, Any]], unfit: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
     """The long form: one row per dataset × solver × variant × rank × layer × cluster count × metric.
 
     mean, sd (over seeds, n − 1) and n; best: the value of the seed with the least objective; paper and difference
-    where a paper prints the number; seconds: mean per seed. NMI and accuracy are in percent.
+    where a paper prints the number; seconds: mean per seed. NMI and accuracy are in percent. ``unfit`` are pairs
+    (dataset, solver) that were asked for, and the solver cannot take the data: an empty row each.
     """
     rows = []
     for experiment in _experiments(records):
         rows += _rows(experiment)
+    shown = {record["dataset"] for record in records}
+    rows += [
+        {"dataset": dataset, "solver": solver, "variant": "", "metric": "nmi", "n": 0, "status": "not applicable"}
+        for dataset, solver in dict.fromkeys(unfit)
+        if dataset in shown
+    ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     for column in ("rank", "layer", "n_clusters", "n"):
         table[column] = table[column].astype("Int64")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nmfbench.datasets import base
-from nmfbench.errors import DataError
+from nmfbench.errors import ConfigError, DataError
 
 HEIGHT, WIDTH = 112, 92
 HEADER = b"P5\n92 112\n255\n"
@@ -16,14 +16,28 @@ HEADER = b"P5\n92 112\n255\n"
 class ORL(base.Loader):
     """400 faces of 40 people, 112 × 92 grey pixels in row-major order: X (10304, 400), 0 to 255 before scaling.
 
-    Samples run s1/1, s1/2, … s40/10; the label is the person. Olivetti Research Laboratory; Samaria & Harter (1994).
+    Samples run s1/1, s1/2, … s40/10; the label is the person. ``shrink`` replaces squares of that many pixels a side
+    by their mean, and the set is named by its pixels then: no paper prints numbers for it. Olivetti Research
+    Laboratory; Samaria & Harter (1994).
     """
+
+    shrink: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shrink not in (1, 2, 4):
+            raise ConfigError(f"shrink must be 1, 2 or 4, a divisor of 112 and 92, got {self.shrink}")
 
     def read(self) -> base.Dataset:
         hint = "It ships with nmfbench; the official archive att_faces.zip, unpacked there, does as well."
         folder = base.require("orl", hint, "orl/att_faces")
         faces = [_pixels(folder / f"s{person}" / f"{k}.pgm") for person in range(1, 41) for k in range(1, 11)]
-        return base.Dataset("orl", np.stack(faces, axis=1), np.repeat(np.arange(40), 10), (HEIGHT, WIDTH))
+        X, y, k = np.stack(faces, axis=1), np.repeat(np.arange(40), 10), self.shrink
+        if k == 1:
+            return base.Dataset("orl", X, y, (HEIGHT, WIDTH))
+        height, width = HEIGHT // k, WIDTH // k
+        X = X.reshape(height, k, width, k, 400).mean((1, 3)).reshape(height * width, 400)
+        return base.Dataset(f"orl_{height}x{width}", X, y, (height, width))
 
 
 def _pixels(path: Path) -> np.ndarray:

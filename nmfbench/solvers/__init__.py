@@ -1,0 +1,37 @@
+"""The solvers: one file and one YAML each."""
+
+import inspect
+
+from nmfbench import config
+
+
+def table() -> list[dict[str, str]]:
+    """What each solver is, at the parameters of its YAML: the first and last lines of its docstring, and its claims."""
+    from nmfbench.solvers.base import DeepSolver, Solver  # torch takes a second
+
+    nonnegative = {"all": "all factors", "codes": "codes", "weak": "weakly", "none": ""}
+    rows = []
+    for name in config.options("solver"):
+        node = {key: 4 if value == "${rank}" else value for key, value in config.defaults("solver", name).items()}
+        solver = config.build(node, Solver, f"solver {name}")
+        lines = inspect.cleandoc(type(solver).__doc__ or "").splitlines()
+        rows.append(
+            {
+                "solver": f"`{name}`",
+                "problem": lines[0].rstrip("."),
+                "paper": lines[-1].rstrip(".") if len(lines) > 1 else "",
+                "non-negative": nonnegative[solver.nonnegative],
+                "layers": "several" if isinstance(solver, DeepSolver) else "one",
+                "monotone": "yes" if solver.monotone else "",
+                "labels": "can use" if solver.uses_labels else "",
+                "sparse X": "yes" if solver.accepts_sparse else "",
+            }
+        )
+    return rows
+
+
+def markdown() -> str:
+    """`table` as Markdown, for the README."""
+    rows = table()
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -35,7 +35,10 @@ class Centred(Factorization):
 
 @dataclass(frozen=True, kw_only=True)
 class PCA(Solver):
-    """min ½‖X − μ1ᵀ − WH‖² over W with orthonormal columns, solved by one SVD. Pearson (1901)."""
+    """min ½‖X − μ1ᵀ − WH‖² over W with orthonormal columns, by one SVD.
+
+    Pearson (1901).
+    """
 
     stopping: ClassVar[Stopping] = Stopping()
     direct: ClassVar[bool] = True

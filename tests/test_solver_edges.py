@@ -1,0 +1,71 @@
+"""Bad input, drawn at random: every solver ends with finite factors, refuses it, or says where it diverged."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from nmfbench import config, fit
+from nmfbench.errors import NotApplicable
+from nmfbench.fitting import DTYPES
+from nmfbench.solvers.base import Solver, Stopping
+
+SOLVERS = config.options("solver")
+KINDS = ["float64", "float32", "float16", "int32", "uint8", "bool"]
+
+
+@st.composite
+def problems(draw) -> tuple[np.ndarray, int]:
+    """X, from ordinary to absurd, and a rank: zero rows, zero columns, constant, huge, tiny, of any dtype and sign."""
+    m, n = draw(st.integers(1, 9)), draw(st.integers(1, 11))
+    entries = st.floats(0, 1, width=32) | st.sampled_from([0.0, 1.0, 0.5])
+    X = draw(arrays(np.float64, (m, n), elements=entries, fill=st.just(draw(st.sampled_from([0.0, 0.3])))))
+    if draw(st.booleans()):
+        X[draw(st.integers(0, m - 1))] = 0
+    if draw(st.booleans()):
+        X[:, draw(st.integers(0, n - 1))] = 0
+    X = X * draw(st.sampled_from([1.0, 1.0, 1.0, 1e38, 1e20, 1e-20, 1e-38, -1.0]))
+    kind = draw(st.sampled_from(KINDS))
+    if np.abs(X).max() > 1e4:
+        kind = "float64"  # what the others cannot hold would be another X
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return X.astype(kind), draw(st.integers(1, 12))
+
+
+def build(name: str, rank: int) -> Solver:
+    """As its YAML has it, with a short pre-training."""
+    node = {k: rank if v == "${rank}" else v for k, v in config.defaults("solver", name).items()}
+    return config.build(node | ({"pretrain": 5} if "pretrain" in node else {}), Solver, "solver")
+
+
+@pytest.mark.parametrize("dtype", sorted(DTYPES))
+@pytest.mark.parametrize("name", SOLVERS)
+def test_any_input_gives_finite_factors_a_refusal_or_a_divergence_that_is_named(name: str, dtype: str) -> None:
+    @settings(max_examples=20, deadline=None, derandomize=True)
+    @given(problems())
+    def holds(drawn: tuple[np.ndarray, int]) -> None:
+        X, rank = drawn
+        try:
+            solver = build(name, rank)
+            (result,) = fit(solver, X, stopping=Stopping(max_iter=6, check_every=2), dtype=dtype)
+        except NotApplicable as refusal:
+            assert len(str(refusal)) > 20
+            return
+        if result.status == "diverged":
+            assert "iteration" in (result.error or "")
+        if result.factorization is None:
+            assert result.status == "diverged"
+            return
+        tensors = [*result.factorization.factors.values(), *result.factorization.codes]
+        assert all(tensor.isfinite().all() for tensor in tensors)
+        assert np.isfinite(result.objective) and not result.rises
+        if solver.nonnegative == "all":
+            assert all((tensor >= 0).all() for tensor in tensors)
+        # Ordinary numbers are no reason to diverge.
+        assert result.status != "diverged" or not 1e-10 < np.abs(X.astype(float)).max() < 1e10
+
+    holds()
