@@ -58,6 +58,7 @@ clean: ## remove .venv, caches and builds; results stay
 .venv/.installed-dev: pyproject.toml constraints.txt .venv/.torch-$(TORCH)
 	@echo "installing the development tools into .venv …"
 	@$(INSTALL) -e ".[dev]" $(OR_SAY_WHERE)
+	@$(INSTALL) -e ".[oracles]" 2>/dev/null || echo "without other people's programs to compare with: those tests are skipped"
 	@touch .venv/.installed-run $@
 
 # True if .venv holds a whole torch of that version and kind.
