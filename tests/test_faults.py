@@ -106,7 +106,7 @@ def test_row_2_negative_entries_are_refused_alone_and_left_out_of_a_sweep(sample
     assert "X ≥ 0" in said and "-3" in said and "min_max" in said
     assert not records(tmp_path)
     assert run(tmp_path, "-m", *data, "solver=mu,wnnf,raw") == 0
-    assert "left out: mu on file" in capsys.readouterr().err
+    assert "left out: mu on mine" in capsys.readouterr().err
     assert {record["solver"] for record in records(tmp_path)} == {"wnnf", "raw"}
 
 
