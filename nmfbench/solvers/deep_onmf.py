@@ -1,0 +1,68 @@
+"""Deep orthogonal NMF: a hierarchy of clusterings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmfbench.factorization import Factorization, Hierarchy
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepONMF(DeepSolver):
+    """min ½ Σ_l ‖W_{l−1} − W_l H_l‖², W_0 = X, over W, H ≥ 0 where the rows of each H_l are orthogonal.
+
+    A column of H_l then has one non-zero: each basis of a layer goes to one basis of the next, a hierarchy of hard
+    clusterings. A sweep assigns and re-centres in every layer, each on the bases below as they stand, so that layer l
+    settles once l − 1 has. H_l H_lᵀ is diagonal and not the identity, as in the survey's example. It starts from
+    columns of the layer's data, drawn at random; which optimum it reaches depends on them: compare seeds.
+    Pompili, Gillis, Absil & Glineur (2014), Sec. 3; De Handschutter, Gillis & Siebert (2021), Sec. 3.2.1
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=200, tol=1e-9)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        below = problem.X.expand(len(rng.seeds), -1, -1)
+        Ws, Hs = [], []
+        for l, r in enumerate(self.layers, start=1):
+            n = below.shape[-1]
+            drawn = np.stack([generator.permutation(n)[np.arange(r) % n] for generator in rng(f"W{l}")])
+            columns = torch.from_numpy(drawn).to(below.device)[:, None, :]
+            Ws.append(below.gather(-1, columns.expand(-1, below.shape[-2], -1)))
+            Hs.append(assign(below, Ws[-1]))
+            below = Ws[-1]
+        weights = problem.X.new_ones(len(rng.seeds), len(Ws))
+        while True:
+            yield Hierarchy(tuple(Ws), tuple(Hs), weights)
+            below = problem.X
+            for l in range(len(Ws)):
+                Hs[l] = assign(below, Ws[l])
+                Ws[l] = centre(below, Hs[l], Ws[l])
+                below = Ws[l]
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        assert isinstance(factorization, Hierarchy)
+        data = [problem.X, *factorization.Ws]
+        layers = zip(pairwise(data), factorization.Hs, strict=True)
+        return sum(((below - W @ H).square().sum((-2, -1)) / 2 for (below, W), H in layers), problem.X.new_zeros(()))
+
+
+def assign(X: Tensor, W: Tensor) -> Tensor:
+    """The best H (S, r, n) with one non-zero a column: x_j goes to the w_k of the least angle, at its projection."""
+    norms = W.norm(dim=-2).clamp(min=torch.finfo(W.dtype).tiny)
+    projections = (W / norms[:, None]).mT @ X
+    best = projections.argmax(-2, keepdim=True)
+    return torch.zeros_like(projections).scatter_(-2, best, projections.gather(-2, best)) / norms[..., None]
+
+
+def centre(X: Tensor, H: Tensor, W: Tensor) -> Tensor:
+    """The best W (S, m, r) for that H. A basis that nothing went to keeps its place, and may be chosen again."""
+    total = H.square().sum(-1)[:, None]
+    return torch.where(total > 0, X @ H.mT / total.clamp(min=torch.finfo(H.dtype).tiny), W)
