@@ -91,10 +91,29 @@ class Chain(Factorization):
 
     @property
     def factors(self) -> dict[str, Tensor]:
-        return _numbered("W", self.Ws) | {f"H{len(self.Hs)}": self.Hs[-1]}
+        return _numbered("W", self.Ws) | {"H": self.Hs[-1]}
 
     def reconstruct(self) -> Tensor:
         return product([*self.Ws, self.Hs[-1]])
+
+
+@dataclass(frozen=True)
+class Stack(Factorization):
+    """X ≈ W_L…W₁H: W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n). The codes of layer l are W_{l−1}…W₁H."""
+
+    Ws: tuple[Tensor, ...]
+    H: Tensor
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return list(accumulate(self.Ws[:-1], lambda below, W: W @ below, initial=self.H))
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        return dict(reversed(_numbered("W", self.Ws).items())) | {"H": self.H}
+
+    def reconstruct(self) -> Tensor:
+        return self.Ws[-1] @ self.codes[-1]
 
 
 @dataclass(frozen=True)
@@ -127,4 +146,7 @@ def product(factors: Sequence[Tensor]) -> Tensor:
 
 
 def _numbered(letter: str, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    """By letter and layer; the letter alone where there is one layer."""
+    if len(tensors) == 1:
+        return {letter: tensors[0]}
     return {f"{letter}{l}": tensor for l, tensor in enumerate(tensors, start=1)}

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from nmfbench import config, fit
 from nmfbench.errors import NotApplicable
-from nmfbench.fitting import DTYPES
+from nmfbench.fitting import DTYPES, place
 from nmfbench.solvers.base import Solver, Stopping
 
 SOLVERS = config.options("solver")
@@ -51,7 +51,8 @@ def test_any_input_gives_finite_factors_a_refusal_or_a_divergence_that_is_named(
         X, rank = drawn
         try:
             solver = build(name, rank)
-            (result,) = fit(solver, X, stopping=Stopping(max_iter=6, check_every=2), dtype=dtype)
+            problem = place(X, dtype, shape=(len(X), 1))
+            (result,) = fit(solver, problem, stopping=Stopping(max_iter=6, check_every=2))
         except NotApplicable as refusal:
             assert len(str(refusal)) > 20
             return

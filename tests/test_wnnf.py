@@ -3,35 +3,73 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import leaky_relu
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
 from nmfbench.optimizers import Adam
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.solvers.weak import WeakSolver
 from nmfbench.solvers.wnnf import WNNF
+from nmfbench.solvers.wnnf_deep import DeepWNNF
 
 
-def batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """X (2, 5, 13), W (2, 13, 4), H (2, 5, 4): two restarts, samples in rows."""
-    generator = torch.Generator().manual_seed(seed)
-    shapes = [(2, 5, 13), (2, 13, 4), (2, 5, 4)]
-    X, W, H = (torch.rand(shape, generator=generator, dtype=torch.float64) for shape in shapes)
-    return X, W - 0.5, H - 0.5
+def batch(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    """X of the first shape, in [0, 1], and parameters of the others, in [-½, ½]."""
+    generator = torch.Generator().manual_seed(0)
+    X, *parameters = (torch.rand(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    return [X, *(parameter - 0.5 for parameter in parameters)]
 
 
-@pytest.mark.parametrize("reading", ["penalty", "decoupled"])
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("loss", ["l1", "l2"])
-@pytest.mark.parametrize("eta", [0.0, 0.1, 1.0])
+def batch_loss(solver: WeakSolver, V: torch.Tensor, X: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
+    """What a step descends, (S,), by plain lines: V is the reconstruction of the batch X, the first axes S and b."""
+    R = V - X
+    loss = (R.abs() if solver.loss == "l1" else R.square()).flatten(1).sum(1)
+    if solver.loss_reduction == "mean":
+        loss = loss / X.shape[1]
+    if solver.reading == "penalty":
+        loss = loss + solver.lam * sum(parameter.square().flatten(1).sum(1) for parameter in parameters)
+    return loss
+
+
+readings = [
+    pytest.mark.parametrize("reading", ["penalty", "decoupled"]),
+    pytest.mark.parametrize("reduction", ["mean", "sum"]),
+    pytest.mark.parametrize("loss", ["l1", "l2"]),
+    pytest.mark.parametrize("eta", [0.0, 0.1, 1.0]),
+]
+
+
+def every_reading(test):
+    for mark in readings:
+        test = mark(test)
+    return test
+
+
+@every_reading
 def test_gradient_is_that_of_autograd(eta: float, loss: str, reduction: str, reading: str) -> None:
     solver = WNNF(rank=4, loss=loss, loss_reduction=reduction, reading=reading, lam=0.3)
-    X, W, H = batch()
-    dW, dH = solver.gradient(X, W, H, eta)
+    X, W, H = batch((2, 5, 13), (2, 13, 4), (2, 5, 4))
+    ours = solver.gradient(None, X, [W], H, eta)
     W.requires_grad_(), H.requires_grad_()
-    solver.batch_loss(X, W, H, eta).sum().backward()
-    torch.testing.assert_close(dW, W.grad, rtol=1e-6, atol=1e-12)
-    torch.testing.assert_close(dH, H.grad, rtol=1e-6, atol=1e-12)
+    batch_loss(solver, leaky_relu(H, eta) @ leaky_relu(W, eta).mT, X, W, H).sum().backward()
+    torch.testing.assert_close(ours, [W.grad, H.grad], rtol=1e-6, atol=1e-12)
+
+
+@every_reading
+def test_gradient_of_three_layers_is_that_of_autograd(eta: float, loss: str, reduction: str, reading: str) -> None:
+    solver = DeepWNNF(ranks=[2, 3, 4], loss=loss, loss_reduction=reduction, reading=reading, lam=0.3)
+    X, *parameters = batch((2, 5, 13), (2, 3, 2), (2, 4, 3), (2, 13, 4), (2, 5, 2))
+    *Ws, H = parameters
+    ours = solver.gradient(None, X, Ws, H, eta)
+    for parameter in parameters:
+        parameter.requires_grad_()
+    V = leaky_relu(H, eta)
+    for W in Ws:
+        V = V @ leaky_relu(W, eta).mT
+    batch_loss(solver, V, X, *parameters).sum().backward()
+    torch.testing.assert_close(ours, [parameter.grad for parameter in parameters], rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -55,17 +93,18 @@ def test_full_batch_fit_is_autograd_with_torchs_optimizer(reading: str, X: np.nd
     problem = Problem(torch.from_numpy(X))
     iterates = solver.iterates(problem, Streams([3]))
     start = next(iterates)
-    W = torch.nn.Parameter(start.W[0].clone())
+    W = torch.nn.Parameter(start.Ws[0][0].clone())
     H = torch.nn.Parameter(start.H[0].mT.clone())
     decay = solver.lam if reading == "decoupled" else 0.0
     optimizer = torch.optim.AdamW([W, H], lr=solver.lr, weight_decay=decay)
     for _ in range(10):
         optimizer.zero_grad()
-        solver.batch_loss(problem.X.mT, W, H, solver.eta).backward()
+        V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
+        batch_loss(solver, V[None], problem.X.mT[None], W[None], H[None]).backward()
         optimizer.step()
         with torch.no_grad():
             after = next(iterates)
-    torch.testing.assert_close(after.W[0], W.detach(), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(after.Ws[0][0], W.detach(), rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(after.H[0].mT, H.detach(), rtol=1e-9, atol=1e-12)
 
 
@@ -78,14 +117,16 @@ def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: s
     generator, losses = np.random.default_rng(0), []
     for _ in range(3000):
         for columns in torch.from_numpy(generator.permutation(29)).tensor_split(solver.n_batches(29)):
-            losses.append(solver.batch_loss(problem.X.mT[columns], start.W[0], start.H[0].mT[columns], solver.eta))
+            W, H = start.Ws[0], start.H.mT[:, columns]
+            V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
+            losses.append(batch_loss(solver, V, problem.X.mT[columns][None], W, H))
     expected = torch.stack(losses).mean().item()
     assert solver.objective(problem, start).item() == pytest.approx(expected, rel=2e-3)
 
 
 def test_factors_are_the_leaky_rectified_parameters(X: np.ndarray) -> None:
     (result,) = fit(WNNF(rank=4, eta=0.1), X, stopping=Stopping(max_iter=5), dtype="float64")
-    W, H = result.factorization.W, result.factorization.H
+    W, H = result.factorization.Ws[0], result.factorization.H
     expected = torch.nn.functional.leaky_relu(W, 0.1) @ torch.nn.functional.leaky_relu(H, 0.1)
     torch.testing.assert_close(result.factorization.reconstruct(), expected)
 
@@ -133,3 +174,32 @@ def test_curriculum_falls_linearly_from_1_to_eta_and_stays_there() -> None:
 def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         WNNF(rank=4, **parameters)
+
+
+def test_deep_with_one_layer_is_shallow(X: np.ndarray) -> None:
+    problem, streams = Problem(torch.from_numpy(X)), Streams([5])
+    shallow, deep = WNNF(rank=4, batch_size=7), DeepWNNF(ranks=[4], batch_size=7)
+    start = next(shallow.iterates(problem, streams))
+    runs = []
+    for solver in (shallow, deep):
+
+        class Same(type(solver)):  # the streams of the bases have other names
+            def start(self, problem, rng):
+                return problem.X.mT.contiguous(), [start.Ws[0].clone()], start.H.mT.clone()
+
+        iterates = Same(**vars(solver)).iterates(problem, streams)
+        runs.append([next(iterates) for _ in range(6)][-1])
+    assert torch.equal(runs[0].reconstruct(), runs[1].reconstruct())
+    assert torch.equal(shallow.objective(problem, runs[0]), deep.objective(problem, runs[1]))
+
+
+def test_codes_of_the_layers_are_products_from_the_samples_up(X: np.ndarray) -> None:
+    (result,) = fit(DeepWNNF(ranks=[2, 3, 4]), X, stopping=Stopping(max_iter=3), dtype="float64")
+    W1, W2, W3, H = (result.factorization.factors[name] for name in ("W1", "W2", "W3", "H"))
+    assert [tuple(W.shape) for W in (W1, W2, W3, H)] == [(3, 2), (4, 3), (13, 4), (2, 29)]
+    torch.testing.assert_close(result.factorization.codes, [H, W1 @ H, W2 @ W1 @ H])
+    torch.testing.assert_close(result.factorization.reconstruct(), W3 @ W2 @ W1 @ H)
+
+
+def test_ranks_below_the_top_are_halves() -> None:
+    assert DeepWNNF(rank=40).ranks == [20, 40] and DeepWNNF(rank=1).ranks == [1, 1]

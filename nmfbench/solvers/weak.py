@@ -1,0 +1,132 @@
+"""What the weakly non-negative methods share: leaky rectified factors, the loss and Adam on mini-batches of samples."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmfbench import leaky
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Factorization
+from nmfbench.leaky import Leaky, LeakyStack
+from nmfbench.optimizers import Adam
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeakSolver(Solver):
+    """min ℓ(X, product of φ(factors)) + λ Σ‖factor‖² over real factors, φ(x) = max(x, ηx).
+
+    ℓ is the L1 or the squared L2 norm, summed over features and averaged (or summed) over the b samples of a
+    batch. ``reading="penalty"`` keeps λ inside the gradient that Adam normalises, on the bases and on the batch's
+    columns of H; ``"decoupled"`` is AdamW's decay of all parameters. The paper does not say which; the penalty fits
+    its ablation, the decay does not.
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "weak"
+    accepts_negative: ClassVar[bool] = True
+
+    eta: float = 0.1
+    lam: float = 0.1
+    loss: str = "l1"
+    reading: str = "penalty"
+    loss_reduction: str = "mean"
+    batch_size: int | None = 64
+    lr: float = 1e-3
+    curriculum: int = 0
+    """Epochs over which η falls linearly from 1 to ``eta``; 0 keeps it constant."""
+
+    def __post_init__(self) -> None:
+        for name, choices in {
+            "loss": ("l1", "l2"),
+            "reading": ("penalty", "decoupled"),
+            "loss_reduction": ("mean", "sum"),
+        }.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not 0 <= self.eta <= 1:
+            raise ConfigError(f"eta must lie in [0, 1], got {self.eta}")
+        if self.lam < 0:
+            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be positive, got {self.lr}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1 (or null: all samples), got {self.batch_size}")
+        if self.curriculum < 0:
+            raise ConfigError(f"curriculum must be a number of epochs, 0 or more, got {self.curriculum}")
+
+    @abstractmethod
+    def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Samples (n, …), bases (S, …) and codes (S, n, …): samples first, so that a batch is one contiguous copy."""
+
+    def factorization(self, problem: Problem, Ws: list[Tensor], H: Tensor, eta: Tensor) -> Leaky:
+        """What is yielded of these parameters."""
+        return LeakyStack(tuple(Ws), H.mT, eta)
+
+    def gradient(self, problem: Problem, X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float) -> list[Tensor]:
+        """∂/∂(Ws, H) of what a step on the batch X (S, b, …), H (S, b, …) descends."""
+        return self.penalised(leaky.gradient(X, Ws, H, eta, self.loss, self.divisor(H)), [*Ws, H])
+
+    def divisor(self, H: Tensor) -> int:
+        """What the loss of that batch is divided by."""
+        return H.shape[1] if self.loss_reduction == "mean" else 1
+
+    def penalised(self, gradients: list[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients of the loss with that of λ, where Adam is to see it."""
+        if self.reading == "penalty" and self.lam:
+            for gradient, parameter in zip(gradients, parameters, strict=True):
+                gradient.add_(parameter, alpha=2 * self.lam)
+        return gradients
+
+    @property
+    def footnote(self) -> str:
+        size = "all samples" if self.batch_size is None else f"{self.batch_size} samples"
+        return (
+            f"wnnf descends the {self.loss_reduction} over batches of {size} of the loss summed over features, "
+            f"with λ as {self.reading}; the paper's (9) sums over all samples, so here the batch size weighs λ"
+        )
+
+    def eta_at(self, epoch: int) -> float:
+        left = max(0.0, 1 - epoch / self.curriculum) if self.curriculum else 0.0
+        return self.eta + (1 - self.eta) * left
+
+    def n_batches(self, n: int) -> int:
+        return 1 if self.batch_size is None else math.ceil(n / self.batch_size)
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        samples, Ws, H = self.start(problem, rng)
+        S, n = H.shape[:2]
+        optimizer = Adam([*Ws, H], self.lr, decay=self.lam if self.reading == "decoupled" else 0.0)
+        shuffles = rng("batches")
+        restarts = torch.arange(S, device=H.device)[:, None]
+        dH = torch.zeros_like(H)
+        epoch = 0
+        while True:
+            eta = self.eta_at(epoch)
+            yield self.factorization(problem, Ws, H, H.new_full((S,), eta))
+            order = torch.from_numpy(np.stack([g.permutation(n) for g in shuffles])).to(H.device)
+            # Batches of nearly equal size: a short last one would weigh its samples more.
+            for batch in order.tensor_split(self.n_batches(n), dim=1):
+                *dWs, dH_batch = self.gradient(problem, samples[batch], Ws, H[restarts, batch], eta)
+                dH.zero_()[restarts, batch] = dH_batch
+                optimizer.step([*dWs, dH])
+            epoch += 1
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        """The mean of a step's loss over the batches of an epoch, in expectation over their random composition."""
+        assert isinstance(factorization, Leaky)
+        n = problem.X.shape[-1]
+        R = problem.X - factorization.reconstruct()
+        total = (R.abs() if self.loss == "l1" else R.square()).sum((-2, -1))
+        value = total / (n if self.loss_reduction == "mean" else self.n_batches(n))
+        if self.reading == "penalty":
+            squares = [factor.square().flatten(1).sum(1) for factor in (*factorization.Ws, factorization.H)]
+            value = value + self.lam * (sum(squares[:-1]) + squares[-1] / self.n_batches(n))
+        return value
