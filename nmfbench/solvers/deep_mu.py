@@ -1,0 +1,70 @@
+"""Deep NMF by multiplicative updates."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from nmfbench import inits
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Factorization, Stack
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepMU(DeepSolver):
+    """min ½‖X − W_L…W_1 H‖² + (λ/2)(Σ_l ‖W_l‖² + ‖H‖²) over W_l, H ≥ 0.
+
+    H has r_1 rows and W_l is r_{l+1} × r_l; the codes of layer l are W_{l−1}…W_1 H. Each sweep updates H, W_1, …, W_L:
+    F ← F ∘ AᵀXBᵀ / (AᵀAFBBᵀ + λF), where A and B are the products on the left and on the right of F. The WNNF paper
+    compares its deep form with this one, and prints neither λ nor the start.
+    Lee & Seung (2001), Theorem 1, block by block; Kobayashi & Watanabe, Sec. 3.2
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    lam: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lam < 0:
+            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+
+    @property
+    def monotone(self) -> bool:
+        return True
+
+    def ranks_below(self, rank: int) -> list[int]:
+        return [max(1, rank // 2), rank]
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X, L = problem.X, len(self.layers)
+        sizes = [X.shape[1], *self.layers, len(X)]
+        # Uniform factors on [0, 2c] have a product of mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
+        c = (inits.mean(X) / math.prod(self.layers)) ** (1 / (L + 1))
+        names = ["H", *(f"W{l}" for l in range(1, L + 1))]
+        F = [rng.uniform(name, (sizes[i + 1], sizes[i]), X, high=2 * c) for i, name in enumerate(names)]
+        tiny = torch.finfo(X.dtype).tiny
+        while True:
+            yield Stack(tuple(F[1:]), F[0])
+            # A[i] is the product on the left of factor i: no update before its own changes it.
+            A: list[Tensor | None] = [None, *accumulate(F[:0:-1], torch.matmul)][::-1]
+            B: Tensor | None = None
+            for i, f in enumerate(F):
+                p, q = X, f
+                if (a := A[i]) is not None:
+                    p, q = a.mT @ p, (a.mT @ a) @ q
+                if B is not None:
+                    p, q = p @ B.mT, q @ (B @ B.mT)
+                F[i] = f * p / (q + self.lam * f).clamp(min=tiny)
+                B = F[i] if B is None else F[i] @ B
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
+        return (loss + self.lam * sum(F.square().sum((-2, -1)) for F in factorization.factors.values())) / 2
