@@ -74,3 +74,23 @@ def apg(
 def spectral_norm(G: Tensor) -> Tensor:
     """The largest eigenvalue of each positive semidefinite G (S, r, r), (S,). Entries not finite count as 0."""
     return torch.linalg.eigvalsh(torch.nan_to_num(G))[..., -1]
+
+
+class LeastSquares:
+    """½‖X − A F B‖² as a function of F: ½⟨F, Q(F)⟩ − ⟨C, F⟩ up to a constant. A or B is None for the identity."""
+
+    def __init__(self, X: Tensor, A: Tensor | None, B: Tensor | None):
+        self.left = None if A is None else A.mT @ A
+        self.right = None if B is None else B @ B.mT
+        C = X if A is None else A.mT @ X
+        self.C = C if B is None else C @ B.mT
+
+    def Q(self, F: Tensor) -> Tensor:
+        F = F if self.left is None else self.left @ F
+        return F if self.right is None else F @ self.right
+
+    @property
+    def lipschitz(self) -> Tensor:
+        """The norm of Q, (S,)."""
+        norms = [spectral_norm(gram) for gram in (self.left, self.right) if gram is not None]
+        return torch.stack(norms).prod(0)

@@ -12,6 +12,7 @@ from torch import Tensor
 from nmfbench import inits
 from nmfbench.errors import ConfigError
 from nmfbench.factorization import Factorization, Stack
+from nmfbench.optimizers import LeastSquares
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import DeepSolver, Problem, Stopping
 
@@ -57,12 +58,8 @@ class DeepMU(DeepSolver):
             A: list[Tensor | None] = [None, *accumulate(F[:0:-1], torch.matmul)][::-1]
             B: Tensor | None = None
             for i, f in enumerate(F):
-                p, q = X, f
-                if (a := A[i]) is not None:
-                    p, q = a.mT @ p, (a.mT @ a) @ q
-                if B is not None:
-                    p, q = p @ B.mT, q @ (B @ B.mT)
-                F[i] = f * p / (q + self.lam * f).clamp(min=tiny)
+                block = LeastSquares(X, A[i], B)
+                F[i] = f * block.C / (block.Q(f) + self.lam * f).clamp(min=tiny)
                 B = F[i] if B is None else F[i] @ B
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:

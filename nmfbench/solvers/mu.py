@@ -36,8 +36,7 @@ class MultiplicativeNMF(Solver):
         check_rank(self.rank)
         if self.lam < 0:
             raise ConfigError(f"lam must be nonnegative, got {self.lam}")
-        if self.init not in inits.CHOICES:
-            raise ConfigError(f"init must be one of {', '.join(inits.CHOICES)}, got {self.init!r}")
+        inits.check_name(self.init)
 
     @property
     def monotone(self) -> bool:

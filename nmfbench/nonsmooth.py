@@ -1,0 +1,86 @@
+"""Non-smooth NMF, shallow and deep: the smoothing matrices, the factorization, a sweep over its blocks."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Chain, Factorization
+from nmfbench.optimizers import LeastSquares, apg
+
+
+@dataclass(frozen=True)
+class NonSmooth(Factorization):
+    """X ≈ Z_1S_1Z_2S_2…Z_LS_LH: Z_l (…, r_{l−1}, r_l) with r_0 = m, H (…, r_L, n), S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
+
+    The codes of layer l are Z_{l+1}S_{l+1}…Z_LS_LH.
+    """
+
+    Zs: tuple[Tensor, ...]
+    H: Tensor
+    thetas: tuple[float, ...]
+
+    @property
+    def chain(self) -> Chain:
+        """The same with bases Z_lS_l."""
+        Ws = [smooth(Z, theta, dim=-1) for Z, theta in zip(self.Zs, self.thetas, strict=True)]
+        codes = [self.H]
+        for W in Ws[:0:-1]:
+            codes.insert(0, W @ codes[0])
+        return Chain(tuple(Ws), tuple(codes))
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return self.chain.codes
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        numbered = {f"Z{l}": Z for l, Z in enumerate(self.Zs, start=1)}
+        return (numbered if len(self.Zs) > 1 else {"Z": self.Zs[0]}) | {"H": self.H}
+
+    def reconstruct(self) -> Tensor:
+        return self.chain.reconstruct()
+
+    def swept(self, X: Tensor, inner: int, variant: str) -> "NonSmooth":
+        """After Z_1, …, Z_L and H were each moved by ``inner`` steps towards the least ½‖X − reconstruction‖²."""
+        L = len(self.Zs)
+        right: list[Tensor] = [self.H] * L  # of Z_l: S_lZ_{l+1}S_{l+1}…H, in which no block before Z_{l+1} has a part
+        for l in reversed(range(L)):
+            right[l] = smooth(self.Zs[l + 1] @ right[l + 1] if l + 1 < L else self.H, self.thetas[l])
+        left, Zs = None, []
+        for Z, theta, B in zip(self.Zs, self.thetas, right, strict=True):
+            Zs.append(moved(X, left, Z, B, inner, variant))
+            if variant == "mu":
+                Zs[-1] = Zs[-1] / Zs[-1].norm(dim=-2, keepdim=True).clamp(min=torch.finfo(Z.dtype).tiny)
+            left = smooth(Zs[-1] if left is None else left @ Zs[-1], theta, dim=-1)
+        return NonSmooth(tuple(Zs), moved(X, left, self.H, None, inner, variant), self.thetas)
+
+
+def smooth(H: Tensor, theta: float, dim: int = -2) -> Tensor:
+    """S H, without forming S; Z S with ``dim=-1``."""
+    return (1 - theta) * H + theta * H.mean(dim, keepdim=True)
+
+
+def moved(X: Tensor, A: Tensor | None, F: Tensor, B: Tensor | None, steps: int, variant: str) -> Tensor:
+    """F after that many steps on ½‖X − A F B‖², F ≥ 0, by accelerated proximal gradient or multiplicative."""
+    block = LeastSquares(X, A, B)
+    if variant == "apg":
+        return apg(F, block.Q, block.C, block.lipschitz, steps)
+    for _ in range(steps):
+        F = F * block.C / block.Q(F).clamp(min=torch.finfo(F.dtype).tiny)
+    return F
+
+
+def check_steps(variant: str, **counts: int) -> None:
+    """Raise ConfigError for a variant or a number of steps that is none."""
+    if variant not in ("apg", "mu"):
+        raise ConfigError(f"variant must be one of apg, mu, got {variant!r}")
+    for name, count in counts.items():
+        if count < (name != "pretrain"):
+            raise ConfigError(f"{name} must be at least {int(name != 'pretrain')}, got {count}")
+
+
+def check_theta(theta: float) -> None:
+    if not 0 <= theta <= 1:
+        raise ConfigError(f"theta must lie in [0, 1], got {theta}")

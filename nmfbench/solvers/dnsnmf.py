@@ -1,0 +1,78 @@
+"""Deep non-smooth NMF."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from nmfbench import inits
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.factorization import Factorization
+from nmfbench.nonsmooth import NonSmooth, check_steps, check_theta
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepNonSmoothNMF(DeepSolver):
+    """min ½‖X − Z_1S_1Z_2S_2…Z_LS_LH‖² over Z_l, H ≥ 0, S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
+
+    Pre-training factors X, then the codes of each layer, by ``pretrain`` sweeps of non-smooth NMF; then each sweep
+    moves Z_1, …, Z_L and H by ``inner`` steps of accelerated proximal gradient. ``variant="mu"`` takes multiplicative
+    steps and scales the columns of Z_l to unit norm without a change of H, as the authors' program does.
+    Yu, Zhou, Cichocki & Xie (2018), Algorithms 1 and 2
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=2e-3, check_every=5)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    theta: list[float] | None = None
+    inner: int = 10
+    pretrain: int = 100
+    init: str = "nndsvd"
+    variant: str = "apg"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.theta is not None and len(self.theta) != len(self.layers):
+            raise ConfigError(f"theta must have one value a layer ({len(self.layers)}), got {list(self.theta)}")
+        for theta in self.thetas:
+            check_theta(theta)
+        check_steps(self.variant, inner=self.inner, pretrain=self.pretrain)
+        inits.check_name(self.init)
+
+    @property
+    def thetas(self) -> tuple[float, ...]:
+        """θ_1 … θ_L."""
+        return (0.1,) * (len(self.layers) - 1) + (0.9,) if self.theta is None else tuple(self.theta)
+
+    @property
+    def monotone(self) -> bool:
+        return self.variant == "apg"
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check(self.init, problem.X, self.layers[0])
+        for below, above in zip(self.layers, self.layers[1:], strict=False):
+            if self.init != "uniform" and above > below:
+                raise NotApplicable(
+                    f"{self.init} starts need ranks that do not rise, got {self.layers}; use init=uniform"
+                )
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        data, Zs = problem.X, []
+        for l, (r, theta) in enumerate(zip(self.layers, self.thetas, strict=True), start=1):
+            Z, H = inits.start(self.init, data, r, rng, layer=l)
+            layer = NonSmooth((Z,), H, (theta,))
+            for _ in range(self.pretrain):
+                layer = layer.swept(data, self.inner, self.variant)
+            Zs.append(layer.Zs[0])
+            data = layer.H
+        state = NonSmooth(tuple(Zs), data, self.thetas)
+        while True:
+            yield state
+            state = state.swept(problem.X, self.inner, self.variant)
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2
