@@ -184,6 +184,7 @@ def _fit_batch(
     iterates: Iterator[Factorization] = solver.iterates(problem, Streams(seeds))
     results = [FitResult(seed, "max_iter", 0, 0.0, seeds) for seed in seeds]
     running = list(range(S))
+    rounding, floor = ROUNDING[problem.X.dtype], _floor(problem) if solver.monotone else 0.0
     factorization: Factorization | None = None
     iteration = -1
     while running:
@@ -212,11 +213,7 @@ def _fit_batch(
             result.factorization = factorization.restart(s)  # the last finite state, should it diverge
             if not (result.history and result.history[-1][0] == iteration):
                 result.history.append((iteration, objective, clock.wall / S))
-            if (
-                solver.monotone
-                and before is not None
-                and objective - before > _rounding(before, result.history[0][1], problem.X.dtype)
-            ):
+            if solver.monotone and before is not None and objective - before > rounding * abs(before) + floor:
                 result.rises.append((iteration, objective - before))
             stalled = rule.tol > 0 and before is not None and before - objective <= rule.tol * abs(objective)
             if exhausted or stalled or last or late:
@@ -227,7 +224,8 @@ def _fit_batch(
     return results
 
 
-def _rounding(before: float, at_start: float, dtype: torch.dtype) -> float:
-    """The rise of an objective that rounding alone explains."""
-    # Close to an exact factorization the objective is the rounding of X, whose size the start's objective has.
-    return ROUNDING[dtype] * abs(before) + torch.finfo(dtype).eps * abs(at_start)
+def _floor(problem: Problem) -> float:
+    """The rise of an objective that rounding explains even where the factorization is exact: X's own, as a loss."""
+    entries = problem.X.values if isinstance(problem.X, SparseMatrix) else problem.X
+    size = sum(torch.linalg.vector_norm(entries, p, dtype=torch.float64).item() ** p for p in (1, 2))
+    return torch.finfo(problem.X.dtype).eps * size

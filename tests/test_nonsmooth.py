@@ -1,4 +1,4 @@
-"""Non-smooth NMF, shallow and deep: their limits, their blocks against scipy, and that no sweep raises the objective."""
+"""Non-smooth NMF, shallow and deep: its limits, its blocks against scipy, and that no sweep raises it."""
 
 import numpy as np
 import pytest
