@@ -45,7 +45,7 @@ class Factorization(ABC):
         return self.map(lambda tensor: tensor[s].clone())
 
     def finite(self) -> Tensor:
-        """(S,) bool: the restarts in which every entry is finite."""
+        """(S,) bool: the restarts in which every entry is finite, of the codes too: a product may overflow."""
         found: list[Tensor] = []
 
         def look(tensor: Tensor) -> Tensor:
@@ -53,6 +53,8 @@ class Factorization(ABC):
             return tensor
 
         self.map(look)
+        for codes in self.codes:
+            look(codes)
         return torch.stack(found).all(0)
 
 

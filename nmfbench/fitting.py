@@ -228,4 +228,5 @@ def _floor(problem: Problem) -> float:
     """The rise of an objective that rounding explains even where the factorization is exact: X's own, as a loss."""
     entries = problem.X.values if isinstance(problem.X, SparseMatrix) else problem.X
     size = sum(torch.linalg.vector_norm(entries, p, dtype=torch.float64).item() ** p for p in (1, 2))
-    return torch.finfo(problem.X.dtype).eps * size
+    precision = torch.finfo(problem.X.dtype)
+    return precision.eps * size + precision.tiny**0.5

@@ -1,0 +1,203 @@
+"""Hierarchies W_{l−1} ≈ W_l H_l under a β-divergence: start, scaling, and the two blocks of a layer.
+
+Y (S, m, n) is the data of a layer, W (S, m, r), H (S, r, n). With V = W̃H at the present W̃ and H̃, p and q are the
+negative and the positive part of the gradient. Leplat, Le, Onwunta & Gillis (2023).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nmfbench import inits, losses
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.optimizers import apg, spectral_norm
+from nmfbench.projections import normalised, simplex
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem
+from nmfbench.special import wright_omega
+
+BETAS = (0.0, 0.5, 1.0, 1.5, 2.0)
+INNER = 10
+"""Steps of accelerated proximal gradient a block, where β = 2 has no closed form."""
+
+
+def floor(X: Tensor) -> float:
+    """The least entry of W and of a product: the paper's 2⁻⁵², for data of mean one."""
+    return max(2.0**-52 * inits.mean(X), torch.finfo(X.dtype).tiny)
+
+
+def check_zeros(problem: Problem, beta: float) -> None:
+    """Raise NotApplicable where the divergence of X is infinite."""
+    if beta <= 0 and (problem.X == 0).any():
+        raise NotApplicable(f"the β-divergence with β = {beta:g} is infinite where X is 0; use β > 0")
+
+
+def costs(X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) -> Tensor:
+    """D_β(W_{l−1}, W_lH_l) of each layer, (S, L), in double precision: λ may weigh a layer's rounding up."""
+    eps = floor(X)
+    layers = zip([X, *Ws], Ws, Hs, strict=False)
+    found = [losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=eps), beta) for Y, W, H in layers]
+    return torch.stack(found, -1)
+
+
+def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:
+    """Raise ConfigError unless there is one positive weight a layer, or None."""
+    if weights is not None and (len(weights) != len(ranks) or not min(weights) > 0):
+        raise ConfigError(f"weights must be one positive number a layer ({len(ranks)}), got {list(weights)}")
+
+
+def weights(
+    X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], given: Sequence[float] | None, beta: float
+) -> Tensor:
+    """λ_l, (S, L): as given, or KL_1/KL_l of now, the paper's 1/KL_l in the unit of X.
+
+    A layer that is all but exact counts as having an error of 10⁻⁶ of its data.
+    """
+    if given is not None:
+        return X.new_tensor(list(given)).expand(len(Ws[0]), -1)
+    size = torch.stack([Y.sum((-2, -1), dtype=torch.float64).expand(len(Ws[0])) for Y in (X, *Ws[:-1])], -1)
+    cost = costs(X, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
+    return (cost[:, :1] / cost).clamp(1e-6, 1e6).to(X)
+
+
+def parts(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> tuple[Tensor, Tensor]:
+    """p and q of H, (S, r, n); those of W are the transposes of parts(Yᵀ, Hᵀ, Wᵀ)."""
+    V = (W @ H).clamp(min=eps)
+    if beta == 1:
+        return W.mT @ (Y / V), W.sum(-2)[..., None].expand_as(H)
+    return W.mT @ (Y * V ** (beta - 2)), W.mT @ V ** (beta - 1)
+
+
+def ratio(p: Tensor, q: Tensor) -> Tensor:
+    return p / q.clamp(min=torch.finfo(q.dtype).tiny)
+
+
+def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: float) -> None:
+    """In place, one multiplicative step of every layer on the bases below: H_l, W_l, then columns of maximum 1."""
+    gamma = 1 / (2 - beta) if beta < 1 else 1.0
+    Y = X
+    for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
+        H = H * ratio(*parts(Y, W, H, beta, eps)) ** gamma
+        W = W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** gamma
+        top = W.amax(-2, keepdim=True)
+        top = torch.where(top > 0, top, 1.0)
+        Ws[l], Hs[l] = (W / top).clamp(min=2.0**-52), (H * top.mT).clamp(min=eps)
+        Y = Ws[l]
+
+
+def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
+    """Uniform factors of every layer, each with the mean of its data."""
+    Ws, Hs, Y = [], [], X.expand(len(rng.seeds), -1, -1)
+    for l, r in enumerate(ranks, start=1):
+        W, H = inits.uniform(Y, r, rng, layer=l)
+        Ws.append(W)
+        Hs.append(H)
+        Y = W
+    return Ws, Hs
+
+
+def scale(Ws: list[Tensor], Hs: list[Tensor], of: str) -> None:
+    """In place, from the top layer down without a change of any W_lH_l: H_l e = e ("H") or W_lᵀe = e ("W")."""
+    for l in range(len(Ws)):
+        if of == "H":
+            Hs[l], D = normalised(Hs[l], -1)
+            Ws[l] = Ws[l] * D.mT
+        else:
+            Ws[l], D = normalised(Ws[l], -2)
+            Hs[l] = Hs[l] * D.mT
+            D = 1 / D.clamp(min=torch.finfo(D.dtype).tiny).mT
+        if l + 1 < len(Ws):
+            Hs[l + 1] = Hs[l + 1] * D.mT
+
+
+def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:
+    """H after a step that does not raise D_β(Y, WH) under He = e, H ≥ 0."""
+    if beta == 2:
+        gram = W.mT @ W
+        return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, lambda P: simplex(P, -1))
+    p, q = parts(Y, W, H, beta, eps)
+    if beta == 1:  # the multiplier only scales the row
+        H = H * p
+    elif beta < 1:
+        H = H * _powers(p, q, H, 1 / (2 - beta))
+    else:
+        H = H * _quadratics(p, q, H)
+    return normalised(H, -1)[0].clamp(min=2.0**-52)
+
+
+def _powers(p: Tensor, q: Tensor, H: Tensor, gamma: float) -> Tensor:
+    """(p/(q + μ))^γ with the μ of each row that makes Σ h (p/(q + μ))^γ = 1."""
+    tiny = torch.finfo(p.dtype).tiny
+    # There one term alone is 1, so that the sum is too large and q + μ > 0; from that side Newton does not overshoot.
+    mu = (p * H ** (1 / gamma) - q).amax(-1, keepdim=True)
+    for _ in range(20):
+        base = (q + mu).clamp(min=tiny)
+        terms = H * (p / base) ** gamma
+        total = terms.sum(-1, keepdim=True).clamp(min=tiny)
+        # On the scale total^(−1/γ), which is linear in μ where q is constant.
+        mu = mu + (total ** (1 / gamma) - 1) * total / (terms / base).sum(-1, keepdim=True).clamp(min=tiny)
+    return (p / (q + mu).clamp(min=tiny)) ** gamma
+
+
+def _quadratics(p: Tensor, q: Tensor, H: Tensor) -> Tensor:
+    """t² with q t² + μ t − p = 0 and the μ of each row that makes Σ h t² = 1."""
+    tiny = torch.finfo(p.dtype).tiny
+    root_h = H.clamp(min=tiny).sqrt()
+    mu = (p * root_h - q / root_h).amax(-1, keepdim=True)
+    for _ in range(60):
+        t = _positive_root(q, mu, p)
+        total = (H * t.square()).sum(-1, keepdim=True)
+        slope = (2 * H * t.square() / (2 * q * t + mu).clamp(min=tiny)).sum(-1, keepdim=True)
+        mu = mu + (total - 1) / slope.clamp(min=tiny)
+    return _positive_root(q, mu, p).square()
+
+
+def _positive_root(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """The root t ≥ 0 of a t² + b t − c = 0 for a, c ≥ 0, without cancellation."""
+    s = (b.square() + 4 * a * c).sqrt()
+    tiny = torch.finfo(a.dtype).tiny
+    return torch.where(b > 0, 2 * c / (b + s).clamp(min=tiny), (s - b) / (2 * a).clamp(min=tiny))
+
+
+def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta: float, eps: float) -> Tensor:
+    """W after a step that does not raise D_β(Y, WH) + λ D_β(W, W̄), W ≥ 0; W̄ = ``above``, λ (S, 1, 1)."""
+    if beta == 2:
+        gram, C = H @ H.mT, Y @ H.mT + lam * above
+        lipschitz = spectral_norm(gram) + lam.flatten()
+        return apg(W, lambda P: P @ gram + lam * P, C, lipschitz, INNER).clamp(min=eps)
+    p, q = (part.mT for part in parts(Y.mT, H.mT, W.mT, beta, eps))
+    above = above.clamp(min=eps)
+    if beta == 0:
+        a = q + lam / above
+        return ((lam + (lam.square() + 4 * a * W.square() * p).sqrt()) / (2 * a)).clamp(min=eps)
+    if beta == 0.5:
+        return _cubic(W**1.5 * p, 2 * lam, q + 2 * lam * above**-0.5).pow(-2).clamp(min=eps)
+    if beta == 1.5:
+        t = _positive_root(q * W**-0.5 + 2 * lam, -2 * lam * above.sqrt(), p * W.sqrt())
+        return t.square().clamp(min=eps)
+    b = (W * p).clamp(min=torch.finfo(W.dtype).tiny)
+    a = q / lam - above.log()
+    x = (b / lam).log() + a
+    omega = wright_omega(x)
+    # Both are b / (λω): the one does not divide by what underflows, the other does not cancel.
+    return torch.where(x > 0, b / (lam * omega.clamp(min=eps)), (omega - a).clamp(max=80).exp()).clamp(min=eps)
+
+
+def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:
+    """W after a step that does not raise D_β(Y, WH), W ≥ 0: the top layer has nothing above it."""
+    if beta == 2:
+        gram = H @ H.mT
+        return apg(W, lambda P: P @ gram, Y @ H.mT, spectral_norm(gram), INNER).clamp(min=eps)
+    gamma = 1 / (2 - beta) if beta < 1 else 1.0
+    return (W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** gamma).clamp(min=eps)
+
+
+def _cubic(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """The root s ≥ 0 of a s³ + b s − c = 0 for a, b, c ≥ 0."""
+    tiny = torch.finfo(a.dtype).tiny
+    # At least the root, and at most twice it: from there Newton descends on a convex function.
+    s = torch.minimum((c / a.clamp(min=tiny)) ** (1 / 3), c / b.clamp(min=tiny))
+    for _ in range(8):
+        s = s - (a * s**3 + b * s - c) / (3 * a * s.square() + b).clamp(min=tiny)
+    return s

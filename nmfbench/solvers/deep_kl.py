@@ -1,0 +1,72 @@
+"""Deep NMF with a β-divergence: all layers at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from nmfbench import layered
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Factorization, Hierarchy
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepKL(DeepSolver):
+    """min Σ_l λ_l D_β(W_{l−1}, W_l H_l) over W_l, H_l ≥ 0 with H_l e = e, W_0 = X.
+
+    Starts from ``pretrain`` sweeps of the multilayer method, scaled so that H_l e = e; λ_l is one over what layer l
+    costs there, times what the first one does, unless ``weights`` says. Each sweep updates H_l, then W_l from the first
+    layer to the top. No block raises the objective: H_l by the multiplier of each row, W_l by the positive root of its
+    majoriser's equation, which for β = 1 is a Wright omega function, and for β = 2 by accelerated proximal gradient.
+    Leplat, Le, Onwunta & Gillis (2023), Sec. 3, eqs. (13) to (19)
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    beta: float = 1.0
+    weights: list[float] | None = None
+    pretrain: int = 500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beta not in layered.BETAS:
+            raise ConfigError(f"beta must be one of {', '.join(map(str, layered.BETAS))}, got {self.beta}")
+        layered.check_weights(self.weights, self.layers)
+        if self.pretrain < 0:
+            raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
+
+    @property
+    def monotone(self) -> bool:
+        return True
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        layered.check_zeros(problem, self.beta)
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X, eps = problem.X, layered.floor(problem.X)
+        Ws, Hs = layered.start(X, self.layers, rng)
+        for _ in range(self.pretrain):
+            layered.multilayer(X, Ws, Hs, self.beta, eps)
+        layered.scale(Ws, Hs, of="H")
+        weights = layered.weights(X, Ws, Hs, self.weights, self.beta)
+        while True:
+            yield Hierarchy(tuple(Ws), tuple(Hs), weights)
+            Y = X
+            for l in range(len(Ws)):
+                Hs[l] = layered.codes_step(Y, Ws[l], Hs[l], self.beta, eps)
+                if l + 1 < len(Ws):
+                    above, lam = Ws[l + 1] @ Hs[l + 1], (weights[:, l + 1] / weights[:, l])[:, None, None]
+                    Ws[l] = layered.bases_step(Y, Ws[l], Hs[l], above, lam, self.beta, eps)
+                else:
+                    Ws[l] = layered.top_step(Y, Ws[l], Hs[l], self.beta, eps)
+                Y = Ws[l]
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        assert isinstance(factorization, Hierarchy)
+        costs = layered.costs(problem.X, factorization.Ws, factorization.Hs, self.beta)
+        return (factorization.weights * costs).sum(-1).to(problem.X)
