@@ -123,12 +123,13 @@ class Hierarchy(Factorization):
     """X ≈ W₁H₁, W₁ ≈ W₂H₂, …, where each layer factors the bases of the one below: W_{l−1} ≈ W_l H_l.
 
     ``Ws``: W_l (…, m, r_l); ``Hs``: H_l (…, r_l, r_{l−1}) with r_0 = n. The codes of layer l are H_l…H₁ (…, r_l, n).
-    ``weights`` (…, L): λ_l of a method that weighs its layers by what they were worth at the start.
+    ``weights`` (…, L) are λ_l and ``alphas`` (…, L), if any, α_l of a method that sets them by its start.
     """
 
     Ws: tuple[Tensor, ...]
     Hs: tuple[Tensor, ...]
     weights: Tensor
+    alphas: Tensor | None = None
 
     @property
     def codes(self) -> list[Tensor]:

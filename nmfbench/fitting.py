@@ -229,4 +229,4 @@ def _floor(problem: Problem) -> float:
     entries = problem.X.values if isinstance(problem.X, SparseMatrix) else problem.X
     size = sum(torch.linalg.vector_norm(entries, p, dtype=torch.float64).item() ** p for p in (1, 2))
     precision = torch.finfo(problem.X.dtype)
-    return precision.eps * size + precision.tiny**0.5
+    return precision.eps * size + precision.tiny**0.5 if size else math.inf

@@ -1,0 +1,126 @@
+"""Minimum-volume deep Kullback–Leibler NMF."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from nmfbench import layered, volume
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Factorization, Hierarchy
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.special import wright_omega
+
+RHO = 100.0
+ADMM_STEPS = 200
+GAP = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinVolDeepKL(DeepSolver):
+    """min Σ_l λ_l KL(W_{l−1}, W_l H_l) + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0 with W_lᵀe = e.
+
+    λ_l is one over what layer l costs at the start, which is that of `DeepKL` scaled to W_lᵀe = e, and α_l makes the
+    penalty of each layer α̃_l (``alpha``) times that. H_l takes a multiplicative step, W_l the majoriser's minimum:
+    in closed form at the top, by ADMM below. ``variant="paper"`` is the paper's (27), in which ρ lacks a factor W̃, so
+    that it does not solve the paper's own (24). As ADMM is inexact, the objective may rise.
+    Leplat, Le, Onwunta & Gillis (2023), Sec. 3.3, Algorithm 2
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=300, tol=0.0)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    alpha: list[float] | None = None
+    weights: list[float] | None = None
+    pretrain: int = 500
+    variant: str = "exact"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        layered.check_weights(self.weights, self.layers)
+        volume.per_layer(self.alpha, 0.05, self.layers)
+        if self.pretrain < 0:
+            raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
+        if self.variant not in ("exact", "paper"):
+            raise ConfigError(f"variant must be one of exact, paper, got {self.variant!r}")
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X, eps = problem.X, layered.floor(problem.X)
+        Ws, Hs = layered.start(X, self.layers, rng)
+        for _ in range(self.pretrain):
+            layered.multilayer(X, Ws, Hs, 1.0, eps)
+        layered.scale(Ws, Hs, of="W")
+        cost = layered.costs(X, Ws, Hs, 1.0).clamp(min=torch.finfo(X.dtype).tiny ** 0.5)
+        weights = layered.weights(X, Ws, Hs, self.weights, 1.0)
+        if self.weights is None:
+            weights = weights / cost[:, :1].to(X)
+        alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), weights * cost, Ws)
+        while True:
+            yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
+            Y = X
+            for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
+                Hs[l] = (H * layered.ratio(*layered.parts(Y, W, H, 1.0, eps))).clamp(min=eps)
+                lam = weights[:, l, None, None]
+                block = WBlock(Y, W, Hs[l], alphas[:, l, None, None] / lam, self.variant, eps)
+                if l + 1 < len(Ws):
+                    rho, above = RHO / lam, Ws[l + 1] @ Hs[l + 1]
+                    Ws[l] = block.admm(above.clamp(min=2.0**-52), rho, RHO / weights[:, l + 1, None, None])
+                else:
+                    Ws[l] = block.minimum(torch.zeros_like(W), torch.zeros_like(lam))
+                Y = Ws[l]
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        assert isinstance(factorization, Hierarchy) and factorization.alphas is not None
+        costs = layered.costs(problem.X, factorization.Ws, factorization.Hs, 1.0)
+        volumes = torch.stack([volume.log_det(W) for W in factorization.Ws], -1)
+        return (factorization.weights * costs + factorization.alphas * volumes).sum(-1).to(problem.X)
+
+
+class WBlock:
+    """The majoriser of KL(Y, WH) + α' log det(WᵀW + δI) at W̃, with a quadratic (ρ'/2)‖W − V‖² and Wᵀe = e."""
+
+    def __init__(self, Y: Tensor, W: Tensor, H: Tensor, alpha: Tensor, variant: str, eps: float):
+        A = volume.inverse(W)
+        self.W, self.variant = W, variant
+        self.B = (Y / (W @ H).clamp(min=eps)) @ H.mT
+        self.C = H.sum(-1)[:, None] - 4 * alpha * (W @ (-A).clamp(min=0))
+        self.T = 4 * alpha * (W @ A.abs())
+        self.mu: Tensor | None = None
+
+    def minimum(self, V: Tensor, rho: Tensor) -> Tensor:
+        """Its minimiser; the multipliers μ of the column sums by Newton, warm from the last call."""
+        W, B, tiny = self.W, self.B, torch.finfo(self.W.dtype).tiny
+        C = self.C - rho * V
+        T = (self.T + 2 * rho * (W if self.variant == "exact" else 1.0)).clamp(min=tiny)
+        S = 2 * T * B
+        # There one entry alone is 1: the sum is too large, and from that side Newton does not overshoot.
+        single = (B * W - T / (2 * W.clamp(min=tiny)) - C).amax(-2, keepdim=True)
+        mu = single if self.mu is None else self.mu
+        for _ in range(12 if self.mu is None else 3):
+            x = C + mu
+            root = (x.square() + S).sqrt().clamp(min=tiny)
+            # Two forms of the same: the first cancels where x is positive, the second where it is negative.
+            new = W * torch.where(x > 0, 2 * B / (root + x).clamp(min=tiny), (root - x) / T)
+            slope = new / root  # −dW/dμ
+            mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
+        self.mu = mu
+        new = new.clamp(min=2.0**-52)
+        return new / new.sum(-2, keepdim=True)
+
+    def admm(self, above: Tensor, rho: Tensor, nu: Tensor) -> Tensor:
+        """The minimiser of the majoriser plus (λ_{l+1}/λ_l) KL(W, W̄), by splitting W = Z; ρ' = ρ/λ_l, ν = ρ/λ_{l+1}."""
+        W, Z, U = self.W, self.W, torch.zeros_like(self.W)
+        running = torch.ones_like(rho, dtype=torch.bool)
+        for _ in range(ADMM_STEPS):
+            new = self.minimum(Z - U, rho)
+            W = torch.where(running, new, W)
+            # Z = ω(log ν − b)/ν with b = −log W̄ − ν(W + U)
+            Z = torch.where(running, wright_omega(nu.log() + above.log() + nu * (W + U)) / nu, Z)
+            U = torch.where(running, U + W - Z, U)
+            running = running & ((W - Z).norm(dim=(-2, -1), keepdim=True) > GAP)
+            if not running.any():
+                break
+        return W

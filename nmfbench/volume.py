@@ -1,0 +1,41 @@
+"""The volume penalty α log det(WᵀW + δI) of bases W (S, m, r), and what it weighs at the start of a fit."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nmfbench.errors import ConfigError
+
+DELTA = 1.0
+"""δ, as in Leplat et al. (2023)."""
+
+
+def gram(W: Tensor) -> Tensor:
+    """WᵀW + δI."""
+    return W.mT @ W + DELTA * torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)
+
+
+def log_det(W: Tensor) -> Tensor:
+    """(S,); in natural logarithms throughout, and in double precision: δ hides small bases in single precision."""
+    return torch.linalg.slogdet(torch.nan_to_num(gram(W.double())))[1]
+
+
+def inverse(W: Tensor) -> Tensor:
+    """A = (W̃ᵀW̃ + δI)⁻¹, the slope of the tangent ⟨A, WᵀW⟩ that lies above log det."""
+    return torch.linalg.inv(torch.nan_to_num(gram(W.double()))).to(W)
+
+
+def alphas(relative: Sequence[float], weighted_costs: Tensor, Ws: Sequence[Tensor]) -> Tensor:
+    """α_l, (S, L), for which the penalty of a layer is now α̃_l times its part of the objective."""
+    volumes = torch.stack([log_det(W).abs() for W in Ws], -1).clamp(min=1e-12)
+    return (weighted_costs.new_tensor(list(relative)) * weighted_costs / volumes).to(Ws[0])
+
+
+def per_layer(alpha: list[float] | None, default: float, ranks: list[int]) -> list[float]:
+    """α̃_1 … α̃_L. Raises ConfigError unless there is one number ≥ 0 a layer, or None for the default everywhere."""
+    if alpha is None:
+        return [default] * len(ranks)
+    if len(alpha) != len(ranks) or min(alpha) < 0:
+        raise ConfigError(f"alpha must be one nonnegative number a layer ({len(ranks)}), got {list(alpha)}")
+    return list(alpha)

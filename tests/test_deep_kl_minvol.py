@@ -1,0 +1,138 @@
+"""Minimum-volume deep KL-NMF: its W step is a minimiser, the paper's is not; the majorisers lie above."""
+
+import numpy as np
+import pytest
+import torch
+
+from nmfbench import fit, layered, volume
+from nmfbench.errors import ConfigError
+from nmfbench.solvers.base import Stopping
+from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL, WBlock
+
+ALPHA, RHO = 0.7, 3.0
+
+
+def block(variant: str = "exact") -> tuple[WBlock, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A block with its Y (1, 9, 8), W̃ (1, 9, 4), H (1, 4, 8) and V (1, 9, 4)."""
+    rng = np.random.default_rng(0)
+    Y, W, H, V = (torch.from_numpy(rng.uniform(0.05, 1, (1, *s))) for s in ((9, 8), (9, 4), (4, 8), (9, 4)))
+    W, V = W / W.sum(-2, keepdim=True), V / V.sum(-2, keepdim=True)
+    alpha = torch.full((1, 1, 1), ALPHA, dtype=torch.float64)
+    return WBlock(Y, W, H, alpha, variant, 1e-300), Y, W, H, V
+
+
+def subproblem(Y: torch.Tensor, W: torch.Tensor, H: torch.Tensor, V: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """The paper's (24) in w: Jensen's majoriser of KL, its (20) of the log det, the quadratic."""
+    B = (Y / (W @ H)) @ H.mT
+    kl = (H.sum(-1)[:, None] * w - W * B * w.log()).sum()
+    A = volume.inverse(W)
+    step = w - W
+    curvature = 2 * (W @ A.abs()) / W
+    g = 2 * (step * (W @ A)).sum() + (curvature * step.square()).sum() / 2
+    return kl + ALPHA * g + RHO / 2 * (w - V).square().sum()
+
+
+def feasible_gain(variant: str) -> float:
+    """How much the best of many feasible perturbations of size 1e-4 lowers the subproblem at the step's result."""
+    step, Y, W, H, V = block(variant)
+    found = step.minimum(V, torch.full((1, 1, 1), RHO, dtype=torch.float64))
+    torch.testing.assert_close(found.sum(-2), torch.ones(1, 4, dtype=torch.float64), rtol=1e-12, atol=0)
+    at = subproblem(Y, W, H, V, found)
+    generator = torch.Generator().manual_seed(0)
+    gains = []
+    for _ in range(300):
+        move = torch.randn(found.shape, generator=generator, dtype=torch.float64) * found
+        move = move - found * move.sum(-2, keepdim=True)
+        gains.append((at - subproblem(Y, W, H, V, found + 1e-4 * move / move.abs().max())).item())
+    return max(gains)
+
+
+def test_bases_step_is_a_minimiser_of_its_subproblem() -> None:
+    assert feasible_gain("exact") <= 1e-13
+
+
+def test_step_as_the_paper_prints_it_is_not() -> None:
+    assert feasible_gain("paper") > 1e-7
+
+
+def test_top_step_without_the_quadratic_is_a_minimiser_too() -> None:
+    step, Y, W, H, V = block()
+    zero = torch.zeros(1, 1, 1, dtype=torch.float64)
+    found = step.minimum(torch.zeros_like(W), zero)
+    w = found.clone().requires_grad_()
+    (subproblem(Y, W, H, V, w) - RHO / 2 * (w - V).square().sum()).backward()
+    assert (w.grad - w.grad.mean(-2, keepdim=True)).abs().max() < 1e-8
+
+
+def test_without_a_penalty_the_top_step_is_multiplicative() -> None:
+    _, Y, W, H, _ = block()
+    zero = torch.zeros(1, 1, 1, dtype=torch.float64)
+    found = WBlock(Y, W, H, zero, "exact", 1e-300).minimum(torch.zeros_like(W), zero)
+    expected = W * ((Y / (W @ H)) @ H.mT) / H.sum(-1)[:, None]
+    # With the column sums as constraint the multiplier replaces the row sums of H.
+    torch.testing.assert_close(found, expected / expected.sum(-2, keepdim=True), rtol=1e-9, atol=1e-12)
+
+
+def test_admm_reaches_the_minimum_of_both_layers() -> None:
+    step, Y, W, H, V = block()
+    above, lam = V, 0.8
+    one = torch.ones(1, 1, 1, dtype=torch.float64)
+    found = step.admm(above, 1.0 * one, 1.0 / lam * one)
+
+    def cost(w: torch.Tensor) -> torch.Tensor:
+        kl = (w * (w / above).log() - w + above).sum()
+        return subproblem(Y, W, H, V, w) - RHO / 2 * (w - V).square().sum() + lam * kl
+
+    w = found.clone().requires_grad_()
+    cost(w).backward()
+    # It stops at 200 steps, not at the exact minimum.
+    assert (w.grad - w.grad.mean(-2, keepdim=True)).abs().max() < 5e-3
+
+
+def test_tangent_lies_above_the_log_det() -> None:
+    _, _, W, _, V = block()
+    A = volume.inverse(W)
+    tangent = volume.log_det(W) + (A * (V.mT @ V - W.mT @ W)).sum()
+    assert tangent >= volume.log_det(V) and volume.log_det(W) == pytest.approx(
+        np.log(np.linalg.det(W[0].numpy().T @ W[0].numpy() + np.eye(4)))
+    )
+
+
+def test_columns_sum_to_one_and_the_objective_falls(X: np.ndarray) -> None:
+    solver = MinVolDeepKL(ranks=[5, 3], pretrain=50)
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=30, check_every=10), dtype="float64")
+    for W in result.factorization.Ws:
+        torch.testing.assert_close(W.sum(0), torch.ones(W.shape[1], dtype=torch.float64), rtol=1e-9, atol=0)
+    assert result.history[-1][1] < result.history[0][1]
+
+
+def test_penalty_shrinks_the_volume(X: np.ndarray) -> None:
+    volumes = []
+    for alpha in (0.0, 5.0):
+        solver = MinVolDeepKL(ranks=[4, 2], pretrain=50, alpha=[alpha, alpha])
+        (result,) = fit(solver, X, stopping=Stopping(max_iter=40), dtype="float64")
+        volumes.append(volume.log_det(result.factorization.Ws[0][None]).item())
+    assert volumes[1] < volumes[0]
+
+
+def test_penalty_weighs_its_share_of_each_layer_at_the_start(X: np.ndarray) -> None:
+    (result,) = fit(MinVolDeepKL(ranks=[5, 3], alpha=[0.5, 2.0]), X, stopping=Stopping(max_iter=0), dtype="float64")
+    start = result.factorization.map(lambda tensor: tensor[None])
+    costs = start.weights * layered.costs(torch.from_numpy(X), start.Ws, start.Hs, 1.0)
+    volumes = torch.stack([volume.log_det(W).abs() for W in start.Ws], -1)
+    torch.testing.assert_close(costs, torch.ones_like(costs))
+    torch.testing.assert_close(start.alphas * volumes, torch.tensor([[0.5, 2.0]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"alpha": [1.0]}, r"alpha must be one nonnegative number a layer \(2\), got \[1.0\]"),
+        ({"alpha": [1.0, -1.0]}, "alpha must be one nonnegative number"),
+        ({"variant": "other"}, "variant must be one of exact, paper, got 'other'"),
+        ({"pretrain": -1}, "pretrain must be at least 0"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MinVolDeepKL(ranks=[4, 2], **changes)

@@ -1,0 +1,68 @@
+"""Layer-centric deep matrix factorization: its limits, its constraints, and that nothing rises."""
+
+import numpy as np
+import pytest
+import torch
+
+from nmfbench import fit, volume
+from nmfbench.errors import ConfigError
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.solvers.deep_kl import DeepKL
+from nmfbench.solvers.lc_dmf import LayerCentricDMF
+
+
+@pytest.mark.parametrize("sums", ["W", "H"])
+@pytest.mark.parametrize("alpha", [None, [0.5, 0.2, 0.1]])
+def test_no_sweep_raises_the_objective_and_the_sums_are_one(
+    sums: str, alpha: list[float] | None, X: np.ndarray
+) -> None:
+    solver = LayerCentricDMF(ranks=[6, 4, 2], sums=sums, alpha=alpha, pretrain=20)
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=200, check_every=1), dtype="float64")
+    assert not result.rises and result.history[-1][1] < result.history[0][1]
+    found = result.factorization
+    for total in [W.sum(0) for W in found.Ws] if sums == "W" else [H.sum(1) for H in found.Hs]:
+        torch.testing.assert_close(total, torch.ones_like(total), rtol=1e-9, atol=0)
+
+
+def test_rows_of_sum_one_without_volume_are_the_deep_method_at_beta_two(X: np.ndarray) -> None:
+    problem = Problem(torch.from_numpy(X))
+    states = []
+    for solver in (
+        LayerCentricDMF(ranks=[5, 3], sums="H", pretrain=30),
+        DeepKL(ranks=[5, 3], beta=2.0, pretrain=30),
+    ):
+        iterates = solver.iterates(problem, Streams([0, 1]))
+        states.append([next(iterates) for _ in range(15)][-1])
+    torch.testing.assert_close(states[0].reconstruct(), states[1].reconstruct(), rtol=1e-7, atol=1e-9)
+
+
+def test_one_layer_reaches_the_error_of_plain_nmf(X: np.ndarray) -> None:
+    from nmfbench.solvers.mu import MultiplicativeNMF
+
+    (plain,) = fit(MultiplicativeNMF(rank=4), X, stopping=Stopping(max_iter=3000), dtype="float64")
+    (layered,) = fit(LayerCentricDMF(ranks=[4]), X, stopping=Stopping(max_iter=1000), dtype="float64")
+    assert layered.objective == pytest.approx(plain.objective, rel=0.02)
+
+
+def test_volume_penalty_shrinks_the_volume(X: np.ndarray) -> None:
+    volumes = []
+    for alpha in (0.0, 5.0):
+        solver = LayerCentricDMF(ranks=[4, 2], alpha=[alpha, alpha], pretrain=50)
+        (result,) = fit(solver, X, stopping=Stopping(max_iter=100), dtype="float64")
+        volumes.append(volume.log_det(result.factorization.Ws[0][None]).item())
+    assert volumes[1] < volumes[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sums": "X"}, "sums must be one of W, H, got 'X'"),
+        ({"alpha": [1.0]}, "alpha must be one nonnegative number a layer"),
+        ({"inner": 0}, "inner must be at least 1, got 0"),
+        ({"pretrain": -1}, "pretrain must be at least 0, got -1"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LayerCentricDMF(ranks=[4, 2], **changes)
