@@ -56,7 +56,8 @@ class HALS(Solver):
             sweep(Wt, H @ H.mT, H @ X.mT)
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        return losses.of_product(problem.X, *factorization.factors.values(), beta=2, floor=0)
+        W, H = factorization.factors["W"], factorization.factors["H"]
+        return losses.of_product(problem.X, W, H, beta=2, floor=0)
 
 
 def sweep(H: Tensor, gram: Tensor, cross: Tensor) -> None:
