@@ -20,11 +20,14 @@ _HOMES = {
     "Loader": "nmfbench.datasets.base",
     "load_dataset": "nmfbench.datasets",
     "evaluate": "nmfbench.evaluators",
+    "DeepSemiNMF": "nmfbench.solvers.deep_semi",
     "GNMF": "nmfbench.solvers.gnmf",
     "HALS": "nmfbench.solvers.hals",
     "MultiplicativeNMF": "nmfbench.solvers.mu",
     "PCA": "nmfbench.solvers.pca",
     "Raw": "nmfbench.solvers.raw",
+    "SemiNMF": "nmfbench.solvers.semi",
+    "UnfoldedNMF": "nmfbench.solvers.unfolded",
     "WNNF": "nmfbench.solvers.wnnf",
 }
 __all__ = ["__version__", *_HOMES]

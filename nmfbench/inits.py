@@ -7,8 +7,10 @@ from torch import Tensor
 
 from nmfbench.errors import NotApplicable
 from nmfbench.rng import Streams
+from nmfbench.signed import pinv
 
 CHOICES = ("uniform", "nndsvd", "nndsvda", "nndsvdar")
+SEMI_CHOICES = ("svd", "random")
 
 
 def start(init: str, X: Tensor, rank: int, rng: Streams) -> tuple[Tensor, Tensor]:
@@ -67,3 +69,42 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd") -> tuple[Te
             )
             factor.copy_(torch.where(factor <= torch.finfo(X.dtype).eps * factor.amax(), new, factor))
     return W, H
+
+
+def check_semi(init: str, X: Tensor, ranks: list[int]) -> None:
+    """Raise NotApplicable when the semi-non-negative start does not reach the rank of a layer."""
+    rows, n = X.shape
+    for rank in ranks:
+        if init == "svd" and rank > min(rows, n) + 1:
+            raise NotApplicable(
+                f"svd starts reach rank {min(rows, n) + 1} on {rows} × {n} data, got rank "
+                f"{', '.join(map(str, ranks))}; use init=random"
+            )
+        rows = rank
+
+
+def semi(init: str, X: Tensor, rank: int, rng: Streams, name: str = "H") -> tuple[Tensor, Tensor]:
+    """Z of any sign and H ≥ 0 (one of SEMI_CHOICES) for X (m, n) or (S, m, n); a random H is drawn from ``name``."""
+    if init == "random":
+        H = rng.uniform(name, (rank, X.shape[-1]), X)
+        return X @ pinv(H), H
+    Z, H = semi_svd(X, rank)
+    return Z.expand(len(rng.seeds), -1, -1), H.expand(len(rng.seeds), -1, -1)
+
+
+def semi_svd(X: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Z (…, m, r) of any sign and H (…, r, n) ≥ 0 whose product is the best approximation of X (…, m, n) of rank r − 1.
+
+    One more component than singular triplets: it lifts every sample's coefficients to 0 or above, and its basis, the
+    others' sum with a minus, undoes that. Gillis & Kumar (2015), Algorithm 2.
+    """
+    U, s, Vt = torch.linalg.svd(torch.nan_to_num(X.double()), full_matrices=False)
+    k = max(rank - 1, 1)
+    A, B = U[..., :k] * s[..., None, :k], Vt[..., :k, :]
+    # The sign that leaves the least to lift.
+    sign = torch.where(B.amin(-1) < -B.amax(-1), -1.0, 1.0)
+    A, B = A * sign[..., None, :], B * sign[..., :, None]
+    if rank > 1:
+        lift = (-B.amin(-2, keepdim=True)).clamp(min=0)
+        A, B = torch.cat([A, -A.sum(-1, keepdim=True)], -1), torch.cat([B + lift, lift], -2)
+    return A.to(X.dtype), B.clamp(min=0).to(X.dtype)
