@@ -16,7 +16,7 @@ from nmfbench.sparse import SparseMatrix
 class Graph:
     """An undirected graph of n samples without loops: ``adjacency`` A ≥ 0 (n, n), ``degrees`` (n,), D = diag(A1).
 
-    Kept in a factorization, it is shared by all restarts of a fit.
+    In float64, since neighbours' codes differ by little. Kept in a factorization, it serves all restarts of a fit.
     """
 
     adjacency: SparseMatrix
@@ -24,12 +24,13 @@ class Graph:
 
     def split(self, H: Tensor) -> tuple[Tensor, Tensor]:
         """(HA, HD) of codes H (…, r, n), both ≥ 0 where H is. The Laplacian is L = D − A, so HL = HD − HA."""
-        return H @ self.adjacency, H * self.degrees
+        wide = H.double()
+        return (wide @ self.adjacency).to(H.dtype), (wide * self.degrees).to(H.dtype)
 
     def roughness(self, H: Tensor) -> Tensor:
         """Tr(HLHᵀ) = ½ Σ_ij a_ij ‖h_i − h_j‖², (…,)."""
-        HA, HD = self.split(H)
-        return (H * (HD - HA)).sum((-2, -1))
+        HA, HD = self.split(H.double())
+        return (H * (HD - HA)).sum((-2, -1)).clamp(min=0).to(H.dtype)
 
 
 def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
@@ -41,19 +42,18 @@ def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
         samples = X.mT.cpu().numpy()
     # Distances are squared, and nothing but their order matters.
     one_way = csr_array(kneighbors_graph(samples / max(abs(samples).max(), np.finfo(samples.dtype).tiny), p))
-    return _graph(one_way.maximum(one_way.T), X)
+    return _graph(one_way.maximum(one_way.T), X.device)
 
 
-def same_label(labels: Tensor, labelled: Tensor, like: Tensor) -> Graph:
+def same_label(labels: Tensor, labelled: Tensor) -> Graph:
     """Two samples of the mask ``labelled`` (n,) are joined, with weight 1, if their ``labels`` (n,) are equal."""
     seen = np.flatnonzero(labelled.cpu().numpy())
     _, classes = np.unique(labels.cpu().numpy()[seen], return_inverse=True)
     member = csr_array((np.ones(len(seen)), (seen, classes)), (len(labels), len(seen) + 1))
     alike = member @ member.T
-    return _graph(alike - diags_array(alike.diagonal()), like)
+    return _graph(alike - diags_array(alike.diagonal()), labels.device)
 
 
-def _graph(adjacency: Any, like: Tensor | SparseMatrix) -> Graph:
-    """With the dtype and on the device of ``like``."""
+def _graph(adjacency: Any, device: torch.device) -> Graph:
     degrees = torch.from_numpy(np.asarray(adjacency.sum(0), dtype=np.float64))
-    return Graph(SparseMatrix.of(adjacency, like.dtype, like.device), degrees.to(like.device, like.dtype))
+    return Graph(SparseMatrix.of(adjacency, torch.float64, device), degrees.to(device))

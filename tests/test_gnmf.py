@@ -53,12 +53,11 @@ def test_sparse_X_has_the_neighbours_of_dense_X(X: np.ndarray) -> None:
 
 @pytest.mark.parametrize("kind", ["neighbours", "labels"])
 def test_laplacian_is_that_of_scipy(kind: str, X: np.ndarray) -> None:
-    like = torch.from_numpy(X)
     if kind == "neighbours":
-        found = graph.nearest_neighbours(like, 3)
+        found = graph.nearest_neighbours(torch.from_numpy(X), 3)
     else:
         labels, labelled = torch.arange(29) % 4, torch.arange(29) % 3 > 0
-        found = graph.same_label(labels, labelled, like)
+        found = graph.same_label(labels, labelled)
         both = labelled[:, None] & labelled & (labels[:, None] == labels)
         assert np.array_equal(dense(found), both.numpy() & ~np.eye(29, dtype=bool))
     L = laplacian(dense(found))
@@ -68,8 +67,17 @@ def test_laplacian_is_that_of_scipy(kind: str, X: np.ndarray) -> None:
     np.testing.assert_allclose(found.roughness(H).numpy(), [np.trace(h @ L @ h.T) for h in H.numpy()])
 
 
-def test_no_labels_give_a_graph_without_edges(X: np.ndarray) -> None:
-    found = graph.same_label(torch.arange(29) % 4, torch.zeros(29, dtype=torch.bool), torch.from_numpy(X))
+def test_roughness_of_nearly_equal_codes_is_not_lost_to_rounding(X: np.ndarray) -> None:
+    found = graph.nearest_neighbours(torch.from_numpy(X), 3)
+    H = 1 + 1e-5 * torch.from_numpy(np.random.default_rng(1).uniform(size=(2, 4, 29)))
+    torch.testing.assert_close(
+        found.roughness(H.float()).double(), found.roughness(H.float().double()), rtol=1e-6, atol=0
+    )
+    assert (found.roughness(torch.full_like(H.float(), 0.1)) == 0).all()
+
+
+def test_no_labels_give_a_graph_without_edges() -> None:
+    found = graph.same_label(torch.arange(29) % 4, torch.zeros(29, dtype=torch.bool))
     assert not dense(found).any() and not found.degrees.any()
 
 

@@ -46,7 +46,7 @@ def test_bases_are_the_least_squares_optimum(signed: torch.Tensor) -> None:
 
 def test_square_root_step_never_raises_the_objective_with_a_graph_or_without(signed: torch.Tensor) -> None:
     generator = np.random.default_rng(1)
-    graph = same_label(torch.arange(29) % 3, torch.arange(29) % 4 > 0, signed)
+    graph = same_label(torch.arange(29) % 3, torch.arange(29) % 4 > 0)
     for lam in (0.0, 0.1, 10.0):
         for _ in range(20):
             Z, H = (
@@ -185,7 +185,7 @@ def test_objective_has_the_graph_of_every_layer(signed: torch.Tensor) -> None:
 
 def test_weight_draws_the_codes_of_equal_labels_together(signed: torch.Tensor) -> None:
     problem, roughness = labelled(signed), []
-    graph = same_label(problem.labels, problem.labelled, signed)
+    graph = same_label(problem.labels, problem.labelled)
     for lam in (0.0, 10.0, 100.0):
         H = after(DeepSemiNMF(rank=4, pretraining=20, lams=[0.0, lam]), problem, 100).factorization.codes[-1]
         roughness.append(graph.roughness(H / H.norm()).item())

@@ -76,20 +76,16 @@ class DeepSemiNMF(DeepSolver):
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
         X, labels = problem.X, None
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:
-            labels = graph.same_label(problem.labels, problem.labelled, X)
+            labels = graph.same_label(problem.labels, problem.labelled)
         Zs, Hs = self.pretrain(X, rng)
         while True:
             yield GraphChain(tuple(Zs), tuple(Hs), labels)
             for l in range(len(Zs)):
-                Zs[l] = X @ pinv(self.above(l, Zs, Hs))
-                if l:
-                    below = product(Zs[:l])
-                    Zs[l] = pinv(below) @ Zs[l]
+                Z = X @ pinv(self.above(l, Zs, Hs))
+                Zs[l] = pinv(product(Zs[:l])) @ Z if l else Z
                 D = product(Zs[: l + 1])
-                attraction = []
-                if labels and self.lams:
-                    attraction = [self.lams[l] * part for part in labels.split(Hs[l])]
-                Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *attraction)
+                graph_terms = [self.lams[l] * part for part in labels.split(Hs[l])] if labels and self.lams else []
+                Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *graph_terms)
 
     def pretrain(self, X: Tensor, rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
         Zs: list[Tensor] = []
