@@ -37,10 +37,9 @@ def test_neighbours_are_the_nearest_either_way(X: np.ndarray) -> None:
 
 
 def test_scale_of_X_does_not_move_its_neighbours(X: np.ndarray) -> None:
-    X = X.astype(np.float32)
     expected = dense(graph.nearest_neighbours(torch.from_numpy(X), 3))
-    for scale in (1e38, 1e-37):
-        assert np.array_equal(dense(graph.nearest_neighbours(torch.from_numpy(X * np.float32(scale)), 3)), expected)
+    for scale in (1e200, 1e-200):
+        assert np.array_equal(dense(graph.nearest_neighbours(torch.from_numpy(X * scale), 3)), expected)
 
 
 def test_sparse_X_has_the_neighbours_of_dense_X(X: np.ndarray) -> None:

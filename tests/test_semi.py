@@ -69,6 +69,8 @@ def test_svd_start_is_nonnegative_and_as_good_as_the_svd_of_one_rank_less(rank: 
     np.testing.assert_allclose((Z @ H).numpy(), best, atol=1e-10)
     # No sample is lifted further than it must be.
     assert (H.amin(0) == 0).all()
+    right = H[:-1] - H[-1]
+    assert (right.amin(1) >= -right.amax(1)).all(), "the sign whose minimum is larger"
 
 
 def test_svd_start_of_rank_one_is_the_nonnegative_part_of_the_first_triplet(X: np.ndarray) -> None:
