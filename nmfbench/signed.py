@@ -17,7 +17,7 @@ def pinv(A: Tensor) -> Tensor:
 def square_root_step(H: Tensor, A: Tensor, B: Tensor, pull: Tensor | float = 0, push: Tensor | float = 0) -> Tensor:
     """One majorise-minimise step for ‖X − ZH‖² over H ≥ 0 (S, r, n), with A = ZᵀX and B = ZᵀZ.
 
-    A penalty whose half gradient is ``push`` − ``pull``, both ≥ 0, joins in. Ding, Li & Jordan (2010), eq. (11).
+    A penalty whose half gradient is ``push`` − ``pull``, both ≥ 0, joins in. Ding, Li & Jordan (2010).
     """
     p = A.clamp(min=0) + (-B).clamp(min=0) @ H + pull
     q = (-A).clamp(min=0) + B.clamp(min=0) @ H + push

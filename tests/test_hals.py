@@ -25,9 +25,8 @@ def after(solver: HALS, X: np.ndarray, sweeps: int):
 def test_equals_coordinate_descent_of_scikit_learn_from_the_same_start(init: str, X: np.ndarray) -> None:
     solver = HALS(rank=4, init=init)
     start = after(solver, X, 0).factorization
-    # scikit-learn has samples in rows and updates its W, our H, first; unshuffled, in the same order of components.
-    # It ends when nothing moves any more, so the number of its sweeps is bounded by ours alone.
-    sklearn = NMF(4, solver="cd", init="custom", tol=1e-300, max_iter=100, shuffle=False)
+    # scikit-learn has samples in rows and updates its W, our H, first; unshuffled, in our order of components.
+    sklearn = NMF(4, solver="cd", init="custom", tol=0, max_iter=100, shuffle=False)
     with pytest.warns(match="Maximum number of iterations"):
         codes = sklearn.fit_transform(X.T.copy(), W=start.H.numpy().T.copy(), H=start.W.numpy().T.copy())
     ours = after(solver, X, 100)

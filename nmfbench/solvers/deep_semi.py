@@ -43,7 +43,7 @@ class DeepSemiNMF(DeepSolver):
     D = Z₁…Z_{l−1}, Z_l = D⁺X(Z_{l+1}…Z_L H_L)⁺, and H_l takes a square-root step for X ≈ (DZ_l)H_l, as codes in
     their own right. ``variant="survey"`` puts Z_{l+1}H_{l+1} in the place of the product above (De Handschutter, Gillis
     & Siebert 2021, Algorithm 3; the same for two layers). Without labels, or with ``lams`` null, there are no graphs.
-    Trigeorgis, Bousmalis, Zafeiriou & Schuller (2017), Algorithm 1 and Sec. 3.4.
+    Trigeorgis, Bousmalis, Zafeiriou & Schuller (2014), Algorithm 1; with labels (2017).
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
@@ -64,6 +64,10 @@ class DeepSemiNMF(DeepSolver):
             raise ConfigError(f"pretraining must be a number of iterations, 0 or more, got {self.pretraining}")
         if self.lams is not None and (len(self.lams) != len(self.layers) or min(self.lams) < 0):
             raise ConfigError(f"lams must be {len(self.layers)} nonnegative numbers, one a layer, got {self.lams}")
+
+    @property
+    def draws(self) -> bool:
+        return self.init == "random"
 
     @property
     def uses_labels(self) -> bool:

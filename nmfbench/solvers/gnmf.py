@@ -44,7 +44,8 @@ class GNMF(Solver):
     Each sweep updates H, then W: h ← h · (WᵀX + λHA)/(WᵀWH + λHD) with L = D − A, and W as in plain NMF. The codes
     that are clustered are those for columns of W of unit length; the iteration goes on without that, because the
     penalty depends on the scale of H. It falls when scale moves from H to W, too, so the graph counts for less the
-    longer the fit. Cai, He, Han & Huang (2011), eqs. (12), (15) and (16).
+    longer the fit.
+    Cai, He, Han & Huang (2011), the updates of the Frobenius form.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5)

@@ -19,7 +19,7 @@ class HALS(Solver):
     """min ½‖X − WH‖² over W, H ≥ 0, solved exactly in one component at a time.
 
     Each sweep updates the rows of H in turn, then the columns of W: h_k ← [h_k + w_kᵀ(X − WH)/‖w_k‖²]₊.
-    Cichocki, Zdunek & Amari (2007), Sec. 3; on the Gram side as in Cichocki & Phan (2009), Algorithm 2.
+    Cichocki, Zdunek & Amari (2007); on the Gram side as in Cichocki & Phan (2009), Algorithm 2.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)

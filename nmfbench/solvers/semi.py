@@ -20,7 +20,7 @@ class SemiNMF(Solver):
 
     Each sweep solves for Z = XH⁺, then moves h ← h · √(([ZᵀX]₊ + [ZᵀZ]₋H)/([ZᵀX]₋ + [ZᵀZ]₊H)), where A± = (|A| ± A)/2.
     ``init="svd"`` draws nothing: then seeds do not differ.
-    Ding, Li & Jordan (2010), Sec. 3.2; started as in Gillis & Kumar (2015), Algorithm 2.
+    Ding, Li & Jordan (2010); started as in Gillis & Kumar (2015), Algorithm 2.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5, check_every=1)
@@ -34,6 +34,10 @@ class SemiNMF(Solver):
         check_rank(self.rank)
         if self.init not in inits.SEMI_CHOICES:
             raise ConfigError(f"init must be one of {', '.join(inits.SEMI_CHOICES)}, got {self.init!r}")
+
+    @property
+    def draws(self) -> bool:
+        return self.init == "random"
 
     @property
     def monotone(self) -> bool:

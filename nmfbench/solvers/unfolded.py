@@ -27,7 +27,7 @@ class UnfoldedNMF(Solver):
     free and different in every layer. An iteration is a step of Adam on all weights and samples, after which W solves
     its non-negative least squares for the codes that the step began with. ``init="ones"`` starts with all weights
     alike, so that no two components differ until least squares prefers one: then seeds do not differ either.
-    Nasser, Eldar & Sharan (2022), Sec. 2.3.
+    Nasser, Eldar & Sharan (2022), the unsupervised training.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
@@ -51,6 +51,10 @@ class UnfoldedNMF(Solver):
             raise ConfigError(f"lr must be positive, got {self.lr}")
         if self.init not in ("ones", "random"):
             raise ConfigError(f"init must be one of ones, random, got {self.init!r}")
+
+    @property
+    def draws(self) -> bool:
+        return self.init == "random"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
         X = problem.X
