@@ -25,7 +25,10 @@ _HOMES = {
     "DeepMU": "nmfbench.solvers.deep_mu",
     "DeepNonSmoothNMF": "nmfbench.solvers.dnsnmf",
     "DeepONMF": "nmfbench.solvers.deep_onmf",
+    "DeepSemiNMF": "nmfbench.solvers.deep_semi",
     "DeepWNNF": "nmfbench.solvers.wnnf_deep",
+    "GNMF": "nmfbench.solvers.gnmf",
+    "HALS": "nmfbench.solvers.hals",
     "LayerCentricDMF": "nmfbench.solvers.lc_dmf",
     "MinVolDeepKL": "nmfbench.solvers.deep_kl_minvol",
     "MultilayerKL": "nmfbench.solvers.multilayer_kl",
@@ -33,6 +36,8 @@ _HOMES = {
     "NonSmoothNMF": "nmfbench.solvers.nsnmf",
     "PCA": "nmfbench.solvers.pca",
     "Raw": "nmfbench.solvers.raw",
+    "SemiNMF": "nmfbench.solvers.semi",
+    "UnfoldedNMF": "nmfbench.solvers.unfolded",
     "WNNF": "nmfbench.solvers.wnnf",
 }
 __all__ = ["__version__", *_HOMES]

@@ -5,7 +5,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -76,13 +76,17 @@ def fit(
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one. ``stopping``
     replaces the solver's own rule. Raises ConfigError or NotApplicable for what the solver cannot take, DataError
     for NaN or infinite entries. An error inside the solver is raised when there is one seed; among several, the
-    seeds are run again one by one and those that fail have ``status == "failed"``.
+    seeds are run again one by one and those that fail have ``status == "failed"``. A method that draws nothing is
+    fitted once for all seeds.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must be distinct and at least one, got {list(seeds)}")
     problem = X if isinstance(X, Problem) else place(X, dtype, device)
     solver.check(problem)
     rule = stopping or solver.stopping
+    if not solver.draws and len(seeds) > 1:
+        (one,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look)
+        return [replace(one, seed=seed) for seed in seeds]
     try:
         return _fit_batch(solver, problem, tuple(seeds), rule, on_look)
     except Exception:

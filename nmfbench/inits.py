@@ -7,13 +7,20 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.rng import Streams
+from nmfbench.signed import pinv
 
 CHOICES = ("uniform", "nndsvd", "nndsvda", "nndsvdar")
+SEMI_CHOICES = ("svd", "random")
 
 
 def start(init: str, X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[Tensor, Tensor]:
     """The non-negative start of that name (one of CHOICES); X (m, n), or (S, m, n) where layers factor layers."""
     return uniform(X, rank, rng, layer) if init == "uniform" else nndsvd(X, rank, rng, init, layer)
+
+
+def draws(init: str) -> bool:
+    """Does that start draw random numbers?"""
+    return init in ("uniform", "nndsvdar")
 
 
 def check_name(init: str) -> None:
@@ -52,7 +59,8 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int 
     ("nndsvdar", the only one of the three in which seeds differ).
     """
     check(fill, X, rank)
-    U, s, Vt = torch.linalg.svd(X.double(), full_matrices=False)
+    # A layer below may have overflowed; the loop then says so, and a decomposition would raise for the whole batch.
+    U, s, Vt = torch.linalg.svd(torch.nan_to_num(X.double()), full_matrices=False)
     U, s, Vt = U[..., :rank], s[..., :rank], Vt[..., :rank, :]
     # The first pair of a non-negative X has one sign, up to rounding.
     U[..., 0], Vt[..., 0, :] = U[..., 0].abs(), Vt[..., 0, :].abs()
@@ -77,3 +85,42 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int 
             zero = factor <= torch.finfo(X.dtype).eps * factor.amax((-2, -1), keepdim=True)
             factor.copy_(torch.where(zero, new, factor))
     return W, H
+
+
+def check_semi(init: str, X: Tensor, ranks: list[int]) -> None:
+    """Raise NotApplicable when the semi-non-negative start does not reach the rank of a layer."""
+    rows, n = X.shape
+    for rank in ranks:
+        if init == "svd" and rank > min(rows, n) + 1:
+            raise NotApplicable(
+                f"svd starts reach rank {min(rows, n) + 1} on {rows} × {n} data, got rank "
+                f"{', '.join(map(str, ranks))}; use init=random"
+            )
+        rows = rank
+
+
+def semi(init: str, X: Tensor, rank: int, rng: Streams, name: str = "H") -> tuple[Tensor, Tensor]:
+    """Z of any sign and H ≥ 0 (one of SEMI_CHOICES) for X (m, n) or (S, m, n); a random H is drawn from ``name``."""
+    if init == "random":
+        H = rng.uniform(name, (rank, X.shape[-1]), X)
+        return X @ pinv(H), H
+    Z, H = semi_svd(X, rank)
+    return Z.expand(len(rng.seeds), -1, -1), H.expand(len(rng.seeds), -1, -1)
+
+
+def semi_svd(X: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Z (…, m, r) of any sign and H (…, r, n) ≥ 0 whose product is the best approximation of X (…, m, n) of rank r − 1.
+
+    One more component than singular triplets: it lifts every sample's coefficients to 0 or above, and its basis, the
+    others' sum with a minus, undoes that. Gillis & Kumar (2015), Algorithm 2.
+    """
+    U, s, Vt = torch.linalg.svd(torch.nan_to_num(X.double()), full_matrices=False)
+    k = max(rank - 1, 1)
+    A, B = U[..., :k] * s[..., None, :k], Vt[..., :k, :]
+    # The sign that leaves the least to lift.
+    sign = torch.where(B.amin(-1) < -B.amax(-1), -1.0, 1.0)
+    A, B = A * sign[..., None, :], B * sign[..., :, None]
+    if rank > 1:
+        lift = (-B.amin(-2, keepdim=True)).clamp(min=0)
+        A, B = torch.cat([A, -A.sum(-1, keepdim=True)], -1), torch.cat([B + lift, lift], -2)
+    return A.to(X.dtype), B.clamp(min=0).to(X.dtype)

@@ -64,6 +64,11 @@ class Solver(ABC):
     """Solved in one step: a stopping rule means nothing to it."""
 
     @property
+    def draws(self) -> bool:
+        """Does it draw random numbers? If not, every seed has the same factors, and one fit does for all."""
+        return not self.direct
+
+    @property
     def uses_labels(self) -> bool:
         """Does it see the labels of the samples in the mask? It is then scored on the others."""
         return False

@@ -48,6 +48,10 @@ class DeepNonSmoothNMF(DeepSolver):
         return (0.1,) * (len(self.layers) - 1) + (0.9,) if self.theta is None else tuple(self.theta)
 
     @property
+    def draws(self) -> bool:
+        return inits.draws(self.init)
+
+    @property
     def monotone(self) -> bool:
         return self.variant == "apg"
 

@@ -39,6 +39,10 @@ class MultiplicativeNMF(Solver):
         inits.check_name(self.init)
 
     @property
+    def draws(self) -> bool:
+        return inits.draws(self.init)
+
+    @property
     def monotone(self) -> bool:
         # The penalty's curvature is majorised exactly by the quadratic update alone.
         return self.beta == 2 or self.lam == 0

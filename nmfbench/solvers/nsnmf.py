@@ -39,6 +39,10 @@ class NonSmoothNMF(Solver):
         inits.check_name(self.init)
 
     @property
+    def draws(self) -> bool:
+        return inits.draws(self.init)
+
+    @property
     def monotone(self) -> bool:
         return self.variant == "apg"
 

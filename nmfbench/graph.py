@@ -1,0 +1,59 @@
+"""Graphs of the samples: whose codes a method draws together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array, diags_array
+from sklearn.neighbors import kneighbors_graph
+from torch import Tensor
+
+from nmfbench.sparse import SparseMatrix
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An undirected graph of n samples without loops: ``adjacency`` A ≥ 0 (n, n), ``degrees`` (n,), D = diag(A1).
+
+    In float64, since neighbours' codes differ by little. Kept in a factorization, it serves all restarts of a fit.
+    """
+
+    adjacency: SparseMatrix
+    degrees: Tensor
+
+    def split(self, H: Tensor) -> tuple[Tensor, Tensor]:
+        """(HA, HD) of codes H (…, r, n), both ≥ 0 where H is. The Laplacian is L = D − A, so HL = HD − HA."""
+        wide = H.double()
+        return (wide @ self.adjacency).to(H.dtype), (wide * self.degrees).to(H.dtype)
+
+    def roughness(self, H: Tensor) -> Tensor:
+        """Tr(HLHᵀ) = ½ Σ_ij a_ij ‖h_i − h_j‖², (…,)."""
+        HA, HD = self.split(H.double())
+        return (H * (HD - HA)).sum((-2, -1)).clamp(min=0).to(H.dtype)
+
+
+def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
+    """Two samples are joined, with weight 1, if one is among the p samples nearest to the other. Cai et al. (2011)."""
+    if isinstance(X, SparseMatrix):
+        parts = X.csr_t.values(), X.csr_t.col_indices(), X.csr_t.crow_indices()
+        samples = csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(X.csr_t.shape))
+    else:
+        samples = X.mT.cpu().numpy()
+    # Distances are squared, and nothing but their order matters.
+    one_way = csr_array(kneighbors_graph(samples / max(abs(samples).max(), np.finfo(samples.dtype).tiny), p))
+    return _graph(one_way.maximum(one_way.T), X.device)
+
+
+def same_label(labels: Tensor, labelled: Tensor) -> Graph:
+    """Two samples of the mask ``labelled`` (n,) are joined, with weight 1, if their ``labels`` (n,) are equal."""
+    seen = np.flatnonzero(labelled.cpu().numpy())
+    _, classes = np.unique(labels.cpu().numpy()[seen], return_inverse=True)
+    member = csr_array((np.ones(len(seen)), (seen, classes)), (len(labels), len(seen) + 1))
+    alike = member @ member.T
+    return _graph(alike - diags_array(alike.diagonal()), labels.device)
+
+
+def _graph(adjacency: Any, device: torch.device) -> Graph:
+    degrees = torch.from_numpy(np.asarray(adjacency.sum(0), dtype=np.float64))
+    return Graph(SparseMatrix.of(adjacency, torch.float64, device), degrees.to(device))

@@ -1,0 +1,31 @@
+"""Steps for X ≈ ZH with H ≥ 0 and Z of any sign: the exact least squares for Z, the square-root rule for H."""
+
+import torch
+from torch import Tensor
+
+FLOOR = 1e-10
+"""Of a denominator, relative to the largest numerator of the restart."""
+
+
+def pinv(A: Tensor) -> Tensor:
+    """The pseudo-inverse of each matrix of the batch."""
+    # One that is not finite must not take the others along.
+    finite = torch.nan_to_num(A, posinf=0, neginf=0)
+    return torch.linalg.pinv(finite, rtol=min(A.shape[-2:]) * torch.finfo(A.dtype).eps)
+
+
+def square_root_step(H: Tensor, A: Tensor, B: Tensor, pull: Tensor | float = 0, push: Tensor | float = 0) -> Tensor:
+    """One majorise-minimise step for ‖X − ZH‖² over H ≥ 0 (S, r, n), with A = ZᵀX and B = ZᵀZ.
+
+    A penalty whose half gradient is ``push`` − ``pull``, both ≥ 0, joins in. Ding, Li & Jordan (2010).
+    """
+    p = A.clamp(min=0) + (-B).clamp(min=0) @ H + pull
+    q = (-A).clamp(min=0) + B.clamp(min=0) @ H + push
+    floor = (FLOOR * p.amax((-2, -1), keepdim=True)).clamp(min=torch.finfo(p.dtype).tiny)
+    return H * (p / torch.maximum(q, floor)).sqrt()
+
+
+def semi_sweep(X: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
+    """Z, then H, for X (m, n) or (S, m, n): one iteration of semi-NMF."""
+    Z = X @ pinv(H)
+    return Z, square_root_step(H, Z.mT @ X, Z.mT @ Z)

@@ -1,0 +1,117 @@
+"""Deep semi-NMF, and its weakly supervised form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from nmfbench import graph, inits
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Chain, Factorization, product
+from nmfbench.graph import Graph
+from nmfbench.rng import Streams
+from nmfbench.signed import pinv, semi_sweep, square_root_step
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+
+
+@dataclass(frozen=True)
+class GraphChain(Factorization):
+    """A `Chain` and the graph of the samples with equal labels, where labels are used."""
+
+    Ws: tuple[Tensor, ...]
+    Hs: tuple[Tensor, ...]
+    graph: Graph | None
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return list(self.Hs)
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        return Chain(self.Ws, self.Hs).factors
+
+    def reconstruct(self) -> Tensor:
+        return product([*self.Ws, self.Hs[-1]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepSemiNMF(DeepSolver):
+    """min ‖X − Z₁…Z_L H_L‖² + Σ λ_l Tr(H_l L H_lᵀ) over Z_l of any sign and H_l ≥ 0, L of the graph of equal labels.
+
+    Layers are pre-trained one after the other by semi-NMF, H_{l−1} ≈ Z_l H_l. Each sweep goes through them: with
+    D = Z₁…Z_{l−1}, Z_l = D⁺X(Z_{l+1}…Z_L H_L)⁺, and H_l takes a square-root step for X ≈ (DZ_l)H_l, as codes in
+    their own right. ``variant="survey"`` puts Z_{l+1}H_{l+1} in the place of the product above (De Handschutter, Gillis
+    & Siebert 2021, Algorithm 3; the same for two layers). Without labels, or with ``lams`` null, there are no graphs.
+    Trigeorgis, Bousmalis, Zafeiriou & Schuller (2014), Algorithm 1; with labels (2017).
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
+    accepts_negative: ClassVar[bool] = True
+
+    variant: str = "product"
+    pretraining: int = 500
+    init: str = "svd"
+    lams: list[float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, choices in {"variant": ("product", "survey"), "init": inits.SEMI_CHOICES}.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if self.pretraining < 0:
+            raise ConfigError(f"pretraining must be a number of iterations, 0 or more, got {self.pretraining}")
+        if self.lams is not None and (len(self.lams) != len(self.layers) or min(self.lams) < 0):
+            raise ConfigError(f"lams must be {len(self.layers)} nonnegative numbers, one a layer, got {self.lams}")
+
+    @property
+    def draws(self) -> bool:
+        return self.init == "random"
+
+    @property
+    def uses_labels(self) -> bool:
+        return any(self.lams or [])
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check_semi(self.init, problem.X, self.layers)
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X, labels = problem.X, None
+        if self.uses_labels and problem.labels is not None and problem.labelled is not None:
+            labels = graph.same_label(problem.labels, problem.labelled)
+        Zs, Hs = self.pretrain(X, rng)
+        while True:
+            yield GraphChain(tuple(Zs), tuple(Hs), labels)
+            for l in range(len(Zs)):
+                Z = X @ pinv(self.above(l, Zs, Hs))
+                Zs[l] = pinv(product(Zs[:l])) @ Z if l else Z
+                D = product(Zs[: l + 1])
+                graph_terms = [self.lams[l] * part for part in labels.split(Hs[l])] if labels and self.lams else []
+                Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *graph_terms)
+
+    def pretrain(self, X: Tensor, rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
+        Zs: list[Tensor] = []
+        Hs = [X]
+        for l, rank in enumerate(self.layers, start=1):
+            Z, H = inits.semi(self.init, Hs[-1], rank, rng, f"H{l}")
+            for _ in range(self.pretraining):
+                Z, H = semi_sweep(Hs[-1], H)
+            Zs.append(Z)
+            Hs.append(H)
+        return Zs, Hs[1:]
+
+    def above(self, l: int, Zs: list[Tensor], Hs: list[Tensor]) -> Tensor:
+        """What the layers above make of layer l's codes, (S, r_l, n)."""
+        if self.variant == "survey" and l + 1 < len(Zs):
+            return Zs[l + 1] @ Hs[l + 1]
+        return product([*Zs[l + 1 :], Hs[-1]])
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        assert isinstance(factorization, GraphChain)
+        loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
+        if factorization.graph and self.lams:
+            for lam, H in zip(self.lams, factorization.Hs, strict=True):
+                loss = loss + lam * factorization.graph.roughness(H)
+        return loss

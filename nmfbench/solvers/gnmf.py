@@ -1,0 +1,106 @@
+"""Graph-regularised NMF."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from nmfbench import inits, losses
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.factorization import Factorization
+from nmfbench.graph import Graph, nearest_neighbours
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+
+
+@dataclass(frozen=True)
+class GraphProduct(Factorization):
+    """X ≈ WH. The factors are W with columns of unit length and H to match; ``W`` and ``H`` are what is iterated."""
+
+    W: Tensor
+    H: Tensor
+    graph: Graph
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        lengths = torch.linalg.vector_norm(self.W, dim=-2)
+        scale = torch.where(lengths > 0, lengths, 1)
+        return {"W": self.W / scale[..., None, :], "H": self.H * scale[..., :, None]}
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return [self.factors["H"]]
+
+    def reconstruct(self) -> Tensor:
+        return self.W @ self.H
+
+
+@dataclass(frozen=True, kw_only=True)
+class GNMF(Solver):
+    """min ‖X − WH‖² + λ Tr(HLHᵀ) over W, H ≥ 0, L the Laplacian of the samples' p-nearest-neighbour graph.
+
+    Each sweep updates H, then W: h ← h · (WᵀX + λHA)/(WᵀWH + λHD) with L = D − A, and W as in plain NMF. The codes
+    that are clustered are those for columns of W of unit length; the iteration goes on without that, because the
+    penalty depends on the scale of H. It falls when scale moves from H to W, too, so the graph counts for less the
+    longer the fit.
+    Cai, He, Han & Huang (2011), the updates of the Frobenius form.
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    rank: int
+    lam: float = 100.0
+    p: int = 5
+    init: str = "uniform"
+
+    def __post_init__(self) -> None:
+        check_rank(self.rank)
+        if self.lam < 0:
+            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+        if self.p < 1:
+            raise ConfigError(f"p must be at least 1, got {self.p}")
+        if self.init not in inits.CHOICES:
+            raise ConfigError(f"init must be one of {', '.join(inits.CHOICES)}, got {self.init!r}")
+
+    @property
+    def draws(self) -> bool:
+        return inits.draws(self.init)
+
+    @property
+    def monotone(self) -> bool:
+        return True
+
+    @property
+    def accepts_sparse(self) -> bool:
+        return self.init == "uniform"  # NNDSVD needs a dense singular value decomposition
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check(self.init, problem.X, self.rank)
+        n = problem.X.shape[-1]
+        if self.p >= n:
+            raise NotApplicable(
+                f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; choose p < {n}"
+            )
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X = problem.X
+        graph = nearest_neighbours(X, self.p)
+        W, H = inits.start(self.init, X, self.rank, rng)
+        while True:
+            yield GraphProduct(W, H, graph)
+            HA, HD = graph.split(H)
+            H = H * quotient(W.mT @ X + self.lam * HA, (W.mT @ W) @ H + self.lam * HD)
+            W = W * quotient((H @ X.mT).mT, W @ (H @ H.mT))
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        assert isinstance(factorization, GraphProduct)
+        W, H = factorization.W, factorization.H
+        return 2 * losses.of_product(problem.X, W, H, beta=2, floor=0) + self.lam * factorization.graph.roughness(H)
+
+
+def quotient(p: Tensor, q: Tensor) -> Tensor:
+    return p / q.clamp(min=torch.finfo(q.dtype).tiny)

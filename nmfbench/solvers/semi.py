@@ -1,0 +1,57 @@
+"""Semi-NMF: only the codes are non-negative."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from nmfbench import inits
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Factorization, Product
+from nmfbench.rng import Streams
+from nmfbench.signed import semi_sweep
+from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemiNMF(Solver):
+    """min ‖X − ZH‖² over Z of any sign and H ≥ 0, for X of any sign.
+
+    Each sweep solves for Z = XH⁺, then moves h ← h · √(([ZᵀX]₊ + [ZᵀZ]₋H)/([ZᵀX]₋ + [ZᵀZ]₊H)), where A± = (|A| ± A)/2.
+    ``init="svd"`` draws nothing: then seeds do not differ.
+    Ding, Li & Jordan (2010); started as in Gillis & Kumar (2015), Algorithm 2.
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5, check_every=1)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
+    accepts_negative: ClassVar[bool] = True
+
+    rank: int
+    init: str = "svd"
+
+    def __post_init__(self) -> None:
+        check_rank(self.rank)
+        if self.init not in inits.SEMI_CHOICES:
+            raise ConfigError(f"init must be one of {', '.join(inits.SEMI_CHOICES)}, got {self.init!r}")
+
+    @property
+    def draws(self) -> bool:
+        return self.init == "random"
+
+    @property
+    def monotone(self) -> bool:
+        return True
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check_semi(self.init, problem.X, [self.rank])
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        Z, H = inits.semi(self.init, problem.X, self.rank, rng)
+        while True:
+            yield Product(Z, H)
+            Z, H = semi_sweep(problem.X, H)
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        return (problem.X - factorization.reconstruct()).square().sum((-2, -1))

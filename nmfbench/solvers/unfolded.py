@@ -1,0 +1,111 @@
+"""Unfolded NMF: a network whose layers are multiplicative updates with weights of their own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from nmfbench import losses
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Factorization, Product
+from nmfbench.nnls import nnls
+from nmfbench.optimizers import Adam
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+
+EPS = torch.finfo(torch.float32).eps
+"""In the denominator of a layer, whatever the dtype."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnfoldedNMF(Solver):
+    """min (½‖X − WH‖² + l₁ΣH + ½l₂‖H‖²)/n over W ≥ 0 and the weights P, Q ≥ 0 of the network H = net(X).
+
+    Each of its layers is h ← h ∘ Px/(Qh + l₂h + l₁ + ε): P (r, m) in the place of Wᵀ, Q (r, r) in that of WᵀW, both
+    free and different in every layer. An iteration is a step of Adam on all weights and samples, after which W solves
+    its non-negative least squares for the codes that the step began with. ``init="ones"`` starts with all weights
+    alike, so that no two components differ until least squares prefers one: then seeds do not differ either.
+    Nasser, Eldar & Sharan (2022), the unsupervised training.
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    rank: int
+    n_layers: int = 10
+    l1: float = 0.0
+    l2: float = 0.0
+    lr: float = 5e-4
+    init: str = "ones"
+
+    def __post_init__(self) -> None:
+        check_rank(self.rank)
+        if self.n_layers < 1:
+            raise ConfigError(f"n_layers must be at least 1, got {self.n_layers}")
+        for name in ("l1", "l2"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be nonnegative, got {getattr(self, name)}")
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be positive, got {self.lr}")
+        if self.init not in ("ones", "random"):
+            raise ConfigError(f"init must be one of ones, random, got {self.init!r}")
+
+    @property
+    def draws(self) -> bool:
+        return self.init == "random"
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X = problem.X
+        P, Q, W = self.start(X, rng)
+        optimizer = Adam([P, Q], self.lr)
+        yield Product(W, self.network(X, P, Q))
+        while True:
+            with torch.enable_grad():
+                H = self.network(X, P.requires_grad_(), Q.requires_grad_())
+            gradients = torch.autograd.grad(H, [P, Q], self.slope(X, W, H.detach()))
+            P, Q, H = P.detach(), Q.detach(), H.detach()
+            optimizer.step(list(gradients))
+            P.clamp_(min=0), Q.clamp_(min=0)
+            A = (H * distinct(H)).mT
+            W = nnls(A.mT @ A, A.mT @ X.mT, start=W.mT).mT
+            yield Product(W, H)
+
+    def start(self, X: Tensor, rng: Streams) -> tuple[Tensor, Tensor, Tensor]:
+        """P (S, L, r, m), Q (S, L, r, r), W (S, m, r). A random start has the means of the constant one."""
+        L, r, m = self.n_layers, self.rank, len(X)
+        shapes = {"P": ((L, r, m), 0.1), "Q": ((L, r, r), 0.1), "W": ((m, r), 1 / m)}
+        if self.init == "random":
+            P, Q, W = (rng.uniform(name, shape, X, high=2 * mean) for name, (shape, mean) in shapes.items())
+        else:
+            P, Q, W = (X.new_full((len(rng.seeds), *shape), mean) for shape, mean in shapes.values())
+        return P, Q, W
+
+    def network(self, X: Tensor, P: Tensor, Q: Tensor) -> Tensor:
+        """The codes (S, r, n) of X, from ones."""
+        PX = P @ X
+        H = torch.ones_like(PX[:, 0])
+        for l in range(self.n_layers):
+            H = H * PX[:, l] / (Q[:, l] @ H + self.l2 * H + self.l1 + EPS)
+        return H
+
+    def slope(self, X: Tensor, W: Tensor, H: Tensor) -> Tensor:
+        """∂`objective`/∂H at constant W."""
+        return (W.mT @ W @ H - W.mT @ X + self.l1 + self.l2 * H) / X.shape[-1]
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        W, H = factorization.factors["W"], factorization.factors["H"]
+        penalty = self.l1 * H.sum((-2, -1)) + self.l2 / 2 * H.square().sum((-2, -1))
+        return (losses.of_product(problem.X, W, H, beta=2, floor=0) + penalty) / problem.X.shape[-1]
+
+
+def distinct(H: Tensor) -> Tensor:
+    """(S, r, 1): false for a component whose codes are, up to rounding, in proportion to those of one before it.
+
+    Least squares may share a feature among such components in any way. An active-set solver gives all of it to the
+    first, and only so do components that began alike part.
+    """
+    unit = torch.nn.functional.normalize(H, dim=-1, eps=torch.finfo(H.dtype).tiny)
+    distances = torch.cdist(unit, unit, compute_mode="donot_use_mm_for_euclid_dist")
+    return (distances > 100 * torch.finfo(H.dtype).eps).logical_or(torch.ones_like(distances).triu() > 0).all(-1, True)
