@@ -1,7 +1,8 @@
 """How much faster `nmfbench.nnls` is than a loop over scipy's, column by column: python benchmarks/nnls.py [threads].
 
-Random A ≥ 0 and X = AS + noise with half of S zero, float64. Both times are the least of several repetitions in this
-one process, the product AᵀX counted on our side; the ratio is what to compare between machines.
+Float64; A is uniform, and X is uniform too (then almost no entry of the solution is zero) or AS + noise where half of
+S is zero. All times are the least of several repetitions in this one process, "all" with the products AᵀA and AᵀX;
+the ratio is what to compare between machines.
 """
 
 import sys
@@ -11,39 +12,52 @@ from collections.abc import Callable
 import torch
 from scipy.optimize import nnls as scipy_nnls
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from nmfbench.nnls import nnls
 
 SHAPES = {(10304, 400, 20): 100, (585, 2000, 10): 8, (100, 500, 20): 1}
-"""(m, n, r), and how much faster it is to be."""
+"""(m, n, r), and how many times faster it is to be."""
 
 
-def least_seconds(function: Callable[[], object], repetitions: int) -> float:
+def problem(m: int, n: int, r: int, sparse: bool) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    A = torch.rand(m, r, dtype=torch.float64, generator=generator)
+    if not sparse:
+        return A, torch.rand(m, n, dtype=torch.float64, generator=generator)
+    S = torch.randn(r, n, dtype=torch.float64, generator=generator).clamp(min=0)
+    return A, A @ S + 0.1 * torch.randn(m, n, dtype=torch.float64, generator=generator)
+
+
+def milliseconds(function: Callable[[], object], repetitions: int = 20) -> float:
     times = []
     for _ in range(repetitions):
         start = time.perf_counter()
         function()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return 1e3 * min(times)
+
+
+def row(m: int, n: int, r: int, sparse: bool) -> list[str]:
+    A, X = problem(m, n, r, sparse)
+    rows, columns = A.numpy(), X.mT.contiguous().numpy()
+    loop = milliseconds(lambda: [scipy_nnls(rows, x) for x in columns], 3)
+    G, C = A.mT @ A, A.mT @ X
+    S = nnls(G, C)
+    products, ours, warm = (
+        milliseconds(f) for f in (lambda: (A.mT @ A, A.mT @ X), lambda: nnls(A.mT @ A, A.mT @ X), lambda: nnls(G, C, S))
+    )
+    error = max((S[:, j] - torch.from_numpy(scipy_nnls(rows, x)[0])).abs().max().item() for j, x in enumerate(columns))
+    cells = [f"{loop:.0f}", f"{ours:.2f}", f"{products:.2f}", f"{warm:.2f}", f"{loop / ours:.1f}"]
+    return [f"{m} × {n}, {r}", f"{(S > 0).double().mean():.0%}", *cells, str(SHAPES[m, n, r]), f"{error:.0e}"]
 
 
 def main(threads: int) -> None:
     torch.set_num_threads(threads)
-    print(f"{threads} thread(s), torch {torch.__version__}")
-    print(f"{'m × n, rank r':>24}{'scipy loop':>14}{'nnls':>12}{'warm start':>12}{'ratio':>8}{'goal':>6}{'error':>10}")
-    for (m, n, r), goal in SHAPES.items():
-        generator = torch.Generator().manual_seed(0)
-        A = torch.rand(m, r, dtype=torch.float64, generator=generator)
-        S = torch.randn(r, n, dtype=torch.float64, generator=generator).clamp(min=0)
-        X = A @ S + 0.1 * torch.randn(m, n, dtype=torch.float64, generator=generator)
-        rows, columns = A.numpy(), X.mT.contiguous().numpy()
-        loop = least_seconds(lambda: [scipy_nnls(rows, x) for x in columns], 3)  # noqa: B023
-        ours = least_seconds(lambda: nnls(A.mT @ A, A.mT @ X), 20)  # noqa: B023
-        found = nnls(A.mT @ A, A.mT @ X)
-        warm = least_seconds(lambda: nnls(A.mT @ A, A.mT @ X, start=found), 20)  # noqa: B023
-        error = max((found[:, j] - torch.from_numpy(scipy_nnls(rows, x)[0])).abs().max() for j, x in enumerate(columns))
-        times = f"{loop * 1e3:>11.1f} ms{ours * 1e3:>9.2f} ms{warm * 1e3:>9.2f} ms"
-        print(f"{f'{m} × {n}, {r}':>24}{times}{loop / ours:>8.1f}{goal:>6}{error:>10.0e}")
+    print(f"{threads} thread(s), torch {torch.__version__}; milliseconds")
+    head = ["m × n, r", "S > 0", "scipy", "all", "products", "warm start", "ratio", "goal", "error"]
+    for cells in [head, *(row(*shape, sparse) for shape in SHAPES for sparse in (False, True))]:
+        print("".join(f"{cell:>{18 if i == 0 else 11}}" for i, cell in enumerate(cells)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Non-negative least squares for all columns and restarts at once, and as a layer that gradients flow through."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ def solve_on_support(gram: Tensor, cross: Tensor, support: Tensor) -> Tensor:
 
 def layer(A: Tensor, X: Tensor, start: Tensor | None = None) -> Tensor:
     """q(A, X) = argmin_{S≥0} ‖X − AS‖ (…, r, n) of A (…, m, r) and X (…, m, n), differentiable in both."""
-    return _Layer.apply(A, X, start)  # type: ignore[no-untyped-call]
+    return _Layer.apply(A, X, start)
 
 
 class _Layer(torch.autograd.Function):

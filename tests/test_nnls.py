@@ -131,9 +131,7 @@ def test_scale_of_a_column_of_A_and_of_X_does_not_matter(scale: float) -> None:
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2])
-def test_columns_that_never_settle_still_end_close_to_the_minimum(
-    rounds: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_columns_that_never_settle_still_end_close_to_the_minimum(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     A, X = problem(30, 40, 8)
     monkeypatch.setattr(module, "ROUNDS", rounds)
     S = solve(A, X)
