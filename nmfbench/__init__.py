@@ -20,6 +20,7 @@ _HOMES = {
     "Loader": "nmfbench.datasets.base",
     "load_dataset": "nmfbench.datasets",
     "evaluate": "nmfbench.evaluators",
+    "HALS": "nmfbench.solvers.hals",
     "MultiplicativeNMF": "nmfbench.solvers.mu",
     "PCA": "nmfbench.solvers.pca",
     "Raw": "nmfbench.solvers.raw",
