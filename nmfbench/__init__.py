@@ -21,9 +21,13 @@ _HOMES = {
     "load_dataset": "nmfbench.datasets",
     "evaluate": "nmfbench.evaluators",
     "HALS": "nmfbench.solvers.hals",
+    "HierarchicalNMF": "nmfbench.solvers.hierarchical",
+    "MultilayerNMF": "nmfbench.solvers.multilayer",
     "MultiplicativeNMF": "nmfbench.solvers.mu",
+    "NeuralNMF": "nmfbench.solvers.neural",
     "PCA": "nmfbench.solvers.pca",
     "Raw": "nmfbench.solvers.raw",
+    "SemiSupervisedNMF": "nmfbench.solvers.ssnmf",
     "WNNF": "nmfbench.solvers.wnnf",
 }
 __all__ = ["__version__", *_HOMES]
