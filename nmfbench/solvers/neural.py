@@ -62,10 +62,10 @@ class NeuralNMF(DeepSolver):
                 for A in As:
                     A.requires_grad_()
                 chain = self.propagate(problem, As, Ss)
-                cost = self.objective(problem, chain)
+                cost = self.objective(problem, chain).sum()
             Ss = tuple(S.detach() for S in chain.Hs)
             yield Chain(tuple(A.detach() for A in As), Ss, chain.B)
-            gradients = torch.autograd.grad(cost.sum(), As)
+            gradients = torch.autograd.grad(cost, As)
             for A, gradient, optimizer, L in zip(As, gradients, optimizers, lipschitz(As, Ss), strict=True):
                 before = A.clone()
                 if self.step == "adam":
