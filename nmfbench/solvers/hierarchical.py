@@ -22,7 +22,7 @@ class HierarchicalNMF(DeepSolver):
     The baseline "Hier. NMF" of Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Table 1.
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 1.0

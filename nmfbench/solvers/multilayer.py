@@ -23,7 +23,7 @@ class MultilayerNMF(DeepSolver):
     Cichocki & Zdunek (2006); De Handschutter, Gillis & Siebert (2021), Algorithm 2.
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:

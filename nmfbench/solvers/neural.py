@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench import labels, losses
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain, Factorization
+from nmfbench.factorization import Chain, Factorization, product
 from nmfbench.nnls import layer, nnls
 from nmfbench.optimizers import Adam, spectral_norm
 from nmfbench.rng import Streams
@@ -27,7 +27,7 @@ class NeuralNMF(DeepSolver):
     Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Method 1.
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=500)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 1.0
@@ -50,19 +50,19 @@ class NeuralNMF(DeepSolver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X, Ss = problem.X, None
+        X, seen = problem.X, labels.seen(problem)
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))
         for A in As:
             _project(A, A.clone())
         # Entries of a unit column of length m are about 1/√m, and Adam moves each entry by about its learning rate.
         optimizers = [Adam([A], self.lr / A.shape[-2] ** 0.5) for A in As]
+        Ss: tuple[Tensor, ...] | None = None
         while True:
             with torch.enable_grad():
                 for A in As:
                     A.requires_grad_()
-                chain = self.propagate(problem, As, Ss)
-                cost = self.objective(problem, chain).sum()
+                chain, cost = self.propagate(X, As, seen, Ss)
             Ss = tuple(S.detach() for S in chain.Hs)
             yield Chain(tuple(A.detach() for A in As), Ss, chain.B)
             gradients = torch.autograd.grad(cost, As)
@@ -74,22 +74,40 @@ class NeuralNMF(DeepSolver):
                     A -= self.lr / L * gradient
                 _project(A, before)
 
-    def propagate(self, problem: Problem, As: tuple[Tensor, ...], starts: tuple[Tensor, ...] | None = None) -> Chain:
-        """S_l = q(A_l, S_{l−1}) for all layers, and the B that is best for S_L; ``starts`` are nearby S_l."""
-        Ss = [problem.X]
-        for l, A in enumerate(As):
-            Ss.append(layer(A, Ss[-1], starts[l] if starts else None))
-        seen, top = labels.seen(problem), Ss[-1].detach()
-        B = nnls((seen[1] * top) @ top.mT, top @ seen[0].mT).mT if seen else None
-        return Chain(As, tuple(Ss[1:]), B)
+    def propagate(
+        self,
+        X: Tensor,
+        As: tuple[Tensor, ...],
+        seen: tuple[Tensor, Tensor] | None = None,
+        starts: tuple[Tensor, ...] | None = None,
+    ) -> tuple[Chain, Tensor]:
+        """S_l = q(A_l, S_{l−1}) in turn, B for S_L, and the objective but for ½‖X‖², summed over the restarts.
+
+        Nothing of size (S, m, n) is made: ½‖X − A_1T‖² = ½‖X‖² − ⟨A_1ᵀX, T⟩ + ½⟨A_1ᵀA_1 T, T⟩.
+        """
+        gram, cross = As[0].mT @ As[0], As[0].mT @ X
+        Ss = [nnls(gram, cross, starts and starts[0])]
+        for l, A in enumerate(As[1:], start=1):
+            Ss.append(layer(A, Ss[-1], starts and starts[l]))
+        T = product([*As[1:], Ss[-1]]) if self.cost == "last" else Ss[0]
+        cost = ((gram @ T / 2 - cross) * T).sum()
+        if self.cost == "layers":
+            pairs = zip(Ss[:-1], As[1:], Ss[1:], strict=True)
+            cost = cost + sum(losses.beta_divergence(below, A @ S, beta=2).sum() for below, A, S in pairs)
+        if seen is None:
+            return Chain(As, tuple(Ss)), cost
+        Y, L = seen
+        top = Ss[-1].detach()
+        B = nnls((L * top) @ top.mT, top @ Y.mT).mT
+        return Chain(As, tuple(Ss), B), cost + self.lam / 2 * labels.misfit(Y, L, B, Ss[-1]).sum()
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Chain)
-        X, seen = problem.X, labels.seen(problem)
         if self.cost == "last":
-            cost = losses.beta_divergence(X, factorization.reconstruct(), beta=2)
+            cost = losses.beta_divergence(problem.X, factorization.reconstruct(), beta=2)
         else:
             cost = multilayer.error(problem, factorization)
+        seen = labels.seen(problem)
         if factorization.B is None or seen is None:
             return cost
         return cost + self.lam / 2 * labels.misfit(*seen, factorization.B, factorization.Hs[-1])
