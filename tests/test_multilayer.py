@@ -89,6 +89,21 @@ def test_labels_of_weight_zero_leave_the_layers_alone(partly: Problem) -> None:
     torch.testing.assert_close(free.Hs[-1], plain.Hs[-1], rtol=1e-9, atol=1e-12)
 
 
+def test_first_sweep_with_labels_is_that_of_plain_lines(partly: Problem) -> None:
+    solver, lam = HierarchicalNMF(ranks=[1], lam=3), 3
+    start, end = after(solver, partly, 0), after(solver, partly, 1)
+    X, L = partly.X, partly.labelled.double()
+    Y = torch.nn.functional.one_hot(partly.labels, 5).T * L
+    w, h = start.Ws[0][:, 0], start.Hs[0][0]
+    b = Y @ h / (L * h @ h)
+    h = (w @ X + lam * b @ Y) / (w @ w + lam * L * (b @ b))
+    w = X @ h / (h @ h)
+    length = w.norm()
+    torch.testing.assert_close(end.Ws[0][:, 0], w / length)
+    torch.testing.assert_close(end.Hs[0][0], h * length)
+    torch.testing.assert_close(end.B[:, 0], b / length)
+
+
 def test_one_layer_with_labels_never_raises_its_objective(partly: Problem) -> None:
     (result,) = fit(HierarchicalNMF(ranks=[4], lam=3), partly, stopping=Stopping(max_iter=200, check_every=1))
     values = np.array([value for _, value, _ in result.history])

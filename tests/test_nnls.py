@@ -46,10 +46,20 @@ def test_every_column_is_scipys(m: int, n: int, r: int, signs: bool) -> None:
         assert 0.2 < (S > 0).mean() < 0.8
 
 
-def test_more_than_forty_columns_of_A_are_told_apart() -> None:
-    # Passive sets are compared forty entries at a time.
-    A, X = problem(150, 60, 90)
-    np.testing.assert_allclose(solve(A, X), columns(A, X), rtol=1e-6, atol=1e-9)
+def test_passive_sets_that_differ_beyond_the_fortieth_column_are_told_apart() -> None:
+    # They are compared forty entries at a time.
+    rng = np.random.default_rng(0)
+    A, S = rng.uniform(size=(150, 90)), rng.uniform(0.5, 1, (90, 60))
+    S[40:] *= rng.uniform(size=(50, 60)) < 0.5
+    np.testing.assert_allclose(solve(A, A @ S), S, atol=1e-9)
+
+
+def test_exchanges_that_would_go_round_in_circles_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_descend", None)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        A, X = rng.normal(size=(4, 4)), rng.normal(size=(4, 400))
+        assert kkt_residual(A, X, solve(A, X)) < 1e-12
 
 
 @pytest.mark.parametrize("kind", ["more columns than rows", "a column twice", "a sum of columns", "nearly parallel"])
@@ -69,14 +79,30 @@ def test_rank_deficient_A_gives_one_of_the_solutions(kind: str) -> None:
     np.testing.assert_allclose(residual, least, rtol=1e-9, atol=1e-9)
 
 
-def test_zero_columns_of_A_and_of_X_give_zeros() -> None:
+def test_gram_matrix_that_rounding_made_indefinite_is_solved_with_a_larger_ridge() -> None:
+    G = torch.tensor([[1, 1 + 1e-6], [1 + 1e-6, 1]], dtype=torch.float64)
+    C = torch.ones(2, 3, dtype=torch.float64)
+    for S in (nnls(G, C), solve_on_support(G, C, C > 0)):
+        torch.testing.assert_close(S.sum(0), C[0], rtol=1e-3, atol=0)
+    torch.testing.assert_close(solve_on_support(G, C, C > 0), C / 2, rtol=1e-3, atol=0)
+
+
+def test_zero_columns_of_A_and_of_X_give_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
     A, X = problem(30, 9, 5)
     A[:, 2], X[:, 4] = 0, 0
+    original = module._solve
+
+    def watched(G, owner, c, passive, ridge):
+        assert not passive[:, 2].any(), "a zero column reached a solve"
+        return original(G, owner, c, passive, ridge)
+
+    monkeypatch.setattr(module, "_solve", watched)
     S = solve(A, X)
     assert (S[2] == 0).all() and (S[:, 4] == 0).all()
     np.testing.assert_allclose(S, columns(A, X), atol=1e-10)
     start = torch.ones(5, 9, dtype=torch.float64)
     np.testing.assert_allclose(solve(A, X, start=start), S, atol=1e-12)
+    monkeypatch.undo()
     assert (solve(A * 0, X) == 0).all()
 
 
