@@ -66,13 +66,15 @@ class NeuralNMF(DeepSolver):
             Ss = tuple(S.detach() for S in chain.Hs)
             yield Chain(tuple(A.detach() for A in As), Ss, chain.B)
             gradients = torch.autograd.grad(cost, As)
-            for A, gradient, optimizer, L in zip(As, gradients, optimizers, lipschitz(As, Ss), strict=True):
-                before = A.clone()
-                if self.step == "adam":
+            before = [A.clone() for A in As]
+            if self.step == "adam":
+                for optimizer, gradient in zip(optimizers, gradients, strict=True):
                     optimizer.step([gradient])
-                else:
+            else:
+                for A, gradient, L in zip(As, gradients, list(lipschitz(As, Ss)), strict=True):
                     A -= self.lr / L * gradient
-                _project(A, before)
+            for A, old in zip(As, before, strict=True):
+                _project(A, old)
 
     def propagate(
         self,
