@@ -17,7 +17,7 @@ from nmfbench.nnls import layer, nnls
 from nmfbench.optimizers import spectral_norm
 from nmfbench.solvers.base import Problem, Stopping
 from nmfbench.solvers.hierarchical import HierarchicalNMF
-from nmfbench.solvers.neural import NeuralNMF
+from nmfbench.solvers.neural import NeuralNMF, _project, lipschitz
 
 RANKS = [6, 4, 3]
 
@@ -113,8 +113,8 @@ def test_bases_stay_nonnegative_of_unit_length_and_codes_are_their_least_squares
 
 
 def test_step_is_relative_to_the_scale_of_X(X: np.ndarray) -> None:
-    for step in ("adam", "gradient"):
-        plain, scaled = (after(NeuralNMF(ranks=RANKS, step=step), factor * X, 20) for factor in (1, 1e4))
+    for step, lr in (("adam", 0.3), ("gradient", 1.0)):
+        plain, scaled = (after(NeuralNMF(ranks=RANKS, step=step, lr=lr), factor * X, 20) for factor in (1, 1e4))
         for a, b in zip(plain.Ws, scaled.Ws, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 
@@ -166,9 +166,13 @@ def test_error_does_not_pile_up_over_the_layers_as_it_does_layer_by_layer(ranks:
     assert np.mean(neural) < np.mean(layer_by_layer)
 
 
-def test_lipschitz_constant_of_an_upper_layer_counts_the_layers_below() -> None:
-    from nmfbench.solvers.neural import lipschitz
+def test_column_that_the_projection_would_empty_stays_as_it_was() -> None:
+    A = torch.tensor([[-1.0, 3.0], [-2.0, -4.0]])
+    _project(A, torch.tensor([[0.6, 0.0], [0.8, 0.0]]))
+    assert torch.equal(A, torch.tensor([[0.6, 1.0], [0.8, 0.0]]))
 
+
+def test_lipschitz_constant_of_an_upper_layer_counts_the_layers_below() -> None:
     As = tuple(A.detach() for A in bases(13, [4, 3]))
     Ss = tuple(torch.rand(2, r, 29, dtype=torch.float64) for r in (4, 3))
     first, second = lipschitz(As, Ss)

@@ -21,9 +21,9 @@ from nmfbench.solvers.base import DeepSolver, Problem, Stopping
 class NeuralNMF(DeepSolver):
     """min ½‖X − A_1…A_L S_L‖² + (λ/2)‖L∘(Y − B S_L)‖² over A_l, B ≥ 0, S_l = argmin_{S≥0} ‖S_{l−1} − A_l S‖, S_0 = X.
 
-    Y are the one-hot labels, L masks those that are seen. The gradient passes through all the least squares problems;
-    after a step the A_l are projected on A_l ≥ 0 and their columns scaled to unit length, which changes no product.
-    B is the exact minimiser. ``cost="layers"`` takes Σ ½‖S_{l−1} − A_l S_l‖² for the first term.
+    Y are the one-hot labels, L masks those that are seen. The gradient passes through all the least squares problems,
+    then the A_l are projected on A_l ≥ 0, and, beyond the paper, their columns scaled to unit length: steps stay
+    relative to them. B is the exact minimiser. ``cost="layers"`` takes Σ ½‖S_{l−1} − A_l S_l‖² for the first term.
     Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Method 1.
     """
 
@@ -53,8 +53,7 @@ class NeuralNMF(DeepSolver):
         X, seen = problem.X, labels.seen(problem)
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))
-        for A in As:
-            _project(A, A.clone())
+        As = tuple(A / torch.linalg.vector_norm(A, dim=-2, keepdim=True) for A in As)
         # Entries of a unit column of length m are about 1/√m, and Adam moves each entry by about its learning rate.
         optimizers = [Adam([A], self.lr / A.shape[-2] ** 0.5) for A in As]
         Ss: tuple[Tensor, ...] | None = None
@@ -88,9 +87,9 @@ class NeuralNMF(DeepSolver):
         Nothing of size (S, m, n) is made: ½‖X − A_1T‖² = ½‖X‖² − ⟨A_1ᵀX, T⟩ + ½⟨A_1ᵀA_1 T, T⟩.
         """
         gram, cross = As[0].mT @ As[0], As[0].mT @ X
-        Ss = [nnls(gram, cross, starts and starts[0])]
+        Ss = [nnls(gram, cross, starts[0] if starts else None)]
         for l, A in enumerate(As[1:], start=1):
-            Ss.append(layer(A, Ss[-1], starts and starts[l]))
+            Ss.append(layer(A, Ss[-1], starts[l] if starts else None))
         T = product([*As[1:], Ss[-1]]) if self.cost == "last" else Ss[0]
         cost = ((gram @ T / 2 - cross) * T).sum()
         if self.cost == "layers":
@@ -125,7 +124,7 @@ def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor
 
 
 def _project(A: Tensor, before: Tensor) -> None:
-    """[A]₊ with columns of unit length, in place."""
+    """[A]₊ in place, with columns of unit length."""
     length = torch.linalg.vector_norm(A.clamp_(min=0), dim=-2, keepdim=True)
     # A column that the projection would empty stays as it was: with no S of its own it would have no gradient again.
     A.copy_(torch.where(length > 0, A / length, before))
