@@ -82,10 +82,17 @@ class Chain(Factorization):
     """X ≈ W₁W₂…W_L H_L, where each layer factors the codes of the one below: H_{l−1} ≈ W_l H_l.
 
     ``Ws``: W_l (…, r_{l−1}, r_l) with r_0 = m; ``Hs``: the codes H_l (…, r_l, n), of which the last enters the product.
+    ``B`` (…, classes, r_L): of a method that learns from labels too, Y ≈ B H_L; None where it saw none.
     """
 
     Ws: tuple[Tensor, ...]
     Hs: tuple[Tensor, ...]
+    B: Tensor | None = None
+
+    @property
+    def label_scores(self) -> Tensor | None:
+        """B H_L (…, classes, n): the largest entry of a column is the class of that sample."""
+        return None if self.B is None else self.B @ self.Hs[-1]
 
     @property
     def codes(self) -> list[Tensor]:

@@ -10,19 +10,24 @@ ROUNDS = 100
 """Exchanges of block principal pivoting. Ten are usual; a column that needs more cycles by rounding."""
 SWEEPS = 100
 """Of coordinate descent over those columns."""
-CHUNK = 2**18
+CHUNK = 2**19
 """Entries of the Gram matrices that are solved at a time."""
 
 
 def nnls(gram: Tensor, cross: Tensor, start: Tensor | None = None) -> Tensor:
-    """argmin_{S≥0} ‖X − AS‖ (…, r, n), from AᵀA (…, r, r) and AᵀX (…, r, n).
+    """argmin_{S≥0} ‖X − AS‖ (…, r, n), from AᵀA (…, r, r) and AᵀX (…, r, n), differentiable in both.
 
     ``start`` (…, r, n) is the solution of a nearby problem or its support; it saves rounds and does not move the
     result. Columns of A that are zero get rows of zeros. Where A has not full rank, one of the solutions is returned.
     Solved in float64 whatever the dtype, each column by itself: neither the others nor other restarts change its bits.
     Block principal pivoting, Kim & Park (2011), Algorithm 2.
     """
-    return _columnwise(_pivot, gram, cross, cross > 0 if start is None else start > 0)
+    return _NNLS.apply(gram, cross, start)
+
+
+def layer(A: Tensor, X: Tensor, start: Tensor | None = None) -> Tensor:
+    """q(A, X) = argmin_{S≥0} ‖X − AS‖ (…, r, n) of A (…, m, r) and X (…, m, n), differentiable in both."""
+    return nnls(A.mT @ A, A.mT @ X, start)
 
 
 def solve_on_support(gram: Tensor, cross: Tensor, support: Tensor) -> Tensor:
@@ -30,29 +35,25 @@ def solve_on_support(gram: Tensor, cross: Tensor, support: Tensor) -> Tensor:
     return _columnwise(_solve, gram, cross, support)
 
 
-def layer(A: Tensor, X: Tensor, start: Tensor | None = None) -> Tensor:
-    """q(A, X) = argmin_{S≥0} ‖X − AS‖ (…, r, n) of A (…, m, r) and X (…, m, n), differentiable in both."""
-    return _Layer.apply(A, X, start)
+class _NNLS(torch.autograd.Function):
+    """On the support of a column s = (AᵀA)⁻¹Aᵀx, and off it s stays 0.
 
-
-class _Layer(torch.autograd.Function):
-    """On the support of a column s = (AᵀA)⁻¹Aᵀx, and off it s stays 0."""
+    So with y = (AᵀA)⁻¹g there, g = ∂/∂s: ∂/∂(Aᵀx) = y and ∂/∂(AᵀA) = −ysᵀ. For X and A that makes
+    ∂/∂X = AY and ∂/∂A = (X − AS)Yᵀ − AYSᵀ.
+    """
 
     @staticmethod
-    def forward(ctx: Any, A: Tensor, X: Tensor, start: Tensor | None) -> Tensor:
-        gram = A.mT @ A
-        S = nnls(gram, A.mT @ X, start)
-        ctx.save_for_backward(A, X, S, gram)
+    def forward(ctx: Any, gram: Tensor, cross: Tensor, start: Tensor | None) -> Tensor:
+        S = _columnwise(_pivot, gram, cross, cross > 0 if start is None else start > 0)
+        ctx.save_for_backward(gram, S)
         return S
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dS: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        A, X, S, gram = ctx.saved_tensors
-        Y = solve_on_support(gram, dS, S > 0)
-        AY = A @ Y
-        dA = (X - A @ S) @ Y.mT - AY @ S.mT if ctx.needs_input_grad[0] else None
-        return dA, AY.sum_to_size(X.shape) if ctx.needs_input_grad[1] else None, None
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
+        gram, S = ctx.saved_tensors
+        Y = solve_on_support(gram, g, S > 0)
+        return -Y @ S.mT, Y, None
 
 
 def _columnwise(solve: Callable[..., Tensor], gram: Tensor, cross: Tensor, support: Tensor) -> Tensor:

@@ -73,7 +73,8 @@ def apg(
 
 def spectral_norm(G: Tensor) -> Tensor:
     """The largest eigenvalue of each positive semidefinite G (S, r, r), (S,). Entries not finite count as 0."""
-    return torch.linalg.eigvalsh(torch.nan_to_num(G))[..., -1]
+    # In float64: in float32 LAPACK gives up on some matrices of low rank, and takes the whole batch along.
+    return torch.linalg.eigvalsh(torch.nan_to_num(G).double())[..., -1].to(G.dtype)
 
 
 class LeastSquares:

@@ -1,0 +1,25 @@
+"""The labels that a method may see, as the matrices of a label term ‖L∘(Y − BH)‖²."""
+
+import torch
+from torch import Tensor
+
+from nmfbench.solvers.base import Problem
+
+
+def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:
+    """Y (classes, n), one-hot where the label is seen and 0 elsewhere, and the mask L (n,) of 0 and 1, both as X is.
+
+    None where no label is seen. Classes that appear among the unseen labels alone have no row.
+    """
+    if problem.labels is None or problem.labelled is None or not problem.labelled.any():
+        return None
+    X, columns = problem.X, problem.labelled.nonzero().ravel()
+    labels = problem.labels[columns].long()
+    Y = torch.zeros((int(labels.max()) + 1, X.shape[1]), device=X.device, dtype=X.dtype)
+    Y[labels, columns] = 1
+    return Y, problem.labelled.to(X.dtype)
+
+
+def misfit(Y: Tensor, L: Tensor, B: Tensor, H: Tensor) -> Tensor:
+    """‖L∘(Y − BH)‖², (S,), of what `seen` gives."""
+    return (L * (Y - B @ H)).square().sum((-2, -1))

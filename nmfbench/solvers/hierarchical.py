@@ -1,0 +1,48 @@
+"""Hierarchical NMF: multilayer NMF that can learn from labels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from nmfbench import labels
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Chain, Factorization
+from nmfbench.rng import Streams
+from nmfbench.solvers import multilayer
+from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class HierarchicalNMF(DeepSolver):
+    """min ½‖H_{l−1} − W_l H_l‖² layer by layer, H_0 = X; on layer L with + (λ/2)‖L∘(Y − B H_L)‖², all factors ≥ 0.
+
+    Y are the one-hot labels, L masks those that are seen; without labels this is multilayer NMF.
+    The baseline "Hier. NMF" of Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Table 1.
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    lam: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lam < 0:
+            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+
+    @property
+    def uses_labels(self) -> bool:
+        return True
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        return multilayer.layer_by_layer(problem, self.layers, rng, self.lam, labels.seen(problem))
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        """The sum over the layers, label term included."""
+        assert isinstance(factorization, Chain)
+        error, seen = multilayer.error(problem, factorization), labels.seen(problem)
+        if factorization.B is None or seen is None:
+            return error
+        return error + self.lam / 2 * labels.misfit(*seen, factorization.B, factorization.Hs[-1])

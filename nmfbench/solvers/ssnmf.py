@@ -1,0 +1,74 @@
+"""Semi-supervised NMF."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from nmfbench import inits, labels, losses
+from nmfbench.errors import ConfigError
+from nmfbench.factorization import Chain, Factorization
+from nmfbench.rng import Streams
+from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemiSupervisedNMF(Solver):
+    """min ‖X − AS‖² + λ‖L∘(Y − BS)‖² over A, B, S ≥ 0, Y the one-hot labels and L the mask of those that are seen.
+
+    Multiplicative updates of A, B and S in turn. Without labels that is plain NMF.
+    Lee, Yoo & Choi (2010), with no entry of X missing.
+    """
+
+    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+
+    rank: int
+    lam: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_rank(self.rank)
+        if self.lam < 0:
+            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+
+    @property
+    def uses_labels(self) -> bool:
+        return True
+
+    @property
+    def accepts_sparse(self) -> bool:
+        return True
+
+    @property
+    def monotone(self) -> bool:
+        return True
+
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+        X, seen = problem.X, labels.seen(problem)
+        A, S = inits.uniform(X, self.rank, rng)
+        if seen:
+            Y, L = seen
+            B = rng.uniform("B", (len(Y), self.rank), X)
+        while True:
+            yield Chain((A,), (S,), B if seen else None)
+            A = _multiply(A, (S @ X.mT).mT, A @ (S @ S.mT))
+            p, q = A.mT @ X, A.mT @ A @ S
+            if seen:
+                # Y is zero where L is.
+                B = _multiply(B, Y @ S.mT, B @ ((L * S) @ S.mT))
+                p, q = p + self.lam * (B.mT @ Y), q + self.lam * (B.mT @ B @ (L * S))
+            S = _multiply(S, p, q)
+
+    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+        assert isinstance(factorization, Chain)
+        (A,), (S,), B = factorization.Ws, factorization.Hs, factorization.B
+        distance = 2 * losses.of_product(problem.X, A, S, beta=2, floor=0)
+        seen = labels.seen(problem)
+        return distance if B is None or seen is None else distance + self.lam * labels.misfit(*seen, B, S)
+
+
+def _multiply(factor: Tensor, p: Tensor, q: Tensor) -> Tensor:
+    """p and q are the negative and the positive part of the gradient."""
+    return factor * (p / q.clamp(min=torch.finfo(q.dtype).tiny))
