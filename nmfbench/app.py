@@ -1,10 +1,15 @@
 """The Hydra application: command-line overrides → configs → jobs → runs → records → table."""
 
 import json
+import multiprocessing
 import os
+import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +39,11 @@ class Composed:
     choices: dict[str, Any]
     sources: list[Path]
 
+    @property
+    def notes(self) -> list[str]:
+        """What an experiment has to say under its table."""
+        return list(self.config.get("notes", ()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -43,6 +53,7 @@ class Settings:
     seeds: Any = 10
     dtype: str = "float32"
     device: str = "cpu"
+    jobs: int = 1
     threads: int | None = None
     stopping: dict[str, Any] = field(default_factory=dict)
     results_dir: str = "results"
@@ -54,8 +65,9 @@ class Settings:
             raise ConfigError("results_dir must not be empty; results_dir=. is the current folder")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"threads must be at least 1, got {self.threads}")
+        for name in ("jobs", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.label_fraction <= 1:
             raise ConfigError(f"label_fraction must lie in [0, 1], got {self.label_fraction}")
         if self.rank is not None and self.rank < 1:
@@ -126,11 +138,54 @@ def main(arguments: list[str]) -> int:
     if not composed:  # --help, --cfg and their like were answered by Hydra
         return 0
     jobs, skipped = plan(composed)
-    return execute(jobs, skipped, composed[0].choices.get("experiment"))
+    return execute(jobs, skipped, composed[0].choices.get("experiment"), composed[0].notes)
+
+
+def rebuild(experiment: str, overrides: Sequence[str]) -> int:
+    """`nmfbench table NAME`: the table of an experiment from the records that are there; what is missing is named."""
+    composed = compose([f"experiment={experiment}", *overrides])
+    jobs, skipped = plan(composed)
+    if any(job.there() for job in jobs):
+        show(jobs, skipped, experiment, composed[0].notes)
+    return _closing(jobs, skipped, interrupted=False)
 
 
 def compose(arguments: list[str]) -> list[Composed]:
-    """The configuration of each job that these Hydra arguments describe. Raises ConfigError."""
+    """The configuration of each job that these arguments describe. Raises ConfigError.
+
+    An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` among
+    the arguments choose from what the lines describe, and any other override holds for every line.
+    """
+    composed = _compose(arguments)
+    lines = composed[0].config.get("runs") if composed else None
+    if lines is None:
+        return composed
+    chosen = {group: value.split(",") for group in ("solver", "dataset") if (value := _value(arguments, group))}
+    others = [argument for argument in arguments if argument.partition("=")[0] not in chosen]
+    described = [
+        one
+        for line in lines
+        for one in _compose(["-m", *(o for o in shlex.split(line) if not _value(others, o.partition("=")[0])), *others])
+    ]
+    kept = [one for one in described if all(one.choices[group] in names for group, names in chosen.items())]
+    for one in kept if chosen else ():
+        one.choices["experiment"] = None  # a part of it is not its table
+    if not kept:
+        there = {group: ", ".join(dict.fromkeys(one.choices[group] for one in described)) for group in chosen}
+        raise ConfigError(
+            f"experiment {composed[0].choices['experiment']} has no run with "
+            f"{' and '.join(f'{group}={_value(arguments, group)} (there are: {there[group]})' for group in chosen)}"
+        )
+    return kept
+
+
+def _value(arguments: Sequence[str], key: str) -> str | None:
+    """What an override among the arguments sets that key to."""
+    return next((value for name, _, value in (a.partition("=") for a in arguments) if name == key and value), None)
+
+
+def _compose(arguments: list[str]) -> list[Composed]:
+    """The configurations that Hydra makes of these arguments."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
@@ -292,7 +347,8 @@ def _ranks(solver: Solver) -> dict[str, Any]:
 
 def _settings(config: DictConfig) -> Settings:
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
-    return structured({k: v for k, v in plain.items() if k not in ("solver", "dataset", "evaluator")}, Settings, "")
+    not_settings = ("solver", "dataset", "evaluator", "runs", "notes")
+    return structured({k: v for k, v in plain.items() if k not in not_settings}, Settings, "")
 
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
@@ -321,7 +377,7 @@ def _show(value: Any) -> str:
     return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None) -> int:
+def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes: Sequence[str] = ()) -> int:
     """Run what is not there yet, print and write the table of everything that was asked for; the exit code."""
     todo = [job for job in jobs if job.pending()]
     n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
@@ -331,19 +387,56 @@ def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None) -> 
         say(f"{n_there} runs are there already, {n_runs} to go")
     interrupted = False
     try:
-        for i, job in enumerate(todo, start=1):
-            _run(job, f"[{i}/{len(todo)}] " if len(todo) > 1 else "")
+        _run_all(todo)
     except KeyboardInterrupt:
         interrupted = True
-    records = [record for job in jobs for record in job.there()]
-    if records:
-        unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-        frame = tables.frame(records, unfit)
-        path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
-        results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
-        results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
-        print(f"{tables.text(frame, records)}\n\nwritten to {path}.csv and .md")
+    if any(job.there() for job in jobs):
+        show(jobs, skipped, experiment, notes)
     return _closing(jobs, skipped, interrupted)
+
+
+def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes: Sequence[str] = ()) -> None:
+    """Print and write the table of all records that these jobs have."""
+    records = [record for job in jobs for record in job.there()]
+    unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
+    frame = tables.frame(records, unfit)
+    path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
+    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
+    results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
+    results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records))
+    print(f"{tables.text(frame, records)}\n\nwritten to {path}.csv, .md and .tex")
+
+
+def _run_all(jobs: list[Job]) -> None:
+    """One after the other, or as many at once as the first of them says."""
+    at_once = min([len(jobs), *(job.settings.jobs for job in jobs)])
+    if at_once <= 1:
+        for i, job in enumerate(jobs, start=1):
+            _run(job, f"[{i}/{len(jobs)}] " if len(jobs) > 1 else "")
+        return
+    # Spawned, not forked: threads of torch and a fork do not mix.
+    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), _ignore_interrupts) as workers:
+        running = {workers.submit(_run, job, f"[{i}/{len(jobs)}] "): job for i, job in enumerate(jobs, start=1)}
+        try:
+            for done in as_completed(running):
+                running[done].records |= done.result()
+        except BrokenProcessPool:
+            say(
+                "a worker was killed, out of memory perhaps; the same command goes on from here (jobs=1: one at a time)"
+            )
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            workers.shutdown(cancel_futures=True)
+            raise
+        finally:
+            for job in jobs:  # what a worker saved before its end
+                job.records = {seed: r or job.store.finished(job.config, seed) for seed, r in job.records.items()}
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that started the others ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _closing(jobs: list[Job], skipped: list[LeftOut], interrupted: bool) -> int:
@@ -355,10 +448,13 @@ def _closing(jobs: list[Job], skipped: list[LeftOut], interrupted: bool) -> int:
         say(f"failed: {label}, seed {record['seed']}: {record['error']}")
     if failed:
         say("`nmfbench status --errors` shows the tracebacks; the next call runs the failed ones again")
+    missing = [job for job in jobs if job.pending()]
     if interrupted:
         say(f"interrupted: {sum(len(job.pending()) for job in jobs)} runs to go; the same command goes on from here")
         return 130
-    if failed:
+    for job in missing:
+        say(f"missing: {job.label}, seeds {', '.join(map(str, job.pending()))}")
+    if failed or missing:
         return 1
     corrupt = any(isinstance(left.reason, DataError) and not isinstance(left.reason, DataMissing) for left in skipped)
     return 3 if corrupt or (skipped and not jobs) else 0
@@ -371,10 +467,10 @@ def _by_reason(skipped: list[LeftOut]) -> dict[str, list[str]]:
     return {reason: list(dict.fromkeys(names)) for reason, names in reasons.items()}
 
 
-def _run(job: Job, prefix: str) -> None:
-    """Run the pending seeds of a job and keep each record as soon as it is there."""
+def _run(job: Job, prefix: str) -> dict[int, Record | None]:
+    """Run the pending seeds of a job and keep each record as soon as it is there; returns the job's records."""
     start = time.monotonic()
-    threads = job.settings.threads or os.cpu_count() or 1
+    threads = job.settings.threads or max(1, (os.cpu_count() or 1) // job.settings.jobs)
     environment = results.environment(threads, job.settings.device)
     seeds, dataset = job.pending(), _load(job.loader_node)
     with FitProgress(prefix + job.label) as progress:
@@ -390,6 +486,7 @@ def _run(job: Job, prefix: str) -> None:
     ended = [record["status"] for record in job.there() if record["seed"] in seeds]
     statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
     say(f"{prefix}{job.label}: {len(seeds)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
+    return job.records
 
 
 def _outcomes(
