@@ -399,12 +399,13 @@ def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes:
     """Print and write the table of all records that these jobs have."""
     records = [record for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    frame = tables.frame(records, unfit)
+    frame = tables.frame(records, unfit, by_name=experiment is None)
+    said: dict[str, Any] = {"notes": notes, "compared": tables.compare(records)} if experiment else {}
     path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
-    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records))
-    results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records))
-    results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records))
-    print(f"{tables.text(frame, records)}\n\nwritten to {path}.csv, .md and .tex")
+    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, notes))
+    results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
+    results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
+    print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
 
 
 def _run_all(jobs: list[Job]) -> None:
