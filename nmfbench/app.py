@@ -156,10 +156,13 @@ def compose(arguments: list[str]) -> list[Composed]:
     An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` among
     the arguments choose from what the lines describe, and any other override holds for every line.
     """
-    composed = _compose(arguments)
+    experiment = _value(arguments, "experiment")
+    # The overrides may be a sweep, which only a run of the experiment knows what to do with.
+    alone = [a for a in arguments if "=" not in a or a.startswith(("-", "experiment=", "hydra."))]
+    composed = _compose(alone if experiment else arguments)
     lines = composed[0].config.get("runs") if composed else None
     if lines is None:
-        return composed
+        return _compose(arguments) if experiment and composed else composed
     chosen = {group: value.split(",") for group in ("solver", "dataset") if (value := _value(arguments, group))}
     others = [argument for argument in arguments if argument.partition("=")[0] not in chosen]
     described = [
@@ -173,7 +176,7 @@ def compose(arguments: list[str]) -> list[Composed]:
     if not kept:
         there = {group: ", ".join(dict.fromkeys(one.choices[group] for one in described)) for group in chosen}
         raise ConfigError(
-            f"experiment {composed[0].choices['experiment']} has no run with "
+            f"experiment {experiment} has no run with "
             f"{' and '.join(f'{group}={_value(arguments, group)} (there are: {there[group]})' for group in chosen)}"
         )
     return kept

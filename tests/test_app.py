@@ -185,8 +185,8 @@ def test_arguments_choose_from_an_experiment_and_override_its_lines(
     assert run(tmp_path, *experiment, "solver=mu", "rank=5") == 0
     assert {(record["solver"], record["rank"]) for record in load(tmp_path)} == {("mu", 5)}
     assert not (tmp_path / "tables/mine.csv").exists(), "a part of an experiment is not its table"
-    assert run(tmp_path, *experiment, "solver=pca", "dataset=orl") == 2
-    assert "no run with solver=pca (there are: mu, raw, wnnf)" in capsys.readouterr().err
+    assert run(tmp_path, *experiment, "solver=pca,wnnf", "dataset=orl") == 2
+    assert "no run with solver=pca,wnnf (there are: mu, raw, wnnf)" in capsys.readouterr().err
 
 
 def test_jobs_at_once_give_the_same_metrics_as_one_after_the_other(tmp_path: Path, experiment: list[str]) -> None:
