@@ -142,9 +142,8 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "n": len(column),
             "best": column.get(best),
         }
-        if metric == "nmi":
-            row["paper"] = papers.printed_nmi(first["dataset"], first["config"]["solver"], layer).get(n_clusters)
-            row["difference"] = None if row["paper"] is None else row["mean"] - row["paper"]
+        if layer and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
+            row |= {"paper": printed, "difference": row["mean"] - printed}
         rows.append(row)
     return rows
 
@@ -345,8 +344,8 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     if part["paper"].notna().any():
         notes.insert(
             1,
-            "In parentheses: the number that the WNNF paper prints, and ours minus it. "
-            "The paper prints no rank, scaling or number of steps.",
+            f"In parentheses: the number that the {'WNNF' if metric == 'nmi' else 'dnsNMF'} paper prints, and ours "
+            "minus it. The paper prints no rank, scaling or number of steps.",
         )
     if any(config.get("label_fraction") for config in configs):
         notes.append(
