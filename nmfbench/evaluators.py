@@ -136,6 +136,21 @@ def hoyer(factor: np.ndarray, axis: int) -> float:
     return float(np.mean((np.sqrt(d) - ratio) / (np.sqrt(d) - 1)))
 
 
+def matched_cosine(W: np.ndarray, V: np.ndarray) -> float:
+    """Mean cosine between the columns of W and of V (both m × r), each matched with one of the other: 1 if they agree.
+
+    A zero column has cosine 0 with every other.
+    """
+
+    def normalised(A: np.ndarray) -> np.ndarray:
+        A = A / max(np.abs(A).max(), np.finfo(A.dtype).tiny)  # squares of huge or tiny entries stay finite
+        norms = np.linalg.norm(A, axis=0)
+        return np.divide(A, norms, out=np.zeros_like(A), where=norms > 0)
+
+    cosines = normalised(np.asarray(W, np.float64)).T @ normalised(np.asarray(V, np.float64))
+    return float(cosines[linear_sum_assignment(cosines, maximize=True)].mean())
+
+
 def factor_measures(factors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Negativity and sparsity of each factor, as rows of metric and value.
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,12 @@ def run(
         except Exception as error:  # alone in its batch, or all of it at once: the next batch may still be fine
             yield from (failed(seed, error) for seed in batch)
             continue
+        stable = _stability(results)
         for result in results:
-            yield _measure(result, problem, dataset, evaluator, labelled)
+            outcome = _measure(result, problem, dataset, evaluator, labelled)
+            if result.seed in stable:
+                outcome.fit["metrics"].append({"metric": "stability", "value": stable[result.seed]})
+            yield outcome
 
 
 def failed(seed: int, error: Exception) -> Outcome:
@@ -141,6 +146,16 @@ def _measure(
         return score(codes, summary, dataset, evaluator, result.seed, labelled)
     except Exception as error:
         return failed(result.seed, error)
+
+
+def _stability(results: Sequence[FitResult]) -> dict[int, float]:
+    """By seed: how alike its bases (the first factor) are to those of the other restarts of its batch, on average."""
+    bases = {}
+    for result in results:
+        if result.factorization is not None and (factors := result.factorization.factors):
+            bases[result.seed] = next(iter(factors.values())).cpu().numpy()
+    pairs = {pair: evaluators.matched_cosine(bases[pair[0]], bases[pair[1]]) for pair in combinations(bases, 2)}
+    return {seed: float(np.mean([v for pair, v in pairs.items() if seed in pair])) for seed in bases if pairs}
 
 
 def _peak_memory() -> float:

@@ -307,6 +307,7 @@ def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> 
             else:
                 row |= {metric: next(iter(cells.values()), DASH), "objective": _number(whole.get("objective"), ".6g")}
             row["error"] = _number(whole.get("error"), ".4f")
+            row["stability"] = _number(whole.get("stability"), ".2f")
             row["seconds"] = _number(method["seconds"].iloc[0], ".2f")
             row["ended"] = method["status"].iloc[0]
             rows.append(row)
@@ -339,7 +340,8 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     of = " of k-means with k clusters on the codes" if clustered else ""
     notes = [
         f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective].",
-        "Error: ‖X − reconstruction‖/‖X‖. Seconds: of the fit, per seed.",
+        "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column matched "
+        "with one of the other. Seconds: of the fit, per seed.",
     ]
     if part["paper"].notna().any():
         notes.insert(

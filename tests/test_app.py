@@ -196,6 +196,14 @@ def test_jobs_at_once_give_the_same_metrics_as_one_after_the_other(tmp_path: Pat
     assert one == two
 
 
+def test_stability_is_recorded_where_a_batch_has_several_restarts(tmp_path: Path) -> None:
+    assert run(tmp_path, *TINY, "solver=mu", "seeds=3", "rank=2") == 0
+    found = [row["value"] for record in load(tmp_path) for row in record["metrics"] if row["metric"] == "stability"]
+    assert len(found) == 3 and all(0 < value <= 1 for value in found)
+    assert run(tmp_path / "alone", *TINY, "solver=mu", "seeds=1", "rank=2") == 0
+    assert not [row for record in load(tmp_path / "alone") for row in record["metrics"] if row["metric"] == "stability"]
+
+
 def test_table_of_an_experiment_is_made_from_records_and_names_what_is_missing(
     tmp_path: Path, experiment: list[str], capsys, monkeypatch
 ) -> None:

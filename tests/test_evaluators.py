@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from nmfbench import evaluate, evaluators
 from nmfbench.errors import ConfigError
-from nmfbench.evaluators import Clustering, factor_measures, hoyer, scores
+from nmfbench.evaluators import Clustering, factor_measures, hoyer, matched_cosine, scores
 
 rng = np.random.default_rng(0)
 CASES = {
@@ -191,3 +191,20 @@ def test_negativity_and_sparsity_are_measured_along_the_components() -> None:
     assert found["sparsity_W"] == pytest.approx(0.5) and found["sparsity_H"] == pytest.approx(hoyer(H[:1], 1) / 2)
     assert str(found["negative_mass_W"]) == "0.0", "not the -0.0 that a table would show as -0"
     assert factor_measures({}) == []
+
+
+def test_matched_cosine_sees_neither_order_nor_scale_of_the_columns() -> None:
+    W = np.random.default_rng(2).uniform(size=(9, 4))
+    assert matched_cosine(W, W[:, [2, 0, 3, 1]] * [1, 1e30, 1e-30, 5]) == pytest.approx(1)
+    assert matched_cosine(W, np.random.default_rng(3).uniform(size=(9, 4))) < 0.99
+
+
+def test_matched_cosine_is_the_best_over_all_matchings() -> None:
+    W, V = np.random.default_rng(4).normal(size=(2, 7, 4))
+    cosines = (W / np.linalg.norm(W, axis=0)).T @ (V / np.linalg.norm(V, axis=0))
+    best = max(np.mean([cosines[i, j] for i, j in enumerate(order)]) for order in permutations(range(4)))
+    assert matched_cosine(W, V) == pytest.approx(best)
+
+
+def test_matched_cosine_of_a_zero_column_is_zero() -> None:
+    assert matched_cosine(np.zeros((5, 1)), np.ones((5, 1))) == 0
