@@ -403,7 +403,10 @@ def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes:
     records = [record for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
     frame = tables.frame(records, unfit, by_name=experiment is None)
-    said: dict[str, Any] = {"notes": notes, "compared": tables.compare(records)} if experiment else {}
+    said: dict[str, Any] = {}
+    if experiment:
+        absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
+        said = {"notes": notes, "compared": tables.compare(records), "absent": absent}
     path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
     results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -192,7 +193,8 @@ def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[
 def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
     """For the terminal: a block a dataset, methods down, cluster counts across.
 
-    ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol.
+    ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol; ``absent``,
+    for each dataset that is not there the reason.
     """
     return _blocks(table, records, metric, style="simple", line="\n", rule="# ", **experiment)
 
@@ -229,6 +231,7 @@ def _blocks(
     note: str = "",
     compared: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
+    absent: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     blocks = []
     for dataset, part in table.groupby("dataset", sort=False):
@@ -245,6 +248,7 @@ def _blocks(
         bodies = "\n\n".join(tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         sentences = "\n".join(f"{note}{sentence}" for sentence in [*said, *_notes(part, of_dataset, metric)])
         blocks.append(f"{head}\n\n{bodies}\n\n{sentences}")
+    blocks += [f"{rule}{dataset}: {DASH}\n\n{note}{reason}" for dataset, reason in absent.items()]
     return "\n\n".join(blocks)
 
 
