@@ -23,7 +23,7 @@ INSTALL := $(PIP) install -qq --progress-bar off --use-pep517 --log .venv/instal
 OR_SAY_WHERE := || { echo "The whole story is in .venv/install.log." >&2; exit 1; }
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9 -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
