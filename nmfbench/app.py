@@ -296,7 +296,7 @@ def _job(one: Composed) -> Job:
         evaluator_node["n_clusters"] = list(dataset.n_clusters or [dataset.n_classes])
     evaluator = build(evaluator_node, Evaluator, "evaluator")
     labelled = _labelled(dataset, label_fraction)
-    evaluator.check(dataset.n_samples if labelled is None else len(runner.scored(labelled)))
+    evaluator.check(dataset, labelled)
 
     given = {key: value for key, value in settings.stopping.items() if value is not None}
     stopping = structured(vars(solver.stopping) | given, Stopping, "stopping")
@@ -403,10 +403,11 @@ def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes:
     records = [record for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
     frame = tables.frame(records, unfit, by_name=experiment is None)
-    said: dict[str, Any] = {}
+    metric = jobs[0].evaluator.metric
+    said: dict[str, Any] = {"metric": metric}
     if experiment:
         absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
-        said = {"notes": notes, "compared": tables.compare(records), "absent": absent}
+        said |= {"notes": notes, "compared": tables.compare(records, metric), "absent": absent}
     path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
     results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
@@ -484,8 +485,8 @@ def _run(job: Job, prefix: str) -> dict[int, Record | None]:
         for outcome in _outcomes(job, dataset, seeds, threads, progress):
             record = _record(job, dataset, outcome, environment)
             try:
-                if job.settings.save_codes and outcome.codes:
-                    job.store.save_codes(job.config, outcome.seed, outcome.codes, outcome.fit)
+                if job.settings.save_codes and outcome.fitted:
+                    job.store.save_codes(job.config, outcome.seed, outcome.fitted, outcome.fit)
                 job.store.save(record)  # last: a record says that all of it is there
             except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
                 record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
@@ -502,9 +503,9 @@ def _outcomes(
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
     labelled = _labelled(dataset, job.config["label_fraction"])
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
-    for seed, (codes, fit) in saved.items():
+    for seed, (fitted, fit) in saved.items():
         try:
-            outcome = runner.score(codes, fit, dataset, job.evaluator, seed, labelled)
+            outcome = runner.score(fitted, fit, dataset, job.evaluator, seed, labelled)
         except Exception as error:
             outcome = runner.failed(seed, error)
         yield outcome

@@ -29,7 +29,7 @@ COLUMNS = [
     "seconds",
     "status",
 ]
-PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy")
+PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen")
 DASH = "–"
 _EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]

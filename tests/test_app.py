@@ -140,7 +140,7 @@ def test_evaluation_that_raises_fails_that_run_from_saved_codes_too(tmp_path: Pa
     def evaluate(*arguments: object) -> None:
         raise ArithmeticError("no such thing")
 
-    monkeypatch.setattr("nmfbench.evaluators.Clustering.evaluate", evaluate)
+    monkeypatch.setattr("nmfbench.evaluators.clustering.Clustering.evaluate", evaluate)
     for change in ("evaluator.n_clusters=[3]", "rank=3"):
         assert run(tmp_path, *call, change) == 1
         assert "ArithmeticError: no such thing" in (said := capsys.readouterr().err) and "Traceback" not in said
