@@ -366,13 +366,14 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
         "K-means": [
             f"{e.get('n_init')} starts, {'least inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
             for e in (config["evaluator"] for config in configs)
+            if "n_init" in e
         ],
         "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
         "Numbers": [config["dtype"] for config in configs],
     }
     return [
         *notes,
-        *(f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items()),
+        *(f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items() if values),
         *provenance(records),
     ]
 
