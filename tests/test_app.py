@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from nmfbench import app, runner
+from nmfbench import runner
 from nmfbench.cli import main
+from nmfbench.compose import compose
+from nmfbench.jobs import plan
 from nmfbench.results import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -267,7 +269,7 @@ def test_callers_arguments_and_environment_are_as_before(tmp_path: Path, monkeyp
 
 def test_plan_reads_each_dataset_once_and_keeps_equal_jobs_once(tmp_path: Path) -> None:
     arguments = ["-m", *TINY, "solver=mu,raw", "rank=2,3", "seeds=1", f"results_dir='{tmp_path}'"]
-    jobs, skipped = app.plan(app.compose(arguments))
+    jobs, skipped = plan(compose(arguments))
     assert [job.config["solver"]["name"] for job in jobs] == ["mu", "mu", "raw"] and not skipped
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from nmfbench import results
 from nmfbench.cli import main
+from nmfbench.compose import compose
 from nmfbench.evaluators import Fitted
+from nmfbench.jobs import plan
 from nmfbench.results import REQUIRED, SCHEMA, Store, Unreadable, digest, read
 
 TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
@@ -82,11 +84,9 @@ def test_threads_place_order_and_defaults_leave_the_name_alone(tmp_path: Path) -
 
 
 def test_device_leaves_the_name_alone(tmp_path: Path) -> None:
-    from nmfbench import app
-
-    (composed,) = app.compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
+    (composed,) = compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
     composed.config.device = "cpu:0"
-    jobs, _ = app.plan([composed])
+    jobs, _ = plan([composed])
     assert "device" not in json.dumps(jobs[0].config) and "threads" not in json.dumps(jobs[0].config)
     assert "results_dir" not in json.dumps(jobs[0].config)
 
