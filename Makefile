@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl smoke test test-slow lint clean
+.PHONY: help orl table2 table3a table3b table4 smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -14,17 +14,23 @@ $(error TORCH must be cpu or cuda, got '$(TORCH)')
 endif
 TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 
+# Runs at once; each has its share of the cores.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 # A package without a pyproject.toml is built the way of the others, which also spares a warning.
 INSTALL := $(PIP) install -qq --progress-bar off --use-pep517 --log .venv/install.log -c constraints.txt
 OR_SAY_WHERE := || { echo "The whole story is in .venv/install.log." >&2; exit 1; }
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9 -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@.venv/bin/nmfbench run experiment=orl
+
+table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
+	@.venv/bin/nmfbench run experiment=wnnf_$@ jobs=$(JOBS)
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke

@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="fit solvers to datasets, score them, print the table (-m sweeps; run --help: all settings)"
     )
 
-    table = commands.add_parser("table", help="the table of all that was run")
+    table = commands.add_parser("table", help="the table of all that was run, or of an experiment")
+    table.add_argument("name", nargs="?", metavar="NAME", help="an experiment: nmfbench list experiments")
     table.add_argument(
         "--format", choices=FORMATS, default="text", help="text (default), csv (every metric), md, latex"
     )
@@ -116,6 +117,10 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> int:
+    if arguments.name:
+        from nmfbench import app
+
+        return app.rebuild(arguments.name, [f"results_dir='{arguments.results}'"])
     from nmfbench import results, tables
 
     records, unreadable = results.Store(arguments.results).load()

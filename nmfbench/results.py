@@ -10,7 +10,6 @@ import subprocess
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from nmfbench.config import CONFIG_DIR
 from nmfbench.errors import ConfigError
+from nmfbench.evaluators.base import Fitted
 
 SCHEMA = 1
 REQUIRED = {
@@ -97,20 +97,26 @@ class Store:
         found = read(path) if path.exists() else None
         return found if isinstance(found, dict) and found["status"] != "failed" else None
 
-    def save_codes(self, config: dict[str, Any], seed: int, codes: Sequence[np.ndarray], fit: dict[str, Any]) -> None:
-        """The codes of each layer, with what the fit said of itself."""
-        layers = {f"layer_{i}": H for i, H in enumerate(codes, start=1)}
+    def save_codes(self, config: dict[str, Any], seed: int, fitted: Fitted, fit: dict[str, Any]) -> None:
+        """What evaluators look at, with what the fit said of itself."""
+        arrays = {f"layer_{i}": H for i, H in enumerate(fitted.codes, start=1)}
+        arrays |= {f"factor_{name}": factor for name, factor in fitted.factors.items()}
+        if fitted.label_scores is not None:
+            arrays["label_scores"] = fitted.label_scores
         _write(
             self.codes_path(config, seed),
-            lambda file: np.savez_compressed(file, fit=np.array(json.dumps(fit)), **layers),  # type: ignore[arg-type]
+            lambda file: np.savez_compressed(file, fit=np.array(json.dumps(fit)), **arrays),  # type: ignore[arg-type]
         )
 
-    def load_codes(self, config: dict[str, Any], seed: int) -> tuple[list[np.ndarray], dict[str, Any]] | None:
+    def load_codes(self, config: dict[str, Any], seed: int) -> tuple[Fitted, dict[str, Any]] | None:
         path = self.codes_path(config, seed)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                codes = [saved[f"layer_{i}"] for i in range(1, len(saved.files))]
-                return codes, json.loads(str(saved["fit"]))
+                layers = [name for name in saved.files if name.startswith("layer_")]
+                factors = {n.removeprefix("factor_"): saved[n] for n in saved.files if n.startswith("factor_")}
+                label_scores = saved["label_scores"] if "label_scores" in saved.files else None
+                codes = [saved[f"layer_{i}"] for i in range(1, len(layers) + 1)]
+                return Fitted(codes, factors, label_scores), json.loads(str(saved["fit"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None  # absent, or cut short: the fit is run again
 

@@ -7,14 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 
-from nmfbench import evaluators, losses
+from nmfbench import losses
 from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators import Evaluator
+from nmfbench.evaluators import Evaluator, Fitted, measures
 from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
 from nmfbench.solvers.base import Problem, Solver, Stopping
 
@@ -27,8 +28,8 @@ class Outcome:
     fit: dict[str, Any]
     """status, iterations, seconds, …; under "metrics" what was measured on the factors."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    """What the evaluator measured on the codes."""
-    codes: list[np.ndarray] = field(default_factory=list)
+    """What the evaluator measured."""
+    fitted: Fitted | None = None
 
 
 def run(
@@ -60,8 +61,12 @@ def run(
         except Exception as error:  # alone in its batch, or all of it at once: the next batch may still be fine
             yield from (failed(seed, error) for seed in batch)
             continue
+        stable = _stability(results)
         for result in results:
-            yield _measure(result, problem, dataset, evaluator, labelled)
+            outcome = _measure(result, problem, dataset, evaluator, labelled)
+            if result.seed in stable:
+                outcome.fit["metrics"].append({"metric": "stability", "value": stable[result.seed]})
+            yield outcome
 
 
 def failed(seed: int, error: Exception) -> Outcome:
@@ -70,26 +75,17 @@ def failed(seed: int, error: Exception) -> Outcome:
 
 
 def score(
-    codes: list[np.ndarray],
+    fitted: Fitted,
     fit: dict[str, Any],
     dataset: Dataset,
     evaluator: Evaluator,
     seed: int,
     labelled: np.ndarray | None = None,
 ) -> Outcome:
-    """The outcome of a fit under this evaluator, on the samples whose labels the fit did not see (`scored`)."""
+    """The outcome of a fit under this evaluator."""
     start = time.perf_counter()
-    if labelled is None or dataset.y is None:
-        metrics = evaluator.evaluate(codes, dataset.y, seed)
-    else:
-        samples = scored(labelled)
-        metrics = evaluator.evaluate([H[:, samples] for H in codes], dataset.y[samples], seed)
-    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, codes)
-
-
-def scored(labelled: np.ndarray) -> np.ndarray:
-    """The samples whose labels were not seen; all of them where every label was, which tables mark as training."""
-    return np.arange(len(labelled)) if labelled.all() else np.flatnonzero(~labelled)
+    metrics = evaluator.evaluate(fitted, dataset, seed, labelled)
+    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, fitted)
 
 
 def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
@@ -129,18 +125,32 @@ def _measure(
         return Outcome(result.seed, summary)
     factorization = result.factorization
     try:
-        codes = [H.cpu().numpy() for H in factorization.codes]
-        factors = {name: factor.cpu().numpy() for name, factor in factorization.factors.items()}
+        label_scores = getattr(factorization, "label_scores", None)
+        fitted = Fitted(
+            codes=[H.cpu().numpy() for H in factorization.codes],
+            factors={name: factor.cpu().numpy() for name, factor in factorization.factors.items()},
+            label_scores=None if label_scores is None else label_scores.cpu().numpy(),
+        )
         residual = losses.relative_error(problem.X, factorization)
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
             {"metric": "error", "value": residual if math.isfinite(residual) else None},
             {"metric": "objective", "value": result.objective},
-            *evaluators.factor_measures(factors),
+            *measures.factor_measures(fitted.factors),
         ]
-        return score(codes, summary, dataset, evaluator, result.seed, labelled)
+        return score(fitted, summary, dataset, evaluator, result.seed, labelled)
     except Exception as error:
         return failed(result.seed, error)
+
+
+def _stability(results: Sequence[FitResult]) -> dict[int, float]:
+    """By seed: how alike its bases (the first factor) are to those of the other restarts of its batch, on average."""
+    bases = {}
+    for result in results:
+        if result.factorization is not None and (factors := result.factorization.factors):
+            bases[result.seed] = next(iter(factors.values())).cpu().numpy()
+    pairs = {pair: measures.matched_cosine(bases[pair[0]], bases[pair[1]]) for pair in combinations(bases, 2)}
+    return {seed: float(np.mean([v for pair, v in pairs.items() if seed in pair])) for seed in bases if pairs}
 
 
 def _peak_memory() -> float:

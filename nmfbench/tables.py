@@ -1,13 +1,16 @@
 """From records to tables: the long form, and how it is shown. Knows DataFrames, not runs."""
 
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
 from nmfbench import papers, results
+from nmfbench.comparisons import Effect, holm, paired
 
 COLUMNS = [
     "dataset",
@@ -26,21 +29,25 @@ COLUMNS = [
     "seconds",
     "status",
 ]
-PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy")
+PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen")
 DASH = "–"
+_EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
 
 
-def frame(records: Sequence[dict[str, Any]], unfit: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
+def frame(
+    records: Sequence[dict[str, Any]], unfit: Sequence[tuple[str, str]] = (), by_name: bool = True
+) -> pd.DataFrame:
     """The long form: one row per dataset × solver × variant × rank × layer × cluster count × metric.
 
     mean, sd (over seeds, n − 1) and n; best: the value of the seed with the least objective; paper and difference
     where a paper prints the number; seconds: mean per seed. NMI and accuracy are in percent. ``unfit`` are pairs
-    (dataset, solver) that were asked for, and the solver cannot take the data: an empty row each.
+    (dataset, solver) that were asked for, and the solver cannot take the data: an empty row each. Methods are sorted
+    by name, or stand in the order of their records.
     """
     rows = []
     for experiment in _experiments(records):
-        rows += _rows(experiment)
+        rows += sorted(_rows(experiment), key=lambda row: (row.get("layer") or 0, row.get("n_clusters") or 0))
     shown = {record["dataset"] for record in records}
     rows += [
         {"dataset": dataset, "solver": solver, "variant": "", "metric": "nmi", "n": 0, "status": "not applicable"}
@@ -50,14 +57,14 @@ def frame(records: Sequence[dict[str, Any]], unfit: Sequence[tuple[str, str]] = 
     table = pd.DataFrame(rows, columns=COLUMNS)
     for column in ("rank", "layer", "n_clusters", "n"):
         table[column] = table[column].astype("Int64")
-    return table.sort_values(_KEYS, kind="stable", na_position="first", ignore_index=True)
+    return table.sort_values(_KEYS, kind="stable", na_position="first", ignore_index=True) if by_name else table
 
 
 def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Records grouped by what they repeat; each seed (of each draw) once."""
-    groups: dict[str, dict[Any, dict[str, Any]]] = {}
+    """Records grouped by what they repeat, in the order of their first ones; each seed (of each draw) once."""
+    groups: dict[str, dict[Any, dict[str, Any]]] = {results.digest(_identity(r["config"])): {} for r in records}
     for record in sorted(records, key=_age):
-        repetitions = groups.setdefault(results.digest(_identity(record["config"])), {})
+        repetitions = groups[results.digest(_identity(record["config"]))]
         key = record["seed"], record["config"]["dataset"].get("draw")
         repetitions[key] = _merged(repetitions.get(key), record)
     experiments = {digest: list(repetitions.values()) for digest, repetitions in groups.items()}
@@ -136,34 +143,78 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "n": len(column),
             "best": column.get(best),
         }
-        if metric == "nmi":
-            row["paper"] = papers.printed_nmi(first["dataset"], first["config"]["solver"], layer).get(n_clusters)
-            row["difference"] = None if row["paper"] is None else row["mean"] - row["paper"]
+        if layer and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
+            row |= {"paper": printed, "difference": row["mean"] - printed}
         rows.append(row)
     return rows
 
 
-def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
-    """For the terminal: a block a dataset, methods down, cluster counts across."""
-    return _blocks(table, records, metric, style="simple", line="\n", rule="# ")
+def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFrame:
+    """The first method of each dataset, in the order of the records, against each of its others, seed by seed.
+
+    One row per dataset × method × layer × cluster count: n, shift (how much higher the first scores, in the metric's
+    unit), its 95 % interval low and high, p, and p_holm, corrected for all rows. A method of fewer layers is compared
+    with the first one's top layer.
+    """
+    rows = []
+    by_dataset: dict[str, list[list[dict[str, Any]]]] = {}
+    for experiment in _experiments(records):
+        by_dataset.setdefault(experiment[0]["dataset"], []).append(experiment)
+    for dataset, (first, *others) in by_dataset.items():
+        ours = _by_repetition(first, metric)
+        top = max((layer for layer, _ in ours), default=1)
+        for other in others:
+            theirs = _by_repetition(other, metric)
+            layered = len({layer for layer, _ in theirs}) > 1
+            for (layer, k), values in theirs.items():
+                reference = ours.get((layer if layered else top, k), {})
+                shared = [repetition for repetition in values if repetition in reference]
+                if len(shared) > 1:  # one seed is no evidence
+                    a, b = ([scores[r] for r in shared] for scores in (reference, values))
+                    named = {"dataset": dataset, "solver": other[0]["solver"], "variant": other[0].get("variant") or ""}
+                    rows.append(named | {"layer": layer, "n_clusters": k} | vars(paired(a, b)))
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = p
+    return pd.DataFrame(rows, columns=["dataset", "solver", "variant", "layer", "n_clusters", *_EFFECT, "p_holm"])
 
 
-def markdown(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
-    return _blocks(table, records, metric, style="pipe", line="<br>", rule="## ", note="- ") + "\n"
+def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[Any, Any], dict[Any, float]]:
+    """(layer, cluster count) → (seed, draw) → value, in percent where the metric is."""
+    values: dict[tuple[Any, Any], dict[Any, float]] = {}
+    for record in experiment:
+        for row in record["metrics"]:
+            if row["metric"] == metric and row["value"] is not None:
+                repetition = record["seed"], record["config"]["dataset"].get("draw")
+                scale = 100 if metric in PERCENT else 1
+                values.setdefault((row["layer"], row["n_clusters"]), {})[repetition] = scale * row["value"]
+    return values
 
 
-def latex(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
-    return _blocks(table, records, metric, style="latex_booktabs", line=" ", rule="% ", note="% ") + "\n"
+def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
+    """For the terminal: a block a dataset, methods down, cluster counts across.
+
+    ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol; ``absent``,
+    for each dataset that is not there the reason.
+    """
+    return _blocks(table, records, metric, style="simple", line="\n", rule="# ", **experiment)
 
 
-def csv(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi") -> str:
+def markdown(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
+    return _blocks(table, records, metric, style="pipe", line="<br>", rule="## ", note="- ", **experiment) + "\n"
+
+
+def latex(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
+    return _blocks(table, records, metric, style="latex_booktabs", line=" ", rule="% ", note="% ", **experiment) + "\n"
+
+
+def csv(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
     """The long form, every metric."""
     return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
-def csv_file(table: pd.DataFrame, records: Sequence[dict[str, Any]]) -> str:
+def csv_file(table: pd.DataFrame, records: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> str:
     """The long form behind a header of `#` lines that say how it was made: pandas.read_csv(…, comment="#")."""
-    return "".join(f"# {line}\n" for line in provenance(records)) + csv(table, records)
+    return "".join(f"# {line}\n" for line in [*notes, *provenance(records)]) + csv(table, records)
 
 
 FORMATS: dict[str, Callable[..., str]] = {"text": text, "csv": csv, "md": markdown, "latex": latex}
@@ -178,20 +229,69 @@ def _blocks(
     line: str,
     rule: str,
     note: str = "",
+    compared: pd.DataFrame | None = None,
+    notes: Sequence[str] = (),
+    absent: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     blocks = []
-    for dataset, part in table.groupby("dataset", sort=True):
+    for dataset, part in table.groupby("dataset", sort=False):
         of_dataset = [record for record in records if record["dataset"] == dataset]
         data = of_dataset[0]["data"]
         classes = f", {data['classes']} classes" if data["classes"] else ", no labels"
         head = f"{rule}{dataset}: {data['samples']} samples × {data['features']} features{classes}"
-        body = tabulate(_wide(part, metric, line), headers="keys", tablefmt=style, disable_numparse=True)
-        notes = "\n".join(f"{note}{sentence}" for sentence in _notes(part, of_dataset, metric))
-        blocks.append(f"{head}\n\n{body}\n\n{notes}")
+        common = _common(of_dataset)
+        tables = [_wide(part, metric, line, common)]
+        said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
+        if compared is not None and (compared["dataset"] == dataset).any():
+            tables.append(_differences(compared[compared["dataset"] == dataset], line, common))
+            said += _comparison_notes(part, of_dataset[0]["solver"], len(compared))
+        bodies = "\n\n".join(tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
+        sentences = "\n".join(f"{note}{sentence}" for sentence in [*said, *_notes(part, of_dataset, metric)])
+        blocks.append(f"{head}\n\n{bodies}\n\n{sentences}")
+    blocks += [f"{rule}{dataset}: {DASH}\n\n{note}{reason}" for dataset, reason in absent.items()]
     return "\n\n".join(blocks)
 
 
-def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
+def _common(records: Sequence[dict[str, Any]]) -> list[str]:
+    """The settings that every method of a block has changed alike; one that takes no step has none of them."""
+    methods = {(r["solver"], r["variant"]) for r in records if r["variant"] or r["iterations"]}
+    first, *others = [variant.split(", ") for _, variant in sorted(methods)] or [[]]
+    return [part for part in first if part and all(part in other for other in others)] if others else []
+
+
+def _label(solver: Any, variant: Any, line: str, common: Sequence[str]) -> str:
+    parts = [part for part in variant.split(", ") if part and part not in common]
+    return f"{solver}{line}{', '.join(parts)}" if parts else str(solver)
+
+
+def _differences(compared: pd.DataFrame, line: str, common: Sequence[str]) -> list[dict[str, str]]:
+    """What `compare` found, one dict a method and layer: headings → cells."""
+    rows = []
+    for (solver, variant, layer), method in compared.groupby(["solver", "variant", "layer"], sort=False):
+        row = {"against": _label(solver, variant, line, common)}
+        if (compared["layer"] > 1).any():
+            row["layer"] = str(layer)
+        for _, test in method.iterrows():
+            span = f"{test['shift']:+.1f} [{test['low']:+.1f}, {test['high']:+.1f}]"
+            row[f"k = {test['n_clusters']}"] = f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
+        rows.append(row)
+    return rows
+
+
+def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]:
+    """How to read `_differences`, and how far the block is from what is printed."""
+    printed = part.dropna(subset=["paper"])
+    off = [
+        f"{solver} {method['difference'].abs().mean():.1f}" for solver, method in printed.groupby("solver", sort=False)
+    ]
+    return [
+        f"Second table: how much higher {first} scores, seed by seed: Hodges–Lehmann shift [its 95 % interval], p of "
+        f"Wilcoxon's signed-rank test, corrected by Holm for the {n_tests} tests of all blocks.",
+        *([f"Mean absolute difference to the printed numbers: {', '.join(off)}."] if off else []),
+    ]
+
+
+def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
     """One dict a method, variant, rank and layer: headings → cells."""
     counts = sorted(part.loc[part["metric"] == metric, "n_clusters"].dropna().unique())
     layered = (part["layer"].dropna() > 1).any()
@@ -203,7 +303,7 @@ def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
             here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
             scored = method[(method["metric"] == metric) & here]
             cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
-            row = {"solver": f"{solver}{line}{variant}" if variant else str(solver), "rank": _number(rank, "d")}
+            row = {"solver": _label(solver, variant, line, common), "rank": _number(rank, "d")}
             if layered:
                 row["layer"] = _number(layer, "d")
             if counts:
@@ -211,6 +311,7 @@ def _wide(part: pd.DataFrame, metric: str, line: str) -> list[dict[str, str]]:
             else:
                 row |= {metric: next(iter(cells.values()), DASH), "objective": _number(whole.get("objective"), ".6g")}
             row["error"] = _number(whole.get("error"), ".4f")
+            row["stability"] = _number(whole.get("stability"), ".2f")
             row["seconds"] = _number(method["seconds"].iloc[0], ".2f")
             row["ended"] = method["status"].iloc[0]
             rows.append(row)
@@ -243,13 +344,14 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     of = " of k-means with k clusters on the codes" if clustered else ""
     notes = [
         f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective].",
-        "Error: ‖X − reconstruction‖/‖X‖. Seconds: of the fit, per seed.",
+        "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column matched "
+        "with one of the other. Seconds: of the fit, per seed.",
     ]
     if part["paper"].notna().any():
         notes.insert(
             1,
-            "In parentheses: the number that the WNNF paper prints, and ours minus it. "
-            "The paper prints no rank, scaling or number of steps.",
+            f"In parentheses: the number that the {'WNNF' if metric == 'nmi' else 'dnsNMF'} paper prints, and ours "
+            "minus it. The paper prints no rank, scaling or number of steps.",
         )
     if any(config.get("label_fraction") for config in configs):
         notes.append(
@@ -264,13 +366,14 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
         "K-means": [
             f"{e.get('n_init')} starts, {'least inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
             for e in (config["evaluator"] for config in configs)
+            if "n_init" in e
         ],
         "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
         "Numbers": [config["dtype"] for config in configs],
     }
     return [
         *notes,
-        *(f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items()),
+        *(f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in said.items() if values),
         *provenance(records),
     ]
 

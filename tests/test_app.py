@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from nmfbench import app, runner
+from nmfbench import runner
 from nmfbench.cli import main
+from nmfbench.compose import compose
+from nmfbench.jobs import plan
 from nmfbench.results import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +57,7 @@ def test_second_call_runs_nothing_says_so_and_writes_the_same_table(swept: Path,
     # In another order and with -m last, it is the same sweep.
     assert run(swept, *SWEEP[:0:-1], "seeds=2", "-m") == 0
     assert f"nothing to run: all 16 runs are in {swept / 'runs'}" in capsys.readouterr().err
-    assert [path.name for path in files] == ["digits+synthetic-mu+wnnf.csv", "digits+synthetic-mu+wnnf.md"]
+    assert [path.name for path in files] == [f"digits+synthetic-mu+wnnf.{kind}" for kind in ("csv", "md", "tex")]
     again = {path.name: path.read_bytes() for path in swept.glob("tables/*")}
     assert [again[path.name] for path in files] == before
 
@@ -140,7 +142,7 @@ def test_evaluation_that_raises_fails_that_run_from_saved_codes_too(tmp_path: Pa
     def evaluate(*arguments: object) -> None:
         raise ArithmeticError("no such thing")
 
-    monkeypatch.setattr("nmfbench.evaluators.Clustering.evaluate", evaluate)
+    monkeypatch.setattr("nmfbench.evaluators.clustering.Clustering.evaluate", evaluate)
     for change in ("evaluator.n_clusters=[3]", "rank=3"):
         assert run(tmp_path, *call, change) == 1
         assert "ArithmeticError: no such thing" in (said := capsys.readouterr().err) and "Traceback" not in said
@@ -160,16 +162,63 @@ def test_solver_of_others_is_found_and_shown_by_the_name_of_its_yaml(tmp_path: P
     assert "did you mean theirs?" in capsys.readouterr().err
 
 
-def test_experiment_names_its_table(tmp_path: Path) -> None:
-    configs = tmp_path / "configs"
-    (configs / "experiment").mkdir(parents=True)
-    (configs / "experiment" / "mine.yaml").write_text(
-        "# @package _global_\ndefaults:\n  - override /dataset: synthetic\nseeds: 1\n"
-        "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      solver: raw,mu\n"
+@pytest.fixture
+def experiment(tmp_path: Path) -> list[str]:
+    """Arguments that run the experiment `mine`: two command lines."""
+    (tmp_path / "configs/experiment").mkdir(parents=True)
+    (tmp_path / "configs/experiment/mine.yaml").write_text(
+        "# @package _global_\nseeds: 1\nruns:\n"
+        "  - solver=mu,raw dataset=synthetic rank=2,3 dataset.n_samples=20\n"
+        "  - solver=wnnf dataset=digits rank=4\n"
     )
-    assert run(tmp_path, "--config-dir", str(configs), "experiment=mine", *TINY[1:]) == 0
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["mine.csv", "mine.md"]
-    assert {record["solver"] for record in load(tmp_path)} == {"raw", "mu"}
+    return ["--config-dir", str(tmp_path / "configs"), "experiment=mine", "stopping.max_iter=2", "evaluator.n_init=1"]
+
+
+def test_experiment_runs_its_command_lines_and_names_its_table(tmp_path: Path, experiment: list[str]) -> None:
+    assert run(tmp_path, *experiment) == 0
+    ran = {(record["dataset"], record["solver"], record["rank"]) for record in load(tmp_path)}
+    assert ran == {("synthetic", "mu", 2), ("synthetic", "mu", 3), ("synthetic", "raw", None), ("digits", "wnnf", 4)}
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["mine.csv", "mine.md", "mine.tex"]
+
+
+def test_arguments_choose_from_an_experiment_and_override_its_lines(
+    tmp_path: Path, experiment: list[str], capsys
+) -> None:
+    assert run(tmp_path, *experiment, "solver=mu", "rank=5") == 0
+    assert {(record["solver"], record["rank"]) for record in load(tmp_path)} == {("mu", 5)}
+    assert not (tmp_path / "tables/mine.csv").exists(), "a part of an experiment is not its table"
+    assert run(tmp_path, *experiment, "solver=pca,wnnf", "dataset=orl") == 2
+    assert "no run with solver=pca,wnnf (there are: mu, raw, wnnf)" in capsys.readouterr().err
+
+
+def test_jobs_at_once_give_the_same_metrics_as_one_after_the_other(tmp_path: Path, experiment: list[str]) -> None:
+    assert run(tmp_path / "one", *experiment) == 0
+    assert run(tmp_path / "two", *experiment, "jobs=2") == 0
+    one, two = ([record["metrics"] for record in load(tmp_path / name)] for name in ("one", "two"))
+    assert one == two
+
+
+def test_stability_is_recorded_where_a_batch_has_several_restarts(tmp_path: Path) -> None:
+    assert run(tmp_path, *TINY, "solver=mu", "seeds=3", "rank=2") == 0
+    found = [row["value"] for record in load(tmp_path) for row in record["metrics"] if row["metric"] == "stability"]
+    assert len(found) == 3 and all(0 < value <= 1 for value in found)
+    assert run(tmp_path / "alone", *TINY, "solver=mu", "seeds=1", "rank=2") == 0
+    assert not [row for record in load(tmp_path / "alone") for row in record["metrics"] if row["metric"] == "stability"]
+
+
+def test_table_of_an_experiment_is_made_from_records_and_names_what_is_missing(
+    tmp_path: Path, experiment: list[str], capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path / "configs"))
+    yaml = tmp_path / "configs/experiment/mine.yaml"
+    yaml.write_text(yaml.read_text() + "stopping:\n  max_iter: 2\nevaluator:\n  n_init: 1\nthreads: 1\n")
+    assert run(tmp_path, "experiment=mine", "dataset=synthetic") == 0
+    capsys.readouterr()
+    monkeypatch.setattr("nmfbench.runner.fit", no_fit)
+    assert main(["table", "mine", "--results", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "missing: wnnf on digits rank=4" in printed.err and "seeds 0" in printed.err
+    assert "mu" in printed.out and (tmp_path / "tables/mine.md").exists()
 
 
 @pytest.mark.parametrize("flag", ["-m", "--multirun"])
@@ -220,7 +269,7 @@ def test_callers_arguments_and_environment_are_as_before(tmp_path: Path, monkeyp
 
 def test_plan_reads_each_dataset_once_and_keeps_equal_jobs_once(tmp_path: Path) -> None:
     arguments = ["-m", *TINY, "solver=mu,raw", "rank=2,3", "seeds=1", f"results_dir='{tmp_path}'"]
-    jobs, skipped = app.plan(app.compose(arguments))
+    jobs, skipped = plan(compose(arguments))
     assert [job.config["solver"]["name"] for job in jobs] == ["mu", "mu", "raw"] and not skipped
 
 

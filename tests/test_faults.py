@@ -506,7 +506,7 @@ def test_row_26_broken_record_is_named_and_not_counted_and_run_again(case, tmp_p
     [
         "solver._target_=os.system",
         "solver._target_=nmfbench.solvers.base.Solver",
-        "solver._target_=nmfbench.evaluators.Clustering",
+        "solver._target_=nmfbench.evaluators.clustering.Clustering",
         "solver._target_=system",
         "solver._target_=nowhere.at.All",
         "solver.init={_target_:os.system}",

@@ -8,6 +8,9 @@ import pytest
 
 from nmfbench import results
 from nmfbench.cli import main
+from nmfbench.compose import compose
+from nmfbench.evaluators import Fitted
+from nmfbench.jobs import plan
 from nmfbench.results import REQUIRED, SCHEMA, Store, Unreadable, digest, read
 
 TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
@@ -81,11 +84,9 @@ def test_threads_place_order_and_defaults_leave_the_name_alone(tmp_path: Path) -
 
 
 def test_device_leaves_the_name_alone(tmp_path: Path) -> None:
-    from nmfbench import app
-
-    (composed,) = app.compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
+    (composed,) = compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
     composed.config.device = "cpu:0"
-    jobs, _ = app.plan([composed])
+    jobs, _ = plan([composed])
     assert "device" not in json.dumps(jobs[0].config) and "threads" not in json.dumps(jobs[0].config)
     assert "results_dir" not in json.dumps(jobs[0].config)
 
@@ -110,9 +111,10 @@ def test_canonical_hash_does_not_depend_on_the_order_of_keys() -> None:
 
 def test_codes_are_found_by_every_evaluator_and_by_no_other_fit(tmp_path: Path) -> None:
     store, H = Store(tmp_path), np.arange(6.0).reshape(2, 3)
-    store.save_codes(CONFIG, 4, [H, H[:1]], {"status": "converged"})
-    codes, fit = store.load_codes(CONFIG | {"evaluator": {"n_clusters": [9]}}, 4)
-    assert all(map(np.array_equal, codes, [H, H[:1]])) and fit == {"status": "converged"}
+    store.save_codes(CONFIG, 4, Fitted([H, H[:1]], {"W": H.T}, 2 * H), {"status": "converged"})
+    fitted, fit = store.load_codes(CONFIG | {"evaluator": {"n_clusters": [9]}}, 4)
+    assert all(map(np.array_equal, fitted.codes, [H, H[:1]])) and fit == {"status": "converged"}
+    assert np.array_equal(fitted.factors["W"], H.T) and np.array_equal(fitted.label_scores, 2 * H)
     assert store.load_codes(CONFIG, 5) is None
     assert store.load_codes(CONFIG | {"solver": {"name": "s", "eta": 0.2}}, 4) is None
 
@@ -120,7 +122,7 @@ def test_codes_are_found_by_every_evaluator_and_by_no_other_fit(tmp_path: Path) 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "text", "flipped"])
 def test_damaged_codes_count_as_absent(damage: str, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save_codes(CONFIG, 0, [np.random.default_rng(0).uniform(size=(20, 30))], {})
+    store.save_codes(CONFIG, 0, Fitted([np.random.default_rng(0).uniform(size=(20, 30))]), {})
     path = store.codes_path(CONFIG, 0)
     whole = path.read_bytes()
     flipped = bytearray(whole)

@@ -13,27 +13,67 @@ _WNNF_TABLE3: dict[str, tuple[str, dict[str, Any]]] = {
     "deep_mu": ("deep_nmf", {}),
     "wnnf_deep": ("wnnf_deep", {}),
 }
+# The same for Tables I to III of the dnsNMF paper, and its datasets.
+_DNSNMF: dict[str, tuple[str, dict[str, Any]]] = {
+    "mu": ("nmf", {"beta": 2.0}),
+    "gnmf": ("gnmf", {}),
+    "nsnmf": ("nsnmf", {}),
+    "deep_semi": ("deep_semi", {}),
+    "dnsnmf": ("dnsnmf", {}),
+}
+_DNSNMF_DATASETS = {"orl32": "orl", "jaffe": "jaffe", "yale": "yale"}
 
 
-def printed_nmi(dataset: str, solver: dict[str, Any], layer: int) -> dict[int, float]:
-    """100·NMI by cluster count, as printed for this method on this dataset; empty where none is.
+def printed(config: dict[str, Any], layer: int, n_clusters: int, metric: str) -> float | None:
+    """What a paper prints for this run (a record's config), in percent; None where none does.
 
-    ``solver`` is the solver's part of a record's config. Only what the paper does print must agree: it is silent on
-    the rank, the scaling of X, the batch size and the number of steps.
+    That is the WNNF paper for "nmi", the dnsNMF paper for "accuracy" and "nmi_max".
+    Only what the papers do print must agree: they are silent on scaling, steps and much else.
     """
+    if metric == "nmi":
+        return _wnnf(config["dataset"]["name"], config["solver"], layer).get(n_clusters)
+    if metric in ("nmi_max", "accuracy"):
+        return _dnsnmf(config["dataset"], config["solver"], layer, metric).get(n_clusters)
+    return None
+
+
+def _wnnf(dataset: str, solver: dict[str, Any], layer: int) -> dict[int, float]:
+    """100·NMI by cluster count in the WNNF paper's Tables 2 to 4."""
     found = {}
-    method, parameters = _WNNF_TABLE3.get(solver["name"], ("", {}))
-    if all(solver.get(key) == value for key, value in parameters.items()):
-        for row in (*_rows("wnnf_table3a"), *_rows("wnnf_table3b")):
-            if (row["method"], row["dataset"]) == (method, dataset) and row["layer"] in ("", str(layer)):
-                found[int(row["n_clusters"])] = float(row["nmi_percent"])
+    method = _method(_WNNF_TABLE3, solver)
+    for row in (*_rows("wnnf_table3a"), *_rows("wnnf_table3b")):
+        if (row["method"], row["dataset"]) == (method, dataset) and row["layer"] in ("", str(layer)):
+            found[int(row["n_clusters"])] = float(row["nmi_percent"])
     if solver["name"] == "wnnf" and not found:
         for row in _rows("wnnf_table2"):
             start, _, eta = row["eta"].rpartition("->")
             same = (dataset, solver["eta"], solver["lam"], solver["loss"], solver["curriculum"] > 0)
             if same == (row["dataset"], float(eta), float(row["lambda"]), row["loss"], bool(start)):
                 found[int(row["n_clusters"])] = float(row["nmi_percent"])
+    if solver["name"] == "wnnf_deconv" and dataset == "orl":
+        for row in _rows("wnnf_table4"):
+            if (row["latent"], row["scale"]) == (solver["latent"], str(solver["stride"])):
+                found[int(row["n_clusters"])] = float(row["nmi_percent"])
     return found
+
+
+def _dnsnmf(dataset: dict[str, Any], solver: dict[str, Any], layer: int, metric: str) -> dict[int, float]:
+    """Accuracy and NMI by number of classes, which is that of the clusters: the dnsNMF paper clusters the top layer."""
+    if layer != len(solver.get("ranks") or [1]) or not dataset.get("classes"):
+        return {}
+    wanted = _DNSNMF_DATASETS.get(dataset["name"]), _method(_DNSNMF, solver), str(dataset["classes"])
+    column = {"nmi_max": "nmi_percent", "accuracy": "accuracy_percent"}[metric]
+    return {
+        int(row["n_classes"]): float(row[column])
+        for row in _rows("dnsnmf_tables")
+        if (row["dataset"], row["method"], row["n_classes"]) == wanted
+    }
+
+
+def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]) -> str | None:
+    """The paper's name for this solver at these parameters."""
+    name, parameters = names.get(solver["name"], (None, {}))
+    return name if all(solver.get(key) == value for key, value in parameters.items()) else None
 
 
 @cache

@@ -1,10 +1,9 @@
-"""Evaluators: what is measured on a finished factorization."""
+"""Do the codes cluster into the classes?"""
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -15,25 +14,11 @@ from sklearn.metrics.cluster import contingency_matrix
 from threadpoolctl import threadpool_limits
 
 from nmfbench import rng
+from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
+from nmfbench.evaluators.base import Evaluator, Fitted, scored
 
 NORMALIZERS = ("arithmetic", "geometric", "max", "min")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluator(ABC):
-    """Measures the codes of each layer. Subclasses are dataclasses of settings."""
-
-    @abstractmethod
-    def check(self, n_samples: int) -> None:
-        """Raise ConfigError for settings that do not fit this many samples. Called before a fit."""
-
-    @abstractmethod
-    def evaluate(self, codes: Sequence[np.ndarray], y: np.ndarray | None, seed: int) -> list[dict[str, Any]]:
-        """Rows of layer (1 first), n_clusters, metric, value and starts (the value of each k-means start).
-
-        codes: one (r_l, n) array a layer; y: (n,) labels or None.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +29,8 @@ class Clustering(Evaluator):
     clusters to classes, and the adjusted Rand index. With ``select="inertia"`` the value is that of the start with
     the least inertia, with ``"mean"`` the mean over the starts; labels never choose.
     """
+
+    metric: ClassVar[str] = "nmi"
 
     n_clusters: list[int] | None = None
     """Cluster counts; None: those of the dataset."""
@@ -60,13 +47,21 @@ class Clustering(Evaluator):
         if self.select not in ("inertia", "mean"):
             raise ConfigError(f"select must be inertia or mean, got {self.select!r}")
 
-    def check(self, n_samples: int) -> None:
+    def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
+        n_samples = len(scored(dataset, labelled))
         if self.n_clusters is not None and max(self.n_clusters) > n_samples:
             raise ConfigError(f"evaluator.n_clusters has {max(self.n_clusters)}, but there are {n_samples} samples")
 
-    def evaluate(self, codes: Sequence[np.ndarray], y: np.ndarray | None, seed: int) -> list[dict[str, Any]]:
-        if y is None:
+    def evaluate(
+        self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
+    ) -> list[dict[str, Any]]:
+        """Rows of layer (1 first), n_clusters, metric, value and starts (the value of each k-means start)."""
+        if dataset.y is None:
             return []
+        samples = scored(dataset, labelled)
+        return self.cluster([H[:, samples] for H in fitted.codes], dataset.y[samples], seed)
+
+    def cluster(self, codes: Sequence[np.ndarray], y: np.ndarray, seed: int) -> list[dict[str, Any]]:
         rows = []
         for layer, H in enumerate(codes, start=1):
             points = _distances_kept(np.asarray(H, dtype=np.float64).T)
@@ -110,7 +105,7 @@ def evaluate(
     """Cluster codes (r, n) and score them against labels y (n,): ``{n_clusters: {metric: value}}``."""
     counts = None if n_clusters is None else [n_clusters] if isinstance(n_clusters, int) else list(n_clusters)
     table: dict[int, dict[str, float]] = {}
-    for row in Clustering(n_clusters=counts, n_init=n_init).evaluate([np.asarray(codes)], np.asarray(y), seed):
+    for row in Clustering(n_clusters=counts, n_init=n_init).cluster([np.asarray(codes)], np.asarray(y), seed):
         table.setdefault(row["n_clusters"], {})[row["metric"]] = row["value"]
     return table
 
@@ -121,36 +116,3 @@ def _distances_kept(points: np.ndarray) -> np.ndarray:
     if dimensions <= n:
         return points
     return np.linalg.qr(points.T).R.T
-
-
-def hoyer(factor: np.ndarray, axis: int) -> float:
-    """Mean Hoyer sparsity of the vectors along ``axis``: 0 for a constant vector, 1 for a single non-zero.
-
-    (√d − ‖x‖₁/‖x‖₂)/(√d − 1); a zero vector or d = 1 counts as 0. Hoyer (2004), Sec. 3.1.
-    """
-    d = factor.shape[axis]
-    l1, l2 = np.abs(factor).sum(axis), np.linalg.norm(factor, axis=axis)
-    if d == 1:
-        return 0.0
-    ratio = np.divide(l1, l2, out=np.full_like(l1, np.sqrt(d)), where=l2 > 0)
-    return float(np.mean((np.sqrt(d) - ratio) / (np.sqrt(d) - 1)))
-
-
-def factor_measures(factors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Negativity and sparsity of each factor, as rows of metric and value.
-
-    Minimum entry, fraction of entries below 0, their share of Σ|entry| (mass), and the Hoyer sparsity of the
-    components: columns of every factor but the last, rows of the last (the codes).
-    """
-    rows = []
-    for i, (name, factor) in enumerate(factors.items()):
-        F = np.asarray(factor, dtype=np.float64)
-        total = np.abs(F).sum()
-        measures = {
-            "min": F.min(),
-            "negative_fraction": np.mean(F < 0),
-            "negative_mass": np.abs(F[F < 0]).sum() / total if total else 0.0,
-            "sparsity": hoyer(F, axis=1 if i == len(factors) - 1 else 0),
-        }
-        rows += [{"metric": f"{metric}_{name}", "value": float(value)} for metric, value in measures.items()]
-    return rows

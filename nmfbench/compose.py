@@ -1,0 +1,125 @@
+"""From command-line overrides to configurations. Hydra only composes and sweeps; nothing runs here."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from nmfbench.config import CONFIG_DIR, nearest, user_dir
+from nmfbench.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One configuration as Hydra composed it, with the names chosen in each group and where YAMLs are looked for."""
+
+    config: DictConfig
+    choices: dict[str, Any]
+    sources: list[Path]
+
+    @property
+    def notes(self) -> list[str]:
+        """What an experiment has to say under its table."""
+        return list(self.config.get("notes", ()))
+
+
+def compose(arguments: list[str]) -> list[Composed]:
+    """The configuration of each job that these arguments describe. Raises ConfigError.
+
+    An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` among
+    the arguments choose from what the lines describe, and any other override holds for every line.
+    """
+    experiment = _value(arguments, "experiment")
+    # The overrides may be a sweep, which only a run of the experiment knows what to do with.
+    alone = [a for a in arguments if "=" not in a or a.startswith(("-", "experiment=", "hydra."))]
+    composed = _compose(alone if experiment else arguments)
+    lines = composed[0].config.get("runs") if composed else None
+    if lines is None:
+        return _compose(arguments) if experiment and composed else composed
+    chosen = {group: value.split(",") for group in ("solver", "dataset") if (value := _value(arguments, group))}
+    others = [argument for argument in arguments if argument.partition("=")[0] not in chosen]
+    described = [
+        one
+        for line in lines
+        for one in _compose(["-m", *(o for o in shlex.split(line) if not _value(others, o.partition("=")[0])), *others])
+    ]
+    kept = [one for one in described if all(one.choices[group] in names for group, names in chosen.items())]
+    for one in kept if chosen else ():
+        one.choices["experiment"] = None  # a part of it is not its table
+    if not kept:
+        there = {group: ", ".join(dict.fromkeys(one.choices[group] for one in described)) for group in chosen}
+        raise ConfigError(
+            f"experiment {experiment} has no run with "
+            f"{' and '.join(f'{group}={_value(arguments, group)} (there are: {there[group]})' for group in chosen)}"
+        )
+    return kept
+
+
+def _value(arguments: Sequence[str], key: str) -> str | None:
+    """What an override among the arguments sets that key to."""
+    return next((value for name, _, value in (a.partition("=") for a in arguments) if name == key and value), None)
+
+
+def _compose(arguments: list[str]) -> list[Composed]:
+    """The configurations that Hydra makes of these arguments."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+
+    composed: list[Composed] = []
+
+    # Hydra composes and sweeps; the jobs run after it, so that a mistake in the last of them stops the first.
+    def collect(config: DictConfig) -> None:
+        runtime = HydraConfig.get().runtime
+        sources = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
+        choices = {str(group): choice for group, choice in runtime.choices.items()}
+        composed.append(Composed(config.copy(), choices, sources))
+
+    if user_dir().is_dir() and not any(argument.startswith("hydra.searchpath") for argument in arguments):
+        quoted = str(user_dir()).replace("'", "\\'")
+        arguments = [*arguments, f"hydra.searchpath=['file://{quoted}']"]
+    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    # Hydra wants its options (and their values) before the overrides; people put them anywhere.
+    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda a: a.startswith("~") or ("=" in a and a[0] != "-"))]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
+    try:
+        hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:  # ValueError: solver=null
+        raise ConfigError(_explain(error)) from error
+    except OSError as error:
+        raise ConfigError(f"results_dir cannot be written to: {error}") from error
+    finally:
+        sys.argv = argv
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+    return composed
+
+
+def _explain(error: BaseException) -> str:
+    """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+
+    if isinstance(error, OverrideParseException) and "=" not in error.override:
+        return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"no {group} is called {name!r}{nearest(name, error.options)}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            parent = cause.parent_node
+            if isinstance(parent, DictConfig) and cause.key not in parent:
+                siblings = [str(key) for key in parent if key != "_target_"]
+                return f"unknown key {cause.full_key}{nearest(str(cause.key), siblings)}"
+            return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+        cause = cause.__cause__
+    return str(error).replace("--multirun", "-m")

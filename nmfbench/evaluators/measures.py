@@ -1,0 +1,54 @@
+"""What is measured on every factorization, whatever the evaluator: sparsity, negativity, likeness of bases."""
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+
+def hoyer(factor: np.ndarray, axis: int) -> float:
+    """Mean Hoyer sparsity of the vectors along ``axis``: 0 for a constant vector, 1 for a single non-zero.
+
+    (√d − ‖x‖₁/‖x‖₂)/(√d − 1); a zero vector or d = 1 counts as 0. Hoyer (2004), Sec. 3.1.
+    """
+    d = factor.shape[axis]
+    l1, l2 = np.abs(factor).sum(axis), np.linalg.norm(factor, axis=axis)
+    if d == 1:
+        return 0.0
+    ratio = np.divide(l1, l2, out=np.full_like(l1, np.sqrt(d)), where=l2 > 0)
+    return float(np.mean((np.sqrt(d) - ratio) / (np.sqrt(d) - 1)))
+
+
+def matched_cosine(W: np.ndarray, V: np.ndarray) -> float:
+    """Mean cosine between the columns of W and of V (both m × r), each matched with one of the other: 1 if they agree.
+
+    A zero column has cosine 0 with every other.
+    """
+
+    def normalised(A: np.ndarray) -> np.ndarray:
+        A = A / max(np.abs(A).max(), np.finfo(A.dtype).tiny)  # squares of huge or tiny entries stay finite
+        norms = np.linalg.norm(A, axis=0)
+        return np.divide(A, norms, out=np.zeros_like(A), where=norms > 0)
+
+    cosines = normalised(np.asarray(W, np.float64)).T @ normalised(np.asarray(V, np.float64))
+    return float(cosines[linear_sum_assignment(cosines, maximize=True)].mean())
+
+
+def factor_measures(factors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Negativity and sparsity of each factor, as rows of metric and value.
+
+    Minimum entry, fraction of entries below 0, their share of Σ|entry| (mass), and the Hoyer sparsity of the
+    components: columns of every factor but the last, rows of the last (the codes).
+    """
+    rows = []
+    for i, (name, factor) in enumerate(factors.items()):
+        F = np.asarray(factor, dtype=np.float64)
+        total = np.abs(F).sum()
+        measures = {
+            "min": F.min(),
+            "negative_fraction": np.mean(F < 0),
+            "negative_mass": np.abs(F[F < 0]).sum() / total if total else 0.0,
+            "sparsity": hoyer(F, axis=1 if i == len(factors) - 1 else 0),
+        }
+        rows += [{"metric": f"{metric}_{name}", "value": float(value)} for metric, value in measures.items()]
+    return rows
