@@ -57,7 +57,12 @@ def test_run_help_names_groups_settings_and_examples(flag: str, capsys) -> None:
         main(["run", flag])
     said = capsys.readouterr().out
     assert ended.value.code in (0, None)
-    assert "solver: mu" in said and "results_dir: results" in said and "nmfbench run solver=wnnf dataset=orl" in said
+    assert (
+        "solver: " in said
+        and " mu, " in said
+        and "results_dir: results" in said
+        and "nmfbench run solver=wnnf dataset=orl" in said
+    )
 
 
 def test_run_cfg_job_shows_the_configuration_and_runs_nothing(capsys, tmp_path: Path, monkeypatch) -> None:
