@@ -162,6 +162,46 @@ def test_solver_of_others_is_found_and_shown_by_the_name_of_its_yaml(tmp_path: P
     assert "did you mean theirs?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "ranks"),
+    [
+        (["rank=3"], [6, 3]),
+        (["solver.ranks=[5,4,2]"], [5, 4, 2]),
+        (["rank=7", "solver.ranks=[5,4,2]"], [5, 4, 2]),
+    ],
+)
+def test_ranks_of_the_layers_are_resolved_in_the_record(given: list[str], ranks: list[int], tmp_path: Path) -> None:
+    assert run(tmp_path, "dataset=synthetic", "dataset.n_samples=30", "solver=multilayer", "seeds=1", *given) == 0
+    (record,) = load(tmp_path)
+    assert record["config"]["solver"]["ranks"] == ranks and record["rank"] == ranks[-1]
+    assert {row.get("layer") for row in record["metrics"] if row["metric"] == "nmi"} == set(range(1, len(ranks) + 1))
+
+
+def test_ranks_do_without_a_rank_where_there_are_no_labels(tmp_path: Path, capsys) -> None:
+    X = tmp_path / "mine.csv"
+    X.write_text("a,b,c\n" + "1,2,3\n3,4,1\n" * 6)
+    data = ["dataset=file", f"dataset.path='{X}'", "solver=multilayer", "seeds=1"]
+    assert run(tmp_path, *data) == 2 and "rank must be given" in capsys.readouterr().err
+    assert run(tmp_path, *data, "solver.ranks=[2,1]") == 0
+
+
+def test_method_that_could_use_labels_says_that_it_saw_none(tmp_path: Path, capsys) -> None:
+    small = ["dataset=synthetic", "dataset.n_samples=30", "rank=2", "seeds=1", "solver=ssnmf", "stopping.max_iter=3"]
+    assert run(tmp_path, *small) == 0
+    assert "ssnmf saw no labels: its unsupervised form" in capsys.readouterr().out
+    assert run(tmp_path, *small, "label_fraction=0.4") == 0
+    assert "saw no labels" not in capsys.readouterr().out
+
+
+def test_solver_that_cannot_take_a_dataset_has_an_empty_row_in_a_sweep(tmp_path: Path, capsys) -> None:
+    sweep = ["-m", "solver=raw,wnnf_deconv", "dataset=synthetic", "dataset.n_samples=30", "seeds=1"]
+    assert run(tmp_path, *sweep) == 0
+    printed = capsys.readouterr()
+    (row,) = [line for line in printed.out.splitlines() if line.startswith("wnnf_deconv")]
+    assert row.endswith("not applicable") and row.count("–") >= 3
+    assert "left out: wnnf_deconv on synthetic: wnnf_deconv needs grey images" in printed.err
+
+
 @pytest.fixture
 def experiment(tmp_path: Path) -> list[str]:
     """Arguments that run the experiment `mine`: two command lines."""

@@ -136,3 +136,11 @@ def test_exit_code_by_kind_of_error(error: BaseException, code: int, capsys, mon
     monkeypatch.setattr("nmfbench.datasets.look", fail)
     assert main(["data", "list", "digits"]) == code
     assert capsys.readouterr().err.startswith("nmfbench: ")
+
+
+def test_readme_has_the_table_of_the_solvers_as_they_are(capsys) -> None:
+    assert main(["list", "solvers", "--table"]) == 0
+    table = capsys.readouterr().out
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert table in readme, "put the output of nmfbench list solvers --table into README.md"
+    assert main(["list", "datasets", "--table"]) == 2

@@ -114,7 +114,7 @@ def test_better_than_nonnegative_factorization_where_X_is_negative(signed: torch
     assert (result.factorization.H >= 0).all() and (result.factorization.W < 0).any()
 
 
-@pytest.mark.parametrize("solver", [SemiNMF(rank=4), DeepSemiNMF(rank=4, pretraining=10)])
+@pytest.mark.parametrize("solver", [SemiNMF(rank=4), DeepSemiNMF(rank=4, pretrain=10)])
 @pytest.mark.parametrize("scale", [1e-20, 1e20])
 def test_scale_of_X_does_not_matter(scale: float, solver: Solver, signed: torch.Tensor) -> None:
     plain, scaled = (after(solver, X, 30).factorization for X in (signed, signed * scale))
@@ -123,7 +123,7 @@ def test_scale_of_X_does_not_matter(scale: float, solver: Solver, signed: torch.
 
 
 def test_deep_with_one_layer_is_shallow(signed: torch.Tensor) -> None:
-    deep = after(DeepSemiNMF(ranks=[4], pretraining=7), signed, 5)
+    deep = after(DeepSemiNMF(ranks=[4], pretrain=7), signed, 5)
     shallow = after(SemiNMF(rank=4), signed, 12)
     assert deep.objective == pytest.approx(shallow.objective, rel=1e-10)
     torch.testing.assert_close(deep.factorization.Hs[0], shallow.factorization.H)
@@ -131,7 +131,7 @@ def test_deep_with_one_layer_is_shallow(signed: torch.Tensor) -> None:
 
 
 def test_layers_are_pre_trained_on_the_codes_below(signed: torch.Tensor) -> None:
-    start = after(DeepSemiNMF(ranks=[8, 4], pretraining=9), signed, 0).factorization
+    start = after(DeepSemiNMF(ranks=[8, 4], pretrain=9), signed, 0).factorization
     first = after(SemiNMF(rank=8), signed, 9).factorization
     second = after(SemiNMF(rank=4), first.H, 9).factorization
     torch.testing.assert_close(start.Hs, (first.H, second.H))
@@ -140,7 +140,7 @@ def test_layers_are_pre_trained_on_the_codes_below(signed: torch.Tensor) -> None
 
 @pytest.mark.parametrize("variant", ["product", "survey"])
 def test_deep_sweep_is_the_rule_of_the_paper(variant: str, signed: torch.Tensor) -> None:
-    solver, X, inverse = DeepSemiNMF(ranks=[8, 6, 4], pretraining=5, variant=variant), signed.numpy(), np.linalg.pinv
+    solver, X, inverse = DeepSemiNMF(ranks=[8, 6, 4], pretrain=5, variant=variant), signed.numpy(), np.linalg.pinv
     before, now = (after(solver, signed, sweeps).factorization for sweeps in (2, 3))
     (Z1, Z2, Z3), (H1, H2, H3) = ([factor.numpy() for factor in factors] for factors in (before.Ws, before.Hs))
     Z1 = X @ inverse(Z2 @ Z3 @ H3 if variant == "product" else Z2 @ H2)
@@ -156,7 +156,7 @@ def test_deep_sweep_is_the_rule_of_the_paper(variant: str, signed: torch.Tensor)
 
 def test_variants_agree_for_two_layers_and_differ_for_three(signed: torch.Tensor) -> None:
     for ranks, same in {(8, 4): True, (8, 6, 4): False}.items():
-        solver = DeepSemiNMF(ranks=list(ranks), pretraining=20)
+        solver = DeepSemiNMF(ranks=list(ranks), pretrain=20)
         product, survey = (after(replace(solver, variant=variant), signed, 10) for variant in ("product", "survey"))
         assert (product.objective == pytest.approx(survey.objective, rel=1e-9)) == same
 
@@ -166,16 +166,16 @@ def labelled(X: torch.Tensor) -> Problem:
 
 
 def test_labels_count_only_with_a_weight_and_are_declared_then(signed: torch.Tensor) -> None:
-    plain = after(DeepSemiNMF(rank=4, pretraining=20), signed, 10)
+    plain = after(DeepSemiNMF(rank=4, pretrain=20), signed, 10)
     for lams, problem in [(None, labelled(signed)), ([0.0, 0.0], labelled(signed)), ([0.0, 0.5], Problem(signed))]:
-        solver = DeepSemiNMF(rank=4, pretraining=20, lams=lams)
+        solver = DeepSemiNMF(rank=4, pretrain=20, lams=lams)
         assert solver.uses_labels == (lams == [0.0, 0.5])
         assert after(solver, problem, 10).objective == plain.objective
 
 
 def test_objective_has_the_graph_of_every_layer(signed: torch.Tensor) -> None:
     problem, lams = labelled(signed), [0.3, 0.7]
-    result = after(DeepSemiNMF(rank=4, pretraining=20, lams=lams), problem, 10)
+    result = after(DeepSemiNMF(rank=4, pretrain=20, lams=lams), problem, 10)
     A = (problem.labelled[:, None] & problem.labelled & (problem.labels[:, None] == problem.labels)).double()
     A.fill_diagonal_(0)
     L = A.sum(0).diag() - A
@@ -189,7 +189,7 @@ def test_weight_draws_the_codes_of_equal_labels_together(signed: torch.Tensor) -
     problem, roughness = labelled(signed), []
     graph = same_label(problem.labels, problem.labelled)
     for lam in (0.0, 10.0, 100.0):
-        H = after(DeepSemiNMF(rank=4, pretraining=20, lams=[0.0, lam]), problem, 100).factorization.codes[-1]
+        H = after(DeepSemiNMF(rank=4, pretrain=20, lams=[0.0, lam]), problem, 100).factorization.codes[-1]
         roughness.append(graph.roughness(H / H.norm()).item())
     assert roughness[0] > 2 * roughness[1] > 4 * roughness[2]
 
@@ -209,7 +209,7 @@ def test_ranks_that_the_svd_start_does_not_reach_are_refused_with_a_hint(signed:
     [
         ({"variant": "paper"}, "variant must be one of product, survey, got 'paper'"),
         ({"init": "nndsvd"}, "init must be one of svd, random, got 'nndsvd'"),
-        ({"pretraining": -1}, "pretraining must be a number of iterations, 0 or more, got -1"),
+        ({"pretrain": -1}, "pretrain must be a number of iterations, 0 or more, got -1"),
         ({"lams": [0.1]}, r"lams must be 2 nonnegative numbers, one a layer, got \[0.1\]"),
         ({"lams": [0.1, -1]}, r"lams must be 2 nonnegative numbers, one a layer, got \[0.1, -1\]"),
     ],

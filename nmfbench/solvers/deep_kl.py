@@ -21,7 +21,7 @@ class DeepKL(DeepSolver):
     costs there, times what the first one does, unless ``weights`` says. Each sweep updates H_l, then W_l from the first
     layer to the top. No block raises the objective: H_l by the multiplier of each row, W_l by the positive root of its
     majoriser's equation, which for β = 1 is a Wright omega function, and for β = 2 by accelerated proximal gradient.
-    Leplat, Le, Onwunta & Gillis (2023), Sec. 3, eqs. (13) to (19)
+    Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, eqs. (15) to (19)
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)

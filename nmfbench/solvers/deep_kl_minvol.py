@@ -27,7 +27,7 @@ class MinVolDeepKL(DeepSolver):
     penalty of each layer α̃_l (``alpha``) times that. H_l takes a multiplicative step, W_l the majoriser's minimum:
     in closed form at the top, by ADMM below. ``variant="paper"`` is the paper's (27), in which ρ lacks a factor W̃, so
     that it does not solve the paper's own (24). As ADMM is inexact, the objective may rise.
-    Leplat, Le, Onwunta & Gillis (2023), Sec. 3.3, Algorithm 2
+    Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, Algorithm 2
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=300, tol=0.0)

@@ -22,7 +22,7 @@ class DeepONMF(DeepSolver):
     clusterings. A sweep assigns and re-centres in every layer, each on the bases below as they stand, so that layer l
     settles once l − 1 has. H_l H_lᵀ is diagonal and not the identity, as in the survey's example. It starts from
     columns of the layer's data, drawn at random; which optimum it reaches depends on them: compare seeds.
-    Pompili, Gillis, Absil & Glineur (2014), Sec. 3; De Handschutter, Gillis & Siebert (2021), Sec. 3.2.1
+    Pompili, Gillis, Absil & Glineur (2014); De Handschutter, Gillis & Siebert (2021), Sec. 3.2.1
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=200, tol=1e-9)

@@ -51,7 +51,7 @@ class DeepSemiNMF(DeepSolver):
     accepts_negative: ClassVar[bool] = True
 
     variant: str = "product"
-    pretraining: int = 500
+    pretrain: int = 500
     init: str = "svd"
     lams: list[float] | None = None
 
@@ -60,8 +60,8 @@ class DeepSemiNMF(DeepSolver):
         for name, choices in {"variant": ("product", "survey"), "init": inits.SEMI_CHOICES}.items():
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if self.pretraining < 0:
-            raise ConfigError(f"pretraining must be a number of iterations, 0 or more, got {self.pretraining}")
+        if self.pretrain < 0:
+            raise ConfigError(f"pretrain must be a number of iterations, 0 or more, got {self.pretrain}")
         if self.lams is not None and (len(self.lams) != len(self.layers) or min(self.lams) < 0):
             raise ConfigError(f"lams must be {len(self.layers)} nonnegative numbers, one a layer, got {self.lams}")
 
@@ -81,7 +81,7 @@ class DeepSemiNMF(DeepSolver):
         X, labels = problem.X, None
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:
             labels = graph.same_label(problem.labels, problem.labelled)
-        Zs, Hs = self.pretrain(X, rng)
+        Zs, Hs = self.pretrained(X, rng)
         while True:
             yield GraphChain(tuple(Zs), tuple(Hs), labels)
             for l in range(len(Zs)):
@@ -91,12 +91,12 @@ class DeepSemiNMF(DeepSolver):
                 graph_terms = [self.lams[l] * part for part in labels.split(Hs[l])] if labels and self.lams else []
                 Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *graph_terms)
 
-    def pretrain(self, X: Tensor, rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
+    def pretrained(self, X: Tensor, rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
         Zs: list[Tensor] = []
         Hs = [X]
         for l, rank in enumerate(self.layers, start=1):
             Z, H = inits.semi(self.init, Hs[-1], rank, rng, f"H{l}")
-            for _ in range(self.pretraining):
+            for _ in range(self.pretrain):
                 Z, H = semi_sweep(Hs[-1], H)
             Zs.append(Z)
             Hs.append(H)

@@ -19,7 +19,7 @@ class MultilayerKL(DeepSolver):
     A sweep takes one multiplicative step of H_l, then of W_l in every layer, each on the bases below as they stand, and
     scales the columns of W_l to maximum 1: after n sweeps every layer has had n steps, and a layer settles once the one
     below has. The objective is the sum over the layers, which no sweep is bound to lower.
-    Leplat, Le, Onwunta & Gillis (2023), Sec. 2.2; Cichocki & Zdunek (2006)
+    Cichocki & Zdunek (2006); on the bases as in Leplat, Le, Onwunta & Gillis (2023), Sec. 2
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
