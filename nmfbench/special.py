@@ -13,7 +13,7 @@ def wright_omega(x: Tensor) -> Tensor:
     """
     middle = x.clamp(-30, 1e8)
     w = F.softplus(middle)
-    for _ in range(3):
+    for _ in range(2):
         r = middle - w - w.log()
         a = (1 + w) * (1 + w + 2 / 3 * r)
         w = w * (1 + r / (1 + w) * (a - r / 2) / (a - r))

@@ -99,11 +99,12 @@ class WBlock:
         # There one entry alone is 1: the sum is too large, and from that side Newton does not overshoot.
         single = (B * W - T / (2 * W.clamp(min=tiny)) - C).amax(-2, keepdim=True)
         mu = single if self.mu is None else self.mu
-        for _ in range(12 if self.mu is None else 3):
+        for _ in range(12 if self.mu is None else 2):
             x = C + mu
             root = (x.square() + S).sqrt().clamp(min=tiny)
-            # Two forms of the same: the first cancels where x is positive, the second where it is negative.
-            new = W * torch.where(x > 0, 2 * B / (root + x).clamp(min=tiny), (root - x) / T)
+            far = root + x.abs()
+            # Two forms of the same, (root − x)/T and 2B/(root + x): each cancels where the other does not.
+            new = W * torch.where(x > 0, 2 * B / far, far / T)
             slope = new / root  # −dW/dμ
             mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
         self.mu = mu
