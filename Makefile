@@ -27,14 +27,14 @@ help: ## this list
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
-	@.venv/bin/nmfbench run experiment=orl
+	@.venv/bin/nmfbench run experiment=orl jobs=$(JOBS)
 
 table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
 	@.venv/bin/nmfbench run experiment=wnnf_$@ jobs=$(JOBS)
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke
-	@.venv/bin/nmfbench run experiment=smoke results_dir=results/smoke
+	@.venv/bin/nmfbench run experiment=smoke results_dir=results/smoke jobs=$(JOBS)
 
 test: .venv/.installed-dev ## the tests
 	@.venv/bin/python -m pytest

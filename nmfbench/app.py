@@ -46,7 +46,8 @@ def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, not
         say(f"{n_there} runs are there already, {n_runs} to go")
     interrupted = False
     try:
-        _run_all(todo)
+        # By all jobs, not by those to go: a run that is taken up again has the threads it would have had.
+        _run_all(todo, at_once=min([len(jobs), *(job.settings.jobs for job in jobs)]))
     except KeyboardInterrupt:
         interrupted = True
     if any(job.there() for job in jobs):
@@ -71,16 +72,17 @@ def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes:
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
 
 
-def _run_all(jobs: list[Job]) -> None:
-    """One after the other, or as many at once as the first of them says."""
-    at_once = min([len(jobs), *(job.settings.jobs for job in jobs)])
+def _run_all(jobs: list[Job], at_once: int) -> None:
+    """One after the other, or some at once."""
     if at_once <= 1:
         for i, job in enumerate(jobs, start=1):
             _run(job, f"[{i}/{len(jobs)}] " if len(jobs) > 1 else "")
         return
     # Spawned, not forked: threads of torch and a fork do not mix.
     with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), _ignore_interrupts) as workers:
-        running = {workers.submit(_run, job, f"[{i}/{len(jobs)}] "): job for i, job in enumerate(jobs, start=1)}
+        running = {
+            workers.submit(_run, job, f"[{i}/{len(jobs)}] ", at_once): job for i, job in enumerate(jobs, start=1)
+        }
         try:
             for done in as_completed(running):
                 running[done].records |= done.result()
@@ -131,10 +133,10 @@ def _by_reason(skipped: list[LeftOut]) -> dict[str, list[str]]:
     return {reason: list(dict.fromkeys(names)) for reason, names in reasons.items()}
 
 
-def _run(job: Job, prefix: str) -> dict[int, Record | None]:
+def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
     """Run the pending seeds of a job and keep each record as soon as it is there; returns the job's records."""
     start = time.monotonic()
-    threads = job.settings.threads or max(1, (os.cpu_count() or 1) // job.settings.jobs)
+    threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
     environment = results.environment(threads, job.settings.device)
     seeds, dataset = job.pending(), load(job.loader_node)
     with FitProgress(prefix + job.label) as progress:
