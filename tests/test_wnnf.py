@@ -7,6 +7,7 @@ from torch.nn.functional import leaky_relu
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
+from nmfbench.leaky import LeakyStack
 from nmfbench.optimizers import Adam
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Stopping
@@ -174,6 +175,26 @@ def test_curriculum_falls_linearly_from_1_to_eta_and_stays_there() -> None:
 def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         WNNF(rank=4, **parameters)
+
+
+def test_step_of_three_layers_is_the_gradient_to_finite_differences() -> None:
+    solver = DeepWNNF(ranks=[2, 3, 4], loss="l2", lam=0.3)
+    X, *parameters = batch((1, 5, 13), (1, 3, 2), (1, 4, 3), (1, 13, 4), (1, 5, 2))
+
+    class Step(torch.autograd.Function):
+        @staticmethod
+        def forward(context, *parameters):
+            context.save_for_backward(*parameters)
+            *Ws, H = parameters
+            V = LeakyStack(tuple(Ws), H.mT, torch.full((1,), 0.1, dtype=torch.float64)).reconstruct().mT
+            return batch_loss(solver, V, X, *parameters)
+
+        @staticmethod
+        def backward(context, upstream):
+            *Ws, H = context.saved_tensors
+            return tuple(upstream[0] * g for g in solver.gradient(None, X, Ws, H, 0.1))
+
+    assert torch.autograd.gradcheck(Step.apply, [parameter.requires_grad_() for parameter in parameters])
 
 
 def test_deep_with_one_layer_is_shallow(X: np.ndarray) -> None:
