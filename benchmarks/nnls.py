@@ -9,6 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 
+import nmfbench  # noqa: F401  Before torch: it tells OpenMP's threads not to spin.
+
+# isort: split
 import torch
 from scipy.optimize import nnls as scipy_nnls
 from threadpoolctl import threadpool_limits
