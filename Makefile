@@ -37,7 +37,7 @@ smoke: .venv/.installed-run ## every solver on small data, a few iterations each
 	@.venv/bin/nmfbench run experiment=smoke results_dir=results/smoke jobs=$(JOBS)
 
 test: .venv/.installed-dev ## the tests
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n auto
 
 # Exit code 5 says that no test is marked so.
 test-slow: .venv/.installed-dev ## the tests that take minutes

@@ -5,13 +5,18 @@ from torch import Tensor
 
 
 def simplex(H: Tensor, dim: int) -> Tensor:
-    """Each vector along ``dim`` to the nearest one with entries ≥ 0 that sum to one. Held, Wolfe & Crowder (1974)."""
-    ordered = H.sort(dim=dim, descending=True).values
-    shape = [1] * H.ndim
-    shape[dim] = -1
-    k = torch.arange(1, H.shape[dim] + 1, dtype=H.dtype, device=H.device).reshape(shape)
-    # The shift that leaves a sum of one if the k largest are the positive ones; it is right where it is largest.
-    shift = ((ordered.cumsum(dim) - 1) / k).amax(dim, keepdim=True)
+    """Each vector along ``dim`` to the nearest one with entries ≥ 0 that sum to one. Michelot (1986).
+
+    The shift that leaves a sum of one if all entries were positive is taken again for those that it leaves positive,
+    until these are all: a few passes, where sorting is slow along a long dimension.
+    """
+    shift = (H.sum(dim, keepdim=True) - 1) / H.shape[dim]
+    for _ in range(H.shape[dim]):
+        active = H > shift
+        count = active.sum(dim, keepdim=True).clamp(min=1)
+        before, shift = shift, (torch.where(active, H, 0).sum(dim, keepdim=True) - 1) / count
+        if not (shift > before).any():  # it only grows, but for rounding
+            break
     return (H - shift).clamp(min=0)
 
 
