@@ -12,7 +12,7 @@ def simplex(H: Tensor, dim: int) -> Tensor:
     """
     shift = (H.sum(dim, keepdim=True) - 1) / H.shape[dim]
     for _ in range(H.shape[dim]):
-        active = H > shift
+        active = shift < H
         count = active.sum(dim, keepdim=True).clamp(min=1)
         before, shift = shift, (torch.where(active, H, 0).sum(dim, keepdim=True) - 1) / count
         if not (shift > before).any():  # it only grows, but for rounding
