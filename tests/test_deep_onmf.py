@@ -54,6 +54,16 @@ def test_first_layer_never_gets_worse_and_rows_are_orthogonal(X: np.ndarray) -> 
     assert torch.equal(gram, torch.diag(torch.diag(gram)))
 
 
+def test_every_layer_clusters_the_bases_of_the_layer_below(X: np.ndarray) -> None:
+    (result,) = fit(DeepONMF(ranks=[7, 4, 2]), X, stopping=Stopping(max_iter=100, tol=0), dtype="float64")
+    below = torch.from_numpy(X)[None]
+    for W, H in zip(result.factorization.Ws, result.factorization.Hs, strict=True):
+        # Settled: neither step changes anything.
+        torch.testing.assert_close(assign(below, W[None])[0], H)
+        torch.testing.assert_close(centre(below, H[None], W[None])[0], W)
+        below = W[None]
+
+
 def groups(H: torch.Tensor) -> list[set[int]]:
     """The columns, counted from 1, that go to each row."""
     return [{int(j) + 1 for j in row.nonzero()} for row in H]

@@ -86,6 +86,30 @@ def test_proximal_gradient_with_theta_zero_moves_as_plain_accelerated_gradient(X
     torch.testing.assert_close(state.H[0], P, rtol=1e-10, atol=1e-12)
 
 
+def test_pre_training_factors_the_codes_of_the_layer_below(X: np.ndarray) -> None:
+    solver = DeepNonSmoothNMF(ranks=[6, 4], theta=[0.2, 0.7], pretrain=8)
+    (start,) = fit(solver, X, stopping=Stopping(max_iter=0), dtype="float64")
+    data, Zs = X, []
+    for rank, theta in ((6, 0.2), (4, 0.7)):
+        (layer,) = fit(NonSmoothNMF(rank=rank, theta=theta), data, stopping=Stopping(max_iter=8), dtype="float64")
+        Zs.append(layer.factorization.Zs[0])
+        data = layer.factorization.H
+    torch.testing.assert_close([*start.factorization.Zs, start.factorization.H], [*Zs, data], rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("block", ["first", "middle", "last"])
+def test_variant_of_the_program_takes_inner_multiplicative_steps(block: str) -> None:
+    X, A, F, B = matrices((8, 10), (1, 8, 4), (1, 4, 3), (1, 3, 10))
+    left, start, right = {"first": (None, A, F @ B), "middle": (A, F, B), "last": (A @ F, B, None)}[block]
+    before = torch.eye(8).double() if left is None else left
+    after = torch.eye(10).double() if right is None else right
+    expected = start
+    for _ in range(3):
+        residual = before @ expected @ after
+        expected = expected * (before.mT @ X @ after.mT) / (before.mT @ residual @ after.mT)
+    torch.testing.assert_close(moved(X, left, start, right, 3, "mu"), expected, rtol=1e-10, atol=0)
+
+
 @pytest.mark.parametrize("ranks", [[4], [6, 4], [7, 5, 3]])
 @pytest.mark.parametrize("theta", [0.0, 0.5, 0.9])
 def test_no_sweep_raises_the_objective(ranks: list[int], theta: float, X: np.ndarray) -> None:

@@ -109,6 +109,40 @@ def test_full_batch_fit_is_autograd_with_torchs_optimizer(reading: str, X: np.nd
     torch.testing.assert_close(after.H[0].mT, H.detach(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("ranks", [[4], [2, 3, 4]])
+def test_mini_batches_are_those_of_the_shuffled_samples_and_adam_sees_all_of_H(ranks: list[int], X: np.ndarray) -> None:
+    solver, problem = DeepWNNF(ranks=ranks, batch_size=10), Problem(torch.from_numpy(X))
+    iterates = solver.iterates(problem, Streams([3, 8]))
+    start = next(iterates).map(torch.clone)
+    with torch.no_grad():
+        after = [next(iterates) for _ in range(3)][-1]
+    for restart, (shuffle,) in enumerate(Streams([seed])("batches") for seed in (3, 8)):
+        parameters = [torch.nn.Parameter(f[restart].clone()) for f in (*start.Ws, start.H)]
+        *Ws, H = parameters
+        optimizer = torch.optim.Adam(parameters, lr=solver.lr)
+        for _ in range(3):
+            for columns in np.array_split(shuffle.permutation(29), 3):  # 10, 10 and 9 samples
+                optimizer.zero_grad()
+                V = leaky_relu(H[:, columns].mT, solver.eta)
+                for W in Ws:
+                    V = V @ leaky_relu(W, solver.eta).mT
+                batch = (H[:, columns], *Ws)
+                batch_loss(solver, V[None], problem.X.mT[columns][None], *(f[None] for f in batch)).backward()
+                optimizer.step()
+        torch.testing.assert_close(
+            [f[restart] for f in (*after.Ws, after.H)], [f.detach() for f in parameters], rtol=1e-9, atol=1e-12
+        )
+
+
+def test_parameters_start_uniform_within_the_bound_of_their_fan_in() -> None:
+    X = torch.ones(50, 60, dtype=torch.float64)
+    for solver, fan_ins in ((WNNF(rank=40), [40, 40]), (DeepWNNF(ranks=[20, 30, 40]), [20, 30, 40, 20])):
+        start = next(solver.iterates(Problem(X), Streams([0])))
+        for factor, fan_in in zip((*start.Ws, start.H), fan_ins, strict=True):
+            bound = (6 / fan_in) ** 0.5
+            assert 0.98 * bound < factor.max() < bound and -bound < factor.min() < -0.98 * bound
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("size", [None, 7, 10])
 def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: str, X: np.ndarray) -> None:
@@ -123,6 +157,13 @@ def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: s
             losses.append(batch_loss(solver, V, problem.X.mT[columns][None], W, H))
     expected = torch.stack(losses).mean().item()
     assert solver.objective(problem, start).item() == pytest.approx(expected, rel=2e-3)
+
+
+def test_objective_of_several_layers_penalises_every_factor(X: np.ndarray) -> None:
+    solver, problem = DeepWNNF(ranks=[2, 3, 4], batch_size=None, lam=0.7), Problem(torch.from_numpy(X))
+    start = next(solver.iterates(problem, Streams([0, 1])))
+    expected = batch_loss(solver, start.reconstruct().mT, problem.X.mT.expand(2, -1, -1), *start.Ws, start.H)
+    torch.testing.assert_close(solver.objective(problem, start), expected)
 
 
 def test_factors_are_the_leaky_rectified_parameters(X: np.ndarray) -> None:

@@ -90,6 +90,23 @@ def test_step_is_the_gradient_to_finite_differences() -> None:
     assert torch.autograd.gradcheck(Step.apply, [state.Ws[0].requires_grad_(), state.H.requires_grad_()])
 
 
+@pytest.mark.parametrize(("height", "width", "s"), [(8, 12, 4), (7, 9, 2)])
+def test_restart_in_a_batch_equals_the_run_alone_on_images(height: int, width: int, s: int) -> None:
+    images = np.random.default_rng(0).uniform(size=(height * width, 11))
+    problem, stopping = place(images, "float64", shape=(height, width)), Stopping(max_iter=20)
+    solver = DeconvWNNF(rank=3, stride=s, batch_size=4)
+    for result in fit(solver, problem, seeds=[7, 3], stopping=stopping):
+        (alone,) = fit(solver, problem, seeds=[result.seed], stopping=stopping)
+        torch.testing.assert_close(result.factorization.factors, alone.factorization.factors, rtol=1e-6, atol=1e-9)
+
+
+def test_objective_is_the_loss_of_the_images_and_the_penalty_of_maps_and_kernels() -> None:
+    state, X = parameters(7, 9, 2), torch.rand(63, 5, dtype=torch.float64)
+    solver = DeconvWNNF(rank=3, stride=2, batch_size=None, lam=0.7)
+    expected = batch_loss(solver, state.reconstruct().mT, X.mT.expand(2, -1, -1), state.Ws[0], state.H)
+    torch.testing.assert_close(solver.objective(Problem(X, shape=(7, 9)), state), expected)
+
+
 def test_codes_are_the_kernels_raw_or_summed() -> None:
     raw = parameters(8, 12, 2)
     summed = Deconvolution(raw.Ws, raw.H, raw.eta, raw.blocks, "sum")
