@@ -85,6 +85,8 @@ def _compose(arguments: list[str]) -> list[Composed]:
     if user_dir().is_dir() and not any(argument.startswith("hydra.searchpath") for argument in arguments):
         quoted = str(user_dir()).replace("'", "\\'")
         arguments = [*arguments, f"hydra.searchpath=['file://{quoted}']"]
+    if {"-m", "--multirun"} & {*arguments}:
+        arguments = [_swept(argument) for argument in arguments]
     argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     # Hydra wants its options (and their values) before the overrides; people put them anywhere.
     sys.argv = ["nmfbench run", *sorted(arguments, key=lambda a: a.startswith("~") or ("=" in a and a[0] != "-"))]
@@ -102,6 +104,21 @@ def _compose(arguments: list[str]) -> list[Composed]:
         else:
             os.environ["HYDRA_FULL_ERROR"] = full_error
     return composed
+
+
+def _swept(argument: str) -> str:
+    """A key of a group as a sweep over its one value: Hydra else looks for it in the group's default, too."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, _, value = argument.partition("=")
+    if not key.startswith(("solver.", "dataset.", "evaluator.")) or not value:
+        return argument
+    try:
+        swept = OverridesParser.create().parse_override(argument).is_sweep_override()
+    except HydraException:
+        return argument  # Hydra will say what is wrong with it
+    return argument if swept else f"{key}=choice({value})"
 
 
 def _explain(error: BaseException) -> str:

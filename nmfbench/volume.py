@@ -23,7 +23,8 @@ def log_det(W: Tensor) -> Tensor:
 
 def inverse(W: Tensor) -> Tensor:
     """A = (W̃ᵀW̃ + δI)⁻¹, the slope of the tangent ⟨A, WᵀW⟩ that lies above log det."""
-    return torch.linalg.inv(torch.nan_to_num(gram(W.double()))).to(W)
+    # inv_ex: a restart that overflows must not raise for its batch.
+    return torch.linalg.inv_ex(torch.nan_to_num(gram(W.double()))).inverse.to(W)
 
 
 def alphas(relative: Sequence[float], weighted_costs: Tensor, Ws: Sequence[Tensor]) -> Tensor:

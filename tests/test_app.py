@@ -193,6 +193,14 @@ def test_method_that_could_use_labels_says_that_it_saw_none(tmp_path: Path, caps
     assert "saw no labels" not in capsys.readouterr().out
 
 
+def test_sweep_over_solvers_takes_a_key_that_they_share_and_the_default_has_not(tmp_path: Path) -> None:
+    small = ["dataset=synthetic", "dataset.n_samples=30", "rank=2", "seeds=1", "stopping.max_iter=2"]
+    assert run(tmp_path, "-m", "solver=nsnmf,dnsnmf", "solver.variant=mu", *small) == 0
+    assert {record["config"]["solver"]["variant"] for record in load(tmp_path)} == {"mu"}
+    assert run(tmp_path, "-m", "solver=multilayer,hierarchical", "solver.ranks=[3,2]", *small) == 0
+    assert run(tmp_path, "-m", "solver=nsnmf,dnsnmf", "solver.varian=mu", *small) == 2
+
+
 def test_solver_that_cannot_take_a_dataset_has_an_empty_row_in_a_sweep(tmp_path: Path, capsys) -> None:
     sweep = ["-m", "solver=raw,wnnf_deconv", "dataset=synthetic", "dataset.n_samples=30", "seeds=1"]
     assert run(tmp_path, *sweep) == 0
