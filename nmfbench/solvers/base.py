@@ -103,8 +103,7 @@ class Solver(ABC):
     def check(self, problem: Problem) -> None:
         """Raise NotApplicable when this method cannot take this problem. Called before a fit."""
         if isinstance(problem.X, SparseMatrix) and not self.accepts_sparse:
-            m, n = problem.X.shape
-            size = m * n * problem.X.dtype.itemsize / 2**20
+            size = problem.X.shape.numel() * problem.X.dtype.itemsize / 2**20
             raise NotApplicable(
                 f"{type(self).__name__} with these settings needs a dense X, and X is sparse; "
                 f"dense it takes {size:,.0f} MiB: dataset.dense=true forces that"
@@ -119,10 +118,7 @@ class Solver(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepSolver(Solver):
-    """A method of several layers. ``ranks`` are r_1 … r_L, the top layer last; by default [2·rank, rank].
-
-    ``rank`` is the top layer's: given ``ranks`` it is their last.
-    """
+    """A method of several layers, of ``ranks`` r_1 … r_L, by default [2·rank, rank]; ``rank`` is the top one's."""
 
     rank: int | None = None
     ranks: list[int] | None = None
@@ -146,8 +142,7 @@ class DeepSolver(Solver):
     @property
     def layers(self) -> list[int]:
         """r_1 … r_L."""
-        assert self.ranks is not None
-        return self.ranks
+        return self.ranks or []
 
 
 def check_rank(rank: int) -> None:
