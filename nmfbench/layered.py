@@ -22,9 +22,13 @@ INNER = 10
 """Steps of accelerated proximal gradient a block, where β = 2 has no closed form."""
 
 
+EPS = 2.0**-52
+"""The least entry of a factor and of a product in data of mean one, as in the paper."""
+
+
 def floor(X: Tensor) -> float:
-    """The least entry of W and of a product: the paper's 2⁻⁵², for data of mean one."""
-    return max(2.0**-52 * inits.mean(X), torch.finfo(X.dtype).tiny)
+    """EPS in the unit of X."""
+    return max(EPS * inits.mean(X), torch.finfo(X.dtype).tiny)
 
 
 def check_zeros(problem: Problem, beta: float) -> None:
@@ -35,9 +39,9 @@ def check_zeros(problem: Problem, beta: float) -> None:
 
 def costs(X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) -> Tensor:
     """D_β(W_{l−1}, W_lH_l) of each layer, (S, L), in double precision: λ may weigh a layer's rounding up."""
-    eps = floor(X)
+    tiny = torch.finfo(torch.float64).tiny
     layers = zip([X, *Ws], Ws, Hs, strict=False)
-    found = [losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=eps), beta) for Y, W, H in layers]
+    found = [losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=tiny), beta) for Y, W, H in layers]
     return torch.stack(found, -1)
 
 
@@ -52,13 +56,15 @@ def weights(
 ) -> Tensor:
     """λ_l, (S, L): as given, or KL_1/KL_l of now, the paper's 1/KL_l in the unit of X.
 
-    A layer that is all but exact counts as having an error of 10⁻⁶ of its data.
+    A layer that is all but exact counts as costing 10⁻⁶ of Σ y^β over its data.
     """
     if given is not None:
         return X.new_tensor(list(given)).expand(len(Ws[0]), -1)
-    size = torch.stack([Y.sum((-2, -1), dtype=torch.float64).expand(len(Ws[0])) for Y in (X, *Ws[:-1])], -1)
+    size = torch.stack([(Y.double() ** beta).sum((-2, -1)).expand(len(Ws[0])) for Y in (X, *Ws[:-1])], -1)
     cost = costs(X, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
-    return (cost[:, :1] / cost).clamp(1e-6, 1e6).to(X)
+    # Wide bounds that only keep λ finite: bases of sum one cost less than X by many orders of magnitude.
+    bound = torch.finfo(X.dtype).max ** 0.5
+    return (cost[:, :1] / cost).clamp(1 / bound, bound).to(X)
 
 
 def parts(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> tuple[Tensor, Tensor]:
@@ -74,27 +80,36 @@ def ratio(p: Tensor, q: Tensor) -> Tensor:
 
 
 def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: float) -> None:
-    """In place, one multiplicative step of every layer on the bases below: H_l, W_l, then columns of maximum 1."""
+    """In place, one multiplicative step of every layer on the bases below: H_l, W_l, then columns of maximum 1.
+
+    ``eps`` is the floor of X; that of the bases is EPS.
+    """
     gamma = 1 / (2 - beta) if beta < 1 else 1.0
     Y = X
     for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
         H = H * ratio(*parts(Y, W, H, beta, eps)) ** gamma
         W = W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** gamma
-        top = W.amax(-2, keepdim=True)
-        top = torch.where(top > 0, top, 1.0)
-        Ws[l], Hs[l] = (W / top).clamp(min=2.0**-52), (H * top.mT).clamp(min=eps)
-        Y = Ws[l]
+        W, H = _top_one(W, H)
+        Ws[l], Hs[l] = W.clamp(min=EPS), H.clamp(min=eps)
+        Y, eps = Ws[l], EPS
 
 
 def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
-    """Uniform factors of every layer, each with the mean of its data."""
+    """Uniform factors of every layer, each with the mean of its data, and columns of W_l of maximum 1."""
     Ws, Hs, Y = [], [], X.expand(len(rng.seeds), -1, -1)
     for l, r in enumerate(ranks, start=1):
         W, H = inits.uniform(Y, r, rng, layer=l)
-        Ws.append(W)
+        Y, H = _top_one(W, H)
+        Ws.append(Y)
         Hs.append(H)
-        Y = W
     return Ws, Hs
+
+
+def _top_one(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
+    """The same WH with columns of W of maximum 1, but for those that are zero."""
+    top = W.amax(-2, keepdim=True)
+    top = torch.where(top > 0, top, 1.0)
+    return W / top, H * top.mT
 
 
 def scale(Ws: list[Tensor], Hs: list[Tensor], of: str) -> None:
@@ -123,7 +138,7 @@ def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tens
         H = H * _powers(p, q, H, 1 / (2 - beta))
     else:
         H = H * _quadratics(p, q, H)
-    return normalised(H, -1)[0].clamp(min=2.0**-52)
+    return normalised(H, -1)[0].clamp(min=EPS)
 
 
 def _powers(p: Tensor, q: Tensor, H: Tensor, gamma: float) -> Tensor:
@@ -181,7 +196,7 @@ def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta
     x = (b / lam).log() + a
     omega = wright_omega(x)
     # Both are b / (λω): the one does not divide by what underflows, the other does not cancel.
-    return torch.where(x > 0, b / (lam * omega.clamp(min=eps)), (omega - a).clamp(max=80).exp()).clamp(min=eps)
+    return torch.where(x > 0, b / (lam * omega), (omega - a).exp()).clamp(min=eps)
 
 
 def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:

@@ -20,4 +20,4 @@ def wright_omega(x: Tensor) -> Tensor:
     # Below and above, the first terms of the series are exact to rounding.
     w = torch.where(x < -30, x.clamp(max=-30).exp(), w)
     large = x.clamp(min=1e8)
-    return torch.where(x > 1e8, large - large.log(), w)
+    return torch.where(x > 1e8, large - large.log().clamp(max=1e3), w)  # ∞ − ∞ is not a number

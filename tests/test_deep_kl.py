@@ -7,8 +7,10 @@ import torch
 from nmfbench import fit, layered, load_dataset, losses
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.solvers.base import Problem, Solver, Stopping
 from nmfbench.solvers.deep_kl import DeepKL
+from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL
+from nmfbench.solvers.lc_dmf import LayerCentricDMF
 from nmfbench.solvers.mu import MultiplicativeNMF
 from nmfbench.solvers.multilayer_kl import MultilayerKL
 
@@ -202,6 +204,23 @@ def test_weights_are_one_over_the_cost_at_the_start(X: np.ndarray) -> None:
     torch.testing.assert_close(state.weights * cost, cost[:, :1].expand(-1, 2))
     given = next(DeepKL(ranks=[5, 3], weights=[4, 1]).iterates(problem, Streams([0])))
     assert given.weights.tolist() == [[4, 1]]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 255.0, 1e30])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        MultilayerKL(ranks=[5, 3]),
+        *(DeepKL(ranks=[5, 3], beta=beta, pretrain=20) for beta in layered.BETAS),
+        MinVolDeepKL(ranks=[5, 3], pretrain=20),
+        LayerCentricDMF(ranks=[5, 3], alpha=[0.5, 0.5], pretrain=20),
+        LayerCentricDMF(ranks=[5, 3], sums="H", pretrain=20),
+    ],
+    ids=lambda solver: f"{type(solver).__name__} {getattr(solver, 'beta', getattr(solver, 'sums', ''))}",
+)
+def test_scale_of_X_does_not_matter(solver: Solver, scale: float, X: np.ndarray) -> None:
+    (plain,), (scaled,) = (fit(solver, c * X, stopping=Stopping(max_iter=10), dtype="float64") for c in (1.0, scale))
+    torch.testing.assert_close(scaled.factorization.reconstruct() / scale, plain.factorization.reconstruct())
 
 
 @pytest.mark.parametrize(

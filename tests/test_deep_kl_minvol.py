@@ -64,6 +64,20 @@ def test_top_step_without_the_quadratic_is_a_minimiser_too() -> None:
     assert (w.grad - w.grad.mean(-2, keepdim=True)).abs().max() < 1e-8
 
 
+def test_multipliers_are_found_on_as_many_rows_as_a_photograph_has() -> None:
+    # A column of equal entries is where one entry alone, from which Newton starts, is farthest from the sum of one.
+    rng = np.random.default_rng(0)
+    m, one = 10304, torch.ones(1, 1, 1, dtype=torch.float64)
+    Y, W, H = (torch.from_numpy(rng.uniform(0, 1, (1, *s)) ** 8) for s in ((m, 8), (m, 4), (4, 8)))
+    W = W.clamp(min=layered.EPS)
+    W, V = W / W.sum(-2, keepdim=True), torch.full_like(W, 1 / m)
+    step = WBlock(Y, W, H, one, "exact", 1e-300)
+    w = step.minimum(V, 100 * one)
+    slope = (step.C - 100 * V) * w - W * step.B + (step.T + 200 * W) / (2 * W) * w.square()
+    # w times the derivative is −μw at the minimum.
+    torch.testing.assert_close(slope, -step.mu * w, rtol=1e-8, atol=1e-12)
+
+
 def test_without_a_penalty_the_top_step_is_multiplicative() -> None:
     _, Y, W, H, _ = block()
     zero = torch.zeros(1, 1, 1, dtype=torch.float64)

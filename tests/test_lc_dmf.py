@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import fit, volume
+from nmfbench import fit, layered, load_dataset, volume
 from nmfbench.errors import ConfigError
 from nmfbench.rng import Streams
 from nmfbench.solvers.base import Problem, Stopping
@@ -37,12 +37,21 @@ def test_rows_of_sum_one_without_volume_are_the_deep_method_at_beta_two(X: np.nd
     torch.testing.assert_close(states[0].reconstruct(), states[1].reconstruct(), rtol=1e-7, atol=1e-9)
 
 
+def test_layers_weigh_the_same_at_the_start_however_far_apart_their_costs() -> None:
+    # Entries of X up to 255, of W_1 about 1/m: the costs differ ten orders of magnitude.
+    problem = Problem(torch.from_numpy(255 * load_dataset("orl_28x23").X))
+    state = next(LayerCentricDMF(ranks=[20, 10], pretrain=20).iterates(problem, Streams([0])))
+    costs = layered.costs(problem.X, state.Ws, state.Hs, 2.0)
+    assert costs[0, 0] > 1e9 * costs[0, 1]
+    torch.testing.assert_close(state.weights * costs, costs[:, :1].expand(-1, 2))
+
+
 def test_one_layer_reaches_the_error_of_plain_nmf(X: np.ndarray) -> None:
     from nmfbench.solvers.mu import MultiplicativeNMF
 
     (plain,) = fit(MultiplicativeNMF(rank=4), X, stopping=Stopping(max_iter=3000), dtype="float64")
-    (layered,) = fit(LayerCentricDMF(ranks=[4]), X, stopping=Stopping(max_iter=1000), dtype="float64")
-    assert layered.objective == pytest.approx(plain.objective, rel=0.02)
+    (deep,) = fit(LayerCentricDMF(ranks=[4]), X, stopping=Stopping(max_iter=1000), dtype="float64")
+    assert deep.objective == pytest.approx(plain.objective, rel=0.02)
 
 
 def test_volume_penalty_shrinks_the_volume(X: np.ndarray) -> None:

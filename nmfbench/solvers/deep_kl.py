@@ -53,6 +53,8 @@ class DeepKL(DeepSolver):
         for _ in range(self.pretrain):
             layered.multilayer(X, Ws, Hs, self.beta, eps)
         layered.scale(Ws, Hs, of="H")
+        # The bounds of every step hold at the start too: to meet them later would raise the objective.
+        Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=layered.EPS) for H in Hs]
         weights = layered.weights(X, Ws, Hs, self.weights, self.beta)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights)

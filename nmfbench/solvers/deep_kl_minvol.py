@@ -60,17 +60,17 @@ class MinVolDeepKL(DeepSolver):
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), weights * cost, Ws)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
-            Y = X
+            Y, eps = X, layered.floor(X)
             for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
                 Hs[l] = (H * layered.ratio(*layered.parts(Y, W, H, 1.0, eps))).clamp(min=eps)
                 lam = weights[:, l, None, None]
                 block = WBlock(Y, W, Hs[l], alphas[:, l, None, None] / lam, self.variant, eps)
                 if l + 1 < len(Ws):
                     rho, above = RHO / lam, Ws[l + 1] @ Hs[l + 1]
-                    Ws[l] = block.admm(above.clamp(min=2.0**-52), rho, RHO / weights[:, l + 1, None, None])
+                    Ws[l] = block.admm(above.clamp(min=layered.EPS), rho, RHO / weights[:, l + 1, None, None])
                 else:
                     Ws[l] = block.minimum(torch.zeros_like(W), torch.zeros_like(lam))
-                Y = Ws[l]
+                Y, eps = Ws[l], layered.EPS
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Hierarchy) and factorization.alphas is not None
@@ -99,7 +99,7 @@ class WBlock:
         # There one entry alone is 1: the sum is too large, and from that side Newton does not overshoot.
         single = (B * W - T / (2 * W.clamp(min=tiny)) - C).amax(-2, keepdim=True)
         mu = single if self.mu is None else self.mu
-        for _ in range(12 if self.mu is None else 2):
+        for _ in range(24 if self.mu is None else 2):
             x = C + mu
             root = (x.square() + S).sqrt().clamp(min=tiny)
             far = root + x.abs()
@@ -108,7 +108,7 @@ class WBlock:
             slope = new / root  # −dW/dμ
             mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
         self.mu = mu
-        new = new.clamp(min=2.0**-52)
+        new = new.clamp(min=layered.EPS)
         return new / new.sum(-2, keepdim=True)
 
     def admm(self, above: Tensor, rho: Tensor, nu: Tensor) -> Tensor:
