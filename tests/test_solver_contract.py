@@ -23,9 +23,9 @@ dtypes = pytest.mark.parametrize("dtype", sorted(DTYPES))
 
 
 def build(name: str, rank: int = RANK) -> Solver:
-    """The solver as its YAML has it."""
-    node = config.defaults("solver", name)
-    return config.build({k: rank if v == "${rank}" else v for k, v in node.items()}, Solver, "solver")
+    """The solver as its YAML has it, with a short pre-training."""
+    node = {k: rank if v == "${rank}" else v for k, v in config.defaults("solver", name).items()}
+    return config.build(node | ({"pretrain": 20} if "pretrain" in node else {}), Solver, "solver")
 
 
 def run(name: str, X: np.ndarray, *, max_iter: int = 20, rank: int = RANK, **options):
