@@ -273,7 +273,9 @@ def _differences(compared: pd.DataFrame, line: str, common: Sequence[str]) -> li
             row["layer"] = str(layer)
         for _, test in method.iterrows():
             span = f"{test['shift']:+.1f} [{test['low']:+.1f}, {test['high']:+.1f}]"
-            row[f"k = {test['n_clusters']}"] = f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
+            row["difference" if pd.isna(test["n_clusters"]) else f"k = {test['n_clusters']:.0f}"] = (
+                f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
+            )
         rows.append(row)
     return rows
 
