@@ -61,7 +61,7 @@ def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes:
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
     frame = tables.frame(records, unfit, by_name=experiment is None)
     metric = jobs[0].evaluator.metric
-    said: dict[str, Any] = {"metric": metric}
+    said: dict[str, Any] = {"metric": metric, "exhibits": _exhibits(jobs)}
     if experiment:
         absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
         said |= {"notes": notes, "compared": tables.compare(records, metric), "absent": absent}
@@ -70,6 +70,18 @@ def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes:
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
+
+
+def _exhibits(jobs: list[Job]) -> list[tables.Exhibit]:
+    """What the evaluators show of each job's restart with the least objective, where its codes were kept."""
+    found = []
+    for job in jobs:
+        ran = [r for r in job.there() if r["status"] != "failed" and r.get("objective") is not None]
+        best = min(ran, key=lambda record: record["objective"], default=None)
+        if best and (kept := job.store.load_codes(job.config, best["seed"])):
+            shown = job.evaluator.exhibits(kept[0], load(job.loader_node))
+            found += [tables.Exhibit(best, title, table) for title, table in shown]
+    return found
 
 
 def _run_all(jobs: list[Job], at_once: int) -> None:

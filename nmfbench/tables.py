@@ -35,6 +35,15 @@ _EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
 
 
+@dataclasses.dataclass(frozen=True)
+class Exhibit:
+    """A table of strings that an evaluator made of one restart."""
+
+    record: dict[str, Any]
+    title: str
+    table: pd.DataFrame
+
+
 def frame(
     records: Sequence[dict[str, Any]], unfit: Sequence[tuple[str, str]] = (), by_name: bool = True
 ) -> pd.DataFrame:
@@ -194,7 +203,7 @@ def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "
     """For the terminal: a block a dataset, methods down, cluster counts across.
 
     ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol; ``absent``,
-    for each dataset that is not there the reason.
+    for each dataset that is not there the reason; ``exhibits``, what evaluators show of single restarts.
     """
     return _blocks(table, records, metric, style="simple", line="\n", rule="# ", **experiment)
 
@@ -232,6 +241,7 @@ def _blocks(
     compared: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
     absent: Mapping[str, str] = MappingProxyType({}),
+    exhibits: Sequence[Exhibit] = (),
 ) -> str:
     blocks = []
     for dataset, part in table.groupby("dataset", sort=False):
@@ -248,8 +258,24 @@ def _blocks(
         bodies = "\n\n".join(tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         sentences = "\n".join(f"{note}{sentence}" for sentence in [*said, *_notes(part, of_dataset, metric)])
         blocks.append(f"{head}\n\n{bodies}\n\n{sentences}")
+        blocks += [_shown(e, style, rule, common) for e in exhibits if e.record["dataset"] == dataset]
     blocks += [f"{rule}{dataset}: {DASH}\n\n{note}{reason}" for dataset, reason in absent.items()]
     return "\n\n".join(blocks)
+
+
+def _shown(exhibit: Exhibit, style: str, rule: str, common: Sequence[str]) -> str:
+    """An exhibit under a heading that names its method and seed; columns of numbers are flush right."""
+    record, table = exhibit.record, exhibit.table
+    head = f"{_label(record['solver'], record['variant'], ' ', common)}, seed {record['seed']}: {exhibit.title}"
+    numeric = [pd.to_numeric(table[column], errors="coerce").notna().all() for column in table]
+    body = tabulate(
+        table.values.tolist(),
+        headers=list(table.columns),
+        tablefmt=style,
+        disable_numparse=True,
+        colalign=["right" if is_number else "left" for is_number in numeric],
+    )
+    return f"{rule.replace(rule[0], 2 * rule[0], 1)}{head}\n\n{body}"
 
 
 def _common(records: Sequence[dict[str, Any]]) -> list[str]:

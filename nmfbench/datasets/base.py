@@ -37,6 +37,8 @@ class Dataset:
     """Cluster counts at which this dataset is usually scored; None: the number of classes."""
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     """True factors or other knowledge, by name; no solver sees it."""
+    vocabulary: np.ndarray | None = None
+    """(m,) str: what the features are called, words as a rule."""
 
     @property
     def n_samples(self) -> int:
@@ -204,6 +206,8 @@ def _check(data: Dataset) -> None:
         raise DataError(f"{data.name}: X must hold real numbers, got dtype {X.dtype}")
     if y is not None and len(y) != X.shape[1]:
         raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
+    if data.vocabulary is not None and len(data.vocabulary) != X.shape[0]:
+        raise DataError(f"{data.name}: {X.shape[0]} features but {len(data.vocabulary)} words in its vocabulary")
 
 
 def check_finite(name: str, X: Any) -> None:
@@ -241,7 +245,7 @@ def draw_classes(data: Dataset, classes: int | None, draw: int) -> Dataset:
 
 
 def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
-    """The arrays of these names and shapes from a .mat file of that relative path.
+    """The arrays of a .mat file of that relative path, which must hold numbers of these names and shapes.
 
     Raises DataMissing with the hint, or DataError that names the file.
     """
@@ -256,7 +260,15 @@ def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict
             raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
         if arrays[key].dtype.kind not in "buif":
             raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
-    return {key: arrays[key] for key in shapes}
+    return arrays
+
+
+def read_words(path: Path) -> np.ndarray:
+    """The lines of a text file, (m,) str. Raises DataError that names the file."""
+    try:
+        return np.array(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a vocabulary, one word a line in UTF-8: {error}") from error
 
 
 def sparse_or_dense(X: Any, dense: bool) -> Any:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
 
@@ -27,4 +29,6 @@ class News20(base.Loader):
         path = "neural_nmf/20News_subsampled.mat"
         mat = base.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)})
         X = base.sparse_or_dense(mat["X_subsampled"], self.dense)
-        return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=(f"labels of level {self.level}",))
+        words = np.array([str(word.item()) for word in mat["vocab"].ravel()]) if "vocab" in mat else None
+        said = (f"labels of level {self.level}",)
+        return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=said, vocabulary=words)

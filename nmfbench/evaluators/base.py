@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from nmfbench.datasets.base import Dataset
 
@@ -40,6 +41,10 @@ class Evaluator(ABC):
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
         """Rows of layer and n_clusters (None where that means nothing), metric and value."""
+
+    def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[tuple[str, pd.DataFrame]]:
+        """Titles and tables of strings that show this restart itself; under the table of an experiment that keeps codes."""
+        return []
 
 
 def scored(dataset: Dataset, labelled: np.ndarray | None) -> np.ndarray:

@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 # Solver of this suite → method of the WNNF paper's Tables 3a and 3b, at the parameters the paper gives it.
 _WNNF_TABLE3: dict[str, tuple[str, dict[str, Any]]] = {
     "mu": ("nmf", {"beta": 2.0, "lam": 0.0}),
@@ -68,6 +70,19 @@ def _dnsnmf(dataset: dict[str, Any], solver: dict[str, Any], layer: int, metric:
         for row in _rows("dnsnmf_tables")
         if (row["dataset"], row["method"], row["n_classes"]) == wanted
     }
+
+
+def deep_onmf_factors() -> dict[str, np.ndarray]:
+    """The factors of the ratings in the survey on deep matrix factorizations, Sec. 4.1.1: W1, H1, W2, H2 and H2H1.
+
+    They stand in the orientation of X = W1H1; the survey prints H1 and H2H1 transposed.
+    """
+    rows = _rows("survey_deep_onmf")
+    found = {}
+    for name in dict.fromkeys(row["factor"] for row in rows):
+        entries = {(int(r["row"]), int(r["column"])): float(r["value"]) for r in rows if r["factor"] == name}
+        found[name] = np.array([entries[place] for place in sorted(entries)]).reshape(max(entries))
+    return found
 
 
 def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]) -> str | None:
