@@ -51,7 +51,7 @@ def vocabulary(m: int) -> tuple[np.ndarray, tuple[str, ...]]:
         path = base.require("tdt2", "", "tdt2/vocabulary.txt")
     except DataMissing:
         numbers = np.array([f"w{i}" for i in range(1, m + 1)])
-        why = "w1 is the first column of fea in TDT2.mat, which holds no words: tdt2/vocabulary.txt, one a line, names them"
+        why = "TDT2.mat holds no words: w1 is the first column of its fea; tdt2/vocabulary.txt, one a line, would name them"
         return numbers, (why,)
     words = base.read_words(path)
     if len(words) != m:

@@ -43,7 +43,7 @@ class Evaluator(ABC):
         """Rows of layer and n_clusters (None where that means nothing), metric and value."""
 
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[tuple[str, pd.DataFrame]]:
-        """Titles and tables of strings that show this restart itself; under the table of an experiment that keeps codes."""
+        """Titles and tables of strings that show a restart itself; they stand under the table where codes are kept."""
         return []
 
 

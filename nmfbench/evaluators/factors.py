@@ -45,7 +45,9 @@ class Factors(Evaluator):
 
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[tuple[str, pd.DataFrame]]:
         ours = at_ten(fitted)
-        printed = papers.deep_onmf_factors() if dataset.name == "ratings" and "no scaling" in dataset.preprocessing else {}
+        printed = (
+            papers.deep_onmf_factors() if dataset.name == "ratings" and "no scaling" in dataset.preprocessing else {}
+        )
         if {name: F.shape for name, F in ours.items()} != {name: F.shape for name, F in printed.items()}:
             printed = {}
         found = []
@@ -141,7 +143,9 @@ def _compared(
             if len(moved[name])
         ]
         said = f"ours is not the printed hierarchy ({'; '.join(differ)}) and "
-        said += f"fits {'better' if ahead[0] < ahead[1] else 'worse'}: squared error {ahead[0]:.2f} against {ahead[1]:.2f}"
+        said += (
+            f"fits {'better' if ahead[0] < ahead[1] else 'worse'}: squared error {ahead[0]:.2f} against {ahead[1]:.2f}"
+        )
     members = pd.DataFrame(
         [
             {"layer": name[1], "basis user": str(k + 1), "of": what}

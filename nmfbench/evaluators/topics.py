@@ -25,7 +25,7 @@ class Topics(Evaluator):
     bases there is ``kl`` too: KL(W_{l−1}, W_l H_l) at the scale at which H_l e = e, in the unit of X.
     Exhibits are each layer's top words and, for upper layers, the topics of the layer below that each merges: those
     with at least ``merged`` of their weight in it.
-    Lau, Newman & Baldwin (2014), Sec. 3; Röder, Both & Hinneburg (2015); Leplat, Le, Onwunta & Gillis (2023), Tables 3, 4
+    Lau, Newman & Baldwin (2014); Röder, Both & Hinneburg (2015); Leplat, Le, Onwunta & Gillis (2023), Tables 3 and 4
     """
 
     metric: ClassVar[str] = "coherence"
@@ -64,7 +64,10 @@ class Topics(Evaluator):
         bases, shares = topics(fitted)
         words, what = dataset.vocabulary, "words"
         if words is None:
-            words, what = np.array([f"w{i}" for i in range(1, dataset.X.shape[0] + 1)]), "words (w1: the first row of X)"
+            words, what = (
+                np.array([f"w{i}" for i in range(1, dataset.X.shape[0] + 1)]),
+                "words (w1: the first row of X)",
+            )
         found = []
         for layer, W in enumerate(bases, start=1):
             tops = [top_words(column, self.n_words) for column in W.T]
@@ -113,7 +116,7 @@ def top_words(topic: np.ndarray, n_words: int) -> np.ndarray:
 
 
 def coherences(X: Any, tops: list[np.ndarray]) -> np.ndarray:
-    """The mean NPMI of the pairs of words of each topic, in [−1, 1]; X (m, n) counts words in documents, or weighs them.
+    """The mean NPMI of the pairs of words of each topic, in [−1, 1]; X (m, n) is 0 where a document lacks a word.
 
     NPMI = log(p(v, w)/(p(v)p(w)))/(−log p(v, w)), where p is the share of documents that hold the words: −1 where none
     holds both, 0 for independent words, 1 for words that only occur together. 0 where all documents hold both, and of
