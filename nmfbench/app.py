@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from nmfbench import results, runner, tables
-from nmfbench.compose import compose
+from nmfbench.compose import Composed, compose
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if not composed:  # --help, --cfg and their like were answered by Hydra
         return 0
     jobs, skipped = plan(composed)
-    return execute(jobs, skipped, composed[0].choices.get("experiment"), composed[0].notes)
+    return execute(jobs, skipped, composed[0])
 
 
 def rebuild(experiment: str, overrides: Sequence[str]) -> int:
@@ -32,12 +32,15 @@ def rebuild(experiment: str, overrides: Sequence[str]) -> int:
     composed = compose([f"experiment={experiment}", *overrides])
     jobs, skipped = plan(composed)
     if any(job.there() for job in jobs):
-        show(jobs, skipped, experiment, composed[0].notes)
+        show(jobs, skipped, composed[0])
     return _closing(jobs, skipped, interrupted=False)
 
 
-def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes: Sequence[str] = ()) -> int:
-    """Run what is not there yet, print and write the table of everything that was asked for; the exit code."""
+def execute(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> int:
+    """Run what is not there yet, print and write the table of everything that was asked for; the exit code.
+
+    ``asked`` is the first of the configurations: its experiment says what stands under the table.
+    """
     todo = [job for job in jobs if job.pending()]
     n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
     if not todo:
@@ -51,22 +54,29 @@ def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, not
     except KeyboardInterrupt:
         interrupted = True
     if any(job.there() for job in jobs):
-        show(jobs, skipped, experiment, notes)
+        show(jobs, skipped, asked)
     return _closing(jobs, skipped, interrupted)
 
 
-def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes: Sequence[str] = ()) -> None:
+def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     """Print and write the table of all records that these jobs have."""
-    records = [record for job in jobs for record in job.there()]
+    records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    frame = tables.frame(records, unfit, by_name=experiment is None)
     metric = jobs[0].evaluator.metric
     said: dict[str, Any] = {"metric": metric}
-    if experiment:
+    if asked.experiment:
         absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
-        said |= {"notes": notes, "compared": tables.compare(records, metric), "absent": absent}
-    path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
-    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, notes))
+        said |= {"notes": asked.notes, "absent": absent}
+        tested = records
+        if asked.tuning:
+            tested, best = asked.tuning.blocks(records)
+            records = [*tested, *best]
+            metric = asked.tuning.metric
+            said |= {"metric": metric, "by_class_count": True}
+        said["compared"] = tables.compare(tested, metric)
+    frame = tables.frame(records, unfit, by_name=asked.experiment is None)
+    path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
+    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, asked.notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
@@ -97,7 +107,7 @@ def _run_all(jobs: list[Job], at_once: int) -> None:
             raise
         finally:
             for job in jobs:  # what a worker saved before its end
-                job.records = {seed: r or job.store.finished(job.config, seed) for seed, r in job.records.items()}
+                job.records = {s: r or job.store.finished(job.config_of(s), s) for s, r in job.records.items()}
 
 
 def _ignore_interrupts() -> None:
@@ -138,20 +148,25 @@ def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
     start = time.monotonic()
     threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
     environment = results.environment(threads, job.settings.device)
-    seeds, dataset = job.pending(), load(job.loader_node)
+    pending = job.pending()
+    by_data: dict[str, list[int]] = {}
+    for seed in pending:
+        by_data.setdefault(job.loader_of(seed), []).append(seed)
     with FitProgress(prefix + job.label) as progress:
-        for outcome in _outcomes(job, dataset, seeds, threads, progress):
-            record = _record(job, dataset, outcome, environment)
-            try:
-                if job.settings.save_codes and outcome.fitted:
-                    job.store.save_codes(job.config, outcome.seed, outcome.fitted, outcome.fit)
-                job.store.save(record)  # last: a record says that all of it is there
-            except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
-                record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
-            job.records[outcome.seed] = record
-    ended = [record["status"] for record in job.there() if record["seed"] in seeds]
+        for node, seeds in by_data.items():
+            dataset = load(node)
+            for outcome in _outcomes(job, dataset, seeds, threads, progress):
+                record = _record(job, dataset, outcome, environment)
+                try:
+                    if job.settings.save_codes and outcome.fitted:
+                        job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
+                    job.store.save(record)  # last: a record says that all of it is there
+                except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
+                    record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
+                job.records[outcome.seed] = record
+    ended = [record["status"] for record in job.there() if record["seed"] in pending]
     statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
-    say(f"{prefix}{job.label}: {len(seeds)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
+    say(f"{prefix}{job.label}: {len(pending)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
     return job.records
 
 
@@ -160,7 +175,7 @@ def _outcomes(
 ) -> Iterator[runner.Outcome]:
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
     labelled = labelled_samples(dataset, job.config["label_fraction"])
-    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
+    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config_of(seed), seed))}
     for seed, (fitted, fit) in saved.items():
         try:
             outcome = runner.score(fitted, fit, dataset, job.evaluator, seed, labelled)
@@ -186,7 +201,7 @@ def _record(job: Job, dataset: Dataset, outcome: runner.Outcome, environment: di
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     return {
         "schema": results.SCHEMA,
-        "config": job.config,
+        "config": job.config_of(outcome.seed),
         "dataset": dataset.name,
         "solver": job.config["solver"]["name"],
         "variant": job.variant,

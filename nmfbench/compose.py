@@ -4,17 +4,19 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nmfbench.config import CONFIG_DIR, nearest, user_dir
+from nmfbench.config import CONFIG_DIR, nearest, structured, user_dir
 from nmfbench.errors import ConfigError
+from nmfbench.selection import Tuning
 
 GROUPS = ("solver", "dataset", "evaluator", "experiment")
 
@@ -26,6 +28,17 @@ class Composed:
     config: DictConfig
     choices: dict[str, Any]
     sources: list[Path]
+
+    @property
+    def experiment(self) -> str | None:
+        """Its name, if all of it was asked for."""
+        return self.choices.get("experiment")
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """How an experiment chooses among the settings that it tries."""
+        given = self.config.get("tuning")
+        return structured(dict(given), Tuning, "tuning") if given else None
 
     @property
     def notes(self) -> list[str]:
@@ -43,7 +56,12 @@ def compose(arguments: list[str]) -> list[Composed]:
     # The overrides may be a sweep, which only a run of the experiment knows what to do with.
     alone = [a for a in arguments if "=" not in a or a.startswith(("-", "experiment=", "hydra."))]
     composed = _compose(alone if experiment else arguments)
-    lines = composed[0].config.get("runs") if composed else None
+    # Unresolved: what a line refers to is that of its own configurations.
+    lines = (
+        cast(list[str], OmegaConf.to_container(composed[0].config.runs))
+        if composed and "runs" in composed[0].config
+        else None
+    )
     if lines is None:
         return _compose(arguments) if experiment and composed else composed
     chosen = {group: value.split(",") for group in ("solver", "dataset") if (value := _value(arguments, group))}
@@ -53,6 +71,9 @@ def compose(arguments: list[str]) -> list[Composed]:
         for line in lines
         for one in _compose(["-m", *(o for o in shlex.split(line) if not _value(others, o.partition("=")[0])), *others])
     ]
+    if tuning := composed[0].tuning:
+        tried = [one for one in described if one.config.dataset.classes in tuning.classes]
+        described += [_set(one, {"seeds": tuning.seeds}) for one in tried]
     kept = [one for one in described if all(one.choices[group] in names for group, names in chosen.items())]
     for one in kept if chosen else ():
         one.choices["experiment"] = None  # a part of it is not its table
@@ -105,7 +126,7 @@ def _values(arguments: list[str]) -> dict[str, list[Any]]:
 
 
 def _set(one: Composed, values: dict[str, Any]) -> Composed:
-    config = one.config.copy()
+    config = deepcopy(one.config)  # its copy() shares the groups
     for key, value in values.items():
         OmegaConf.update(config, key, value)
     return Composed(config, dict(one.choices), one.sources)

@@ -194,7 +194,8 @@ def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "
     """For the terminal: a block a dataset, methods down, cluster counts across.
 
     ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol; ``absent``,
-    for each dataset that is not there the reason.
+    for each dataset that is not there the reason; ``by_class_count``, whether the number of classes varies, which then
+    goes down and the methods across, once for each metric of the dnsNMF paper.
     """
     return _blocks(table, records, metric, style="simple", line="\n", rule="# ", **experiment)
 
@@ -232,6 +233,7 @@ def _blocks(
     compared: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
     absent: Mapping[str, str] = MappingProxyType({}),
+    by_class_count: bool = False,
 ) -> str:
     blocks = []
     for dataset, part in table.groupby("dataset", sort=False):
@@ -240,7 +242,10 @@ def _blocks(
         classes = f", {data['classes']} classes" if data["classes"] else ", no labels"
         head = f"{rule}{dataset}: {data['samples']} samples × {data['features']} features{classes}"
         common = _common(of_dataset)
-        tables = [_wide(part, metric, line, common)]
+        if by_class_count:
+            tables = [_by_class_count(part, one, line, common) for one in (metric, "nmi_max", "nmi")]
+        else:
+            tables = [_wide(part, metric, line, common)]
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], line, common))
@@ -284,7 +289,8 @@ def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]
     """How to read `_differences`, and how far the block is from what is printed."""
     printed = part.dropna(subset=["paper"])
     off = [
-        f"{solver} {method['difference'].abs().mean():.1f}" for solver, method in printed.groupby("solver", sort=False)
+        f"{solver} {method['difference'].abs().mean():.1f}{'' if printed['metric'].nunique() == 1 else f' ({metric})'}"
+        for (solver, metric), method in printed.groupby(["solver", "metric"], sort=False)
     ]
     return [
         f"Second table: how much higher {first} scores, seed by seed: Hodges–Lehmann shift [its 95 % interval], p of "
@@ -320,6 +326,26 @@ def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> 
     return rows
 
 
+def _by_class_count(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
+    """One dict a class count, and one for the mean over them: methods → cells."""
+    scored = part[part["metric"] == metric]
+    methods = {
+        _label(solver, variant, line, common): method
+        for (solver, variant), method in scored.groupby(["solver", "variant"], sort=False)
+    }
+    rows = [
+        {metric: f"k = {k}"}
+        | {name: _cell(row, line) for name, m in methods.items() for _, row in m[m["n_clusters"] == k].iterrows()}
+        for k in sorted(scored["n_clusters"].dropna().unique())
+    ]
+    mean = scored[["mean", "paper", "difference"]]
+    averages = {
+        name: pd.Series({"metric": metric, "sd": math.nan, "best": math.nan, "n": 1, **m[mean.columns].mean()})
+        for name, m in methods.items()
+    }
+    return [*rows, {metric: "mean"} | {name: _cell(row, line) for name, row in averages.items()}]
+
+
 def _cell(row: pd.Series, line: str) -> str:
     if pd.isna(row["mean"]):  # a failed run
         return DASH
@@ -353,7 +379,7 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
         notes.insert(
             1,
             f"In parentheses: the number that the {'WNNF' if metric == 'nmi' else 'dnsNMF'} paper prints, and ours "
-            "minus it. The paper prints no rank, scaling or number of steps.",
+            "minus it.",
         )
     if any(config.get("label_fraction") for config in configs):
         notes.append(

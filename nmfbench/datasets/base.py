@@ -224,8 +224,12 @@ def check_finite(name: str, X: Any) -> None:
         )
 
 
-def draw_classes(data: Dataset, classes: int | None, draw: int) -> Dataset:
-    """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept."""
+def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Dataset:
+    """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept.
+
+    Without a ``draw`` it is the draw 0.
+    """
+    draw = draw or 0
     assert data.y is not None
     there = np.unique(data.y)
     if draw < 0:

@@ -1,0 +1,98 @@
+"""Which of several settings of a method a table shows. Knows records, not runs.
+
+For experiments whose data is drawn anew for each seed from a number of classes, as in the dnsNMF paper. A record here
+carries its ``setting``, which is what the experiment varies in the solver.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nmfbench.results import Record
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """What an experiment's YAML says under ``tuning``: settings are chosen by this metric on those seeds."""
+
+    metric: str
+    seeds: list[int]
+    classes: list[int]
+
+    def blocks(self, records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+        """The table's records, merged over class counts, by two rules.
+
+        First with one setting for each method and dataset, chosen on the tuning seeds, which the table leaves out.
+        Then with the best setting for each cell, chosen by the labels of the very draws that it is scored on.
+        """
+        tuning = [record for record in records if record["seed"] in self.seeds]
+        table = [record for record in records if record["seed"] not in self.seeds]
+        fair, best = self._chosen(tuning or table, _method), self._chosen(table, _cell)
+        return (
+            [record | {"variant": record["setting"]} for record in _merged(table, _method, fair)],
+            [
+                record | {"variant": "", "dataset": f"{record['dataset']}, best per cell"}
+                for record in _merged(table, _cell, best)
+            ],
+        )
+
+    def _chosen(self, records: Sequence[Record], key: Callable[[Record], Key]) -> dict[Key, str]:
+        """For each key the setting with the highest mean of the metric in the top layer; of equals the first."""
+        values: dict[Key, dict[str, list[float]]] = {}
+        for record in records:
+            found = [row["value"] for row in _top(record) if row["metric"] == self.metric and row["value"] is not None]
+            values.setdefault(key(record), {}).setdefault(record["setting"], []).extend(found)
+        return {
+            k: max(settings, key=lambda setting: np.mean(settings[setting] or [-np.inf]))
+            for k, settings in values.items()
+        }
+
+
+def _method(record: Record) -> Key:
+    return record["dataset"], record["solver"]
+
+
+def _cell(record: Record) -> Key:
+    return *_method(record), record["config"]["dataset"]["classes"]
+
+
+def _top(record: Record) -> list[dict[str, Any]]:
+    """The metrics of the codes that the dnsNMF paper clusters."""
+    top = max((row.get("layer") or 0 for row in record["metrics"]), default=0)
+    return [row for row in record["metrics"] if row.get("layer") == top]
+
+
+def _merged(records: Sequence[Record], key: Callable[[Record], Key], chosen: dict[Key, str]) -> list[Record]:
+    """One record a method and seed: the metrics of all class counts, each of the setting chosen for it."""
+    groups: dict[Key, list[Record]] = {}
+    for record in records:
+        if record["setting"] == chosen[key(record)]:
+            groups.setdefault((*_method(record), record["seed"]), []).append(record)
+    return [_sum(group) for group in groups.values()]
+
+
+def _sum(group: list[Record]) -> Record:
+    first, counts = group[0], sorted(record["config"]["dataset"]["classes"] for record in group)
+    samples = sorted(record["data"]["samples"] for record in group)
+    said = set.intersection(*(set(record["data"]["preprocessing"]) for record in group))
+    statuses = dict.fromkeys(record["status"] for record in sorted(group, key=lambda record: record["status"]))
+    common = first["config"]["dataset"] | {"classes": f"{counts[0]} to {counts[-1]}"}
+    return first | {
+        "rank": None,
+        "config": first["config"] | {"dataset": common, "solver": first["config"]["solver"] | {"rank": None}},
+        "status": " or ".join(statuses),
+        "objective": None,  # of other data in each
+        "seconds": sum(record["seconds"] for record in group) / len(group),
+        "metrics": [row for record in group for row in _top(record)],
+        "data": first["data"]
+        | {
+            "samples": f"{samples[0]} to {samples[-1]}",
+            "classes": common["classes"],
+            # What is true of one draw alone is left out.
+            "preprocessing": [sentence for sentence in first["data"]["preprocessing"] if sentence in said],
+        },
+    }
