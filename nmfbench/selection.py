@@ -13,6 +13,7 @@ import numpy as np
 from nmfbench.results import Record
 
 Key = tuple[Any, ...]
+BEST = "best per cell (uses labels, as in the paper)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,12 @@ class Tuning:
         return (
             [record | {"variant": record["setting"]} for record in _merged(table, _method, fair)],
             [
-                record | {"variant": "", "dataset": f"{record['dataset']}, best per cell"}
+                record
+                | {
+                    "variant": "",
+                    "dataset": f"{record['dataset']}, {BEST}",
+                    "config": record["config"] | {"rule": BEST},
+                }
                 for record in _merged(table, _cell, best)
             ],
         )
