@@ -63,7 +63,9 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
     metric = jobs[0].evaluator.metric
-    said: dict[str, Any] = {"metric": metric}
+    said: dict[str, Any] = {"metric": metric, "also": jobs[0].evaluator.also}
+    if asked.relative:
+        records = asked.relative.added(records)
     if asked.experiment:
         absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
         said |= {"notes": asked.notes, "absent": absent}

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nmfbench.config import CONFIG_DIR, nearest, structured, user_dir
 from nmfbench.errors import ConfigError
-from nmfbench.selection import Tuning
+from nmfbench.selection import Relative, Tuning
 
 GROUPS = ("solver", "dataset", "evaluator", "experiment")
 
@@ -39,6 +39,12 @@ class Composed:
         """How an experiment chooses among the settings that it tries."""
         given = self.config.get("tuning")
         return structured(dict(given), Tuning, "tuning") if given else None
+
+    @property
+    def relative(self) -> Relative | None:
+        """What an experiment divides by what."""
+        given = self.config.get("relative")
+        return structured(dict(given), Relative, "relative") if given else None
 
     @property
     def notes(self) -> list[str]:

@@ -1,8 +1,4 @@
-"""Which of several settings of a method a table shows. Knows records, not runs.
-
-For experiments whose data is drawn anew for each seed from a number of classes, as in the dnsNMF paper. A record here
-carries its ``setting``, which is what the experiment varies in the solver.
-"""
+"""What an experiment's table makes of its records: a choice among settings, quotients. Knows records, not runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +14,11 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What an experiment's YAML says under ``tuning``: settings are chosen by this metric on those seeds."""
+    """What an experiment's YAML says under ``tuning``: settings are chosen by this metric on those seeds.
+
+    The data is drawn anew for each seed from a number of classes, as in the dnsNMF paper. A record here carries its
+    ``setting``, which is what the experiment varies in the solver.
+    """
 
     metric: str
     seeds: list[int]
@@ -56,6 +56,33 @@ class Tuning:
             k: max(settings, key=lambda setting: np.mean(settings[setting] or [-np.inf]))
             for k, settings in values.items()
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relative:
+    """What an experiment's YAML says under ``relative``: a metric over that of the solver ``to`` at the same seed."""
+
+    metric: str
+    to: str
+    name: str
+
+    def added(self, records: Sequence[Record]) -> list[Record]:
+        """The records, those of other solvers with the quotient as a metric of that name."""
+        theirs = {(r["dataset"], r["seed"]): self._values(r) for r in records if r["solver"] == self.to}
+        found = []
+        for record in records:
+            divisors = theirs.get((record["dataset"], record["seed"]), {}) if record["solver"] != self.to else {}
+            rows = [
+                {"layer": layer, "n_clusters": k, "metric": self.name, "value": value / divisors[layer, k]}
+                for (layer, k), value in self._values(record).items()
+                if divisors.get((layer, k))
+            ]
+            found.append(record | {"metrics": record["metrics"] + rows})
+        return found
+
+    def _values(self, record: Record) -> dict[Key, float]:
+        rows = [row for row in record["metrics"] if row["metric"] == self.metric and row["value"] is not None]
+        return {(row["layer"], row["n_clusters"]): row["value"] for row in rows}
 
 
 def _method(record: Record) -> Key:

@@ -29,7 +29,10 @@ COLUMNS = [
     "seconds",
     "status",
 ]
-PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen")
+PERCENT = (
+    *("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen"),
+    *("error_ratio", "code_sparsity"),
+)
 DASH = "–"
 _EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
@@ -234,6 +237,7 @@ def _blocks(
     notes: Sequence[str] = (),
     absent: Mapping[str, str] = MappingProxyType({}),
     by_class_count: bool = False,
+    also: Sequence[str] = (),
 ) -> str:
     blocks = []
     for dataset, part in table.groupby("dataset", sort=False):
@@ -245,7 +249,7 @@ def _blocks(
         if by_class_count:
             tables = [_by_class_count(part, one, line, common) for one in (metric, "nmi_max", "nmi")]
         else:
-            tables = [_wide(part, metric, line, common)]
+            tables = [_wide(part, [metric, *also], line, common)]
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], line, common))
@@ -299,9 +303,9 @@ def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]
     ]
 
 
-def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
-    """One dict a method, variant, rank and layer: headings → cells."""
-    counts = sorted(part.loc[part["metric"] == metric, "n_clusters"].dropna().unique())
+def _wide(part: pd.DataFrame, metrics: Sequence[str], line: str, common: Sequence[str]) -> list[dict[str, str]]:
+    """One dict a method, variant, rank and layer: headings → cells. Of cluster counts the first metric alone."""
+    counts = sorted(part.loc[part["metric"] == metrics[0], "n_clusters"].dropna().unique())
     layered = (part["layer"].dropna() > 1).any()
     rows = []
     for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
@@ -309,15 +313,18 @@ def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> 
         for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
             # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
             here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
-            scored = method[(method["metric"] == metric) & here]
-            cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
+            cells = {
+                row["n_clusters"] if counts else row["metric"]: _cell(row, line)
+                for _, row in method[method["metric"].isin(metrics[:1] if counts else metrics) & here].iterrows()
+            }
             row = {"solver": _label(solver, variant, line, common), "rank": _number(rank, "d")}
             if layered:
                 row["layer"] = _number(layer, "d")
             if counts:
                 row |= {f"k = {k}": cells.get(k, DASH) for k in counts}
             else:
-                row |= {metric: next(iter(cells.values()), DASH), "objective": _number(whole.get("objective"), ".6g")}
+                row |= {m: cells.get(m, DASH) for m in metrics if m in {*part["metric"], metrics[0]}}
+                row["objective"] = _number(whole.get("objective"), ".6g")
             row["error"] = _number(whole.get("error"), ".4f")
             row["stability"] = _number(whole.get("stability"), ".2f")
             row["seconds"] = _number(method["seconds"].iloc[0], ".2f")

@@ -27,6 +27,8 @@ class Evaluator(ABC):
 
     metric: ClassVar[str]
     """What its table shows."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """What its table shows beside that, where nothing is clustered."""
 
     @abstractmethod
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:

@@ -27,11 +27,14 @@ _DNSNMF_DATASETS = {"orl32": "orl", "jaffe": "jaffe", "yale": "yale"}
 def printed(config: dict[str, Any], layer: int, n_clusters: int, metric: str) -> float | None:
     """What a paper prints for this run (a record's config), in percent; None where none does.
 
-    That is the WNNF paper for "nmi", the dnsNMF paper for "accuracy" and "nmi_max".
+    That is the WNNF paper for "nmi", the dnsNMF paper for "accuracy" and "nmi_max", the deep KL-NMF paper for
+    "error_ratio" and "code_sparsity".
     Only what the papers do print must agree: they are silent on scaling, steps and much else.
     """
     if metric == "nmi":
         return _wnnf(config["dataset"]["name"], config["solver"], layer).get(n_clusters)
+    if metric in ("error_ratio", "code_sparsity"):
+        return _deep_kl(config, layer, metric)
     if metric in ("nmi_max", "accuracy"):
         return _dnsnmf(config["dataset"], config["solver"], layer, metric).get(n_clusters)
     return None
@@ -68,6 +71,20 @@ def _dnsnmf(dataset: dict[str, Any], solver: dict[str, Any], layer: int, metric:
         for row in _rows("dnsnmf_tables")
         if (row["dataset"], row["method"]) == wanted
     }
+
+
+def _deep_kl(config: dict[str, Any], layer: int, metric: str) -> float | None:
+    """Table 2 of the deep KL-NMF paper: CBCL, ranks 80, 40, 20."""
+    dataset, solver = config["dataset"], config["solver"]
+    if (dataset["name"], dataset.get("images"), solver.get("ranks")) != ("cbcl", "rows", [80, 40, 20]):
+        return None
+    columns = {
+        ("deep_kl", "error_ratio"): "error_deep_over_multilayer_percent",
+        ("deep_kl", "code_sparsity"): "hoyer_sparsity_deep_percent",
+        ("multilayer_kl", "code_sparsity"): "hoyer_sparsity_multilayer_percent",
+    }
+    column = columns.get((solver["name"], metric))
+    return next((float(row[column]) for row in _rows("deep_kl_table2") if column and row["layer"] == str(layer)), None)
 
 
 def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]) -> str | None:
