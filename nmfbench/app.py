@@ -16,6 +16,7 @@ from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
 from nmfbench.results import Record
+from nmfbench.selection import split
 
 
 def main(arguments: list[str]) -> int:
@@ -62,10 +63,13 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     """Print and write the table of all records that these jobs have."""
     records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    metric = jobs[0].evaluator.metric
-    said: dict[str, Any] = {"metric": metric, "also": jobs[0].evaluator.also}
+    evaluator = jobs[0].evaluator
+    metric = asked.metric or evaluator.metric
+    said: dict[str, Any] = {"metric": metric, "also": [m for m in (evaluator.metric, *evaluator.also) if m != metric]}
     if asked.relative:
         records = asked.relative.added(records)
+    if asked.split:
+        records = split(records, asked.split)
     if asked.experiment:
         absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
         said |= {"notes": asked.notes, "absent": absent}

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nmfbench.config import CONFIG_DIR, nearest, structured, user_dir
 from nmfbench.errors import ConfigError
-from nmfbench.selection import Relative, Tuning
+from nmfbench.selection import SPLITS, Relative, Tuning
 
 GROUPS = ("solver", "dataset", "evaluator", "experiment")
 
@@ -45,6 +45,19 @@ class Composed:
         """What an experiment divides by what."""
         given = self.config.get("relative")
         return structured(dict(given), Relative, "relative") if given else None
+
+    @property
+    def metric(self) -> str | None:
+        """What its table shows first and tests, if it is not the evaluator's."""
+        return cast(str | None, self.config.get("metric"))
+
+    @property
+    def split(self) -> list[str]:
+        """By what else than the dataset its table has blocks."""
+        by = list(self.config.get("split", ()))
+        if unknown := {*by} - {*SPLITS}:
+            raise ConfigError(f"split must name {', '.join(SPLITS)}, got {', '.join(map(str, unknown))}")
+        return by
 
     @property
     def notes(self) -> list[str]:

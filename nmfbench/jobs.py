@@ -232,7 +232,7 @@ def _ranks(solver: Solver) -> dict[str, Any]:
 
 def _settings(config: DictConfig) -> Settings:
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
-    not_settings = ("solver", "dataset", "evaluator", "runs", "notes", "tuning", "relative")
+    not_settings = ("solver", "dataset", "evaluator", "runs", "notes", "tuning", "relative", "split", "metric")
     return structured({k: v for k, v in plain.items() if k not in not_settings}, Settings, "")
 
 

@@ -85,6 +85,26 @@ class Relative:
         return {(row["layer"], row["n_clusters"]): row["value"] for row in rows}
 
 
+def split(records: Sequence[Record], by: Sequence[str]) -> list[Record]:
+    """The records, their datasets divided by ``by``, of layers and label_fraction: a block of the table for each."""
+    return [
+        record | {"dataset": ", ".join([record["dataset"], *(SPLITS[key](record) for key in by)])} for record in records
+    ]
+
+
+def _layers(record: Record) -> str:
+    n = len(record["config"]["solver"].get("ranks") or [1])
+    return f"{n} layer{'s' if n > 1 else ''}"
+
+
+def _labels(record: Record) -> str:
+    share = record["config"].get("label_fraction", 0)
+    return f"{share:.0%} of the labels" if share else "no labels"
+
+
+SPLITS = {"layers": _layers, "label_fraction": _labels}
+
+
 def _method(record: Record) -> Key:
     return record["dataset"], record["solver"]
 

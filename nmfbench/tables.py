@@ -146,7 +146,7 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "n": len(column),
             "best": column.get(best),
         }
-        if layer and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
+        if (layer or metric == "error") and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
             row |= {"paper": printed, "difference": row["mean"] - printed}
         rows.append(row)
     return rows
@@ -165,7 +165,7 @@ def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFr
         by_dataset.setdefault(experiment[0]["dataset"], []).append(experiment)
     for dataset, (first, *others) in by_dataset.items():
         ours = _by_repetition(first, metric)
-        top = max((layer for layer, _ in ours), default=1)
+        top = max((layer for layer, _ in ours if layer), default=None)
         for other in others:
             theirs = _by_repetition(other, metric)
             layered = len({layer for layer, _ in theirs}) > 1
@@ -178,7 +178,8 @@ def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFr
                     rows.append(named | {"layer": layer, "n_clusters": k} | vars(paired(a, b)))
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
-    return pd.DataFrame(rows, columns=["dataset", "solver", "variant", "layer", "n_clusters", *_EFFECT, "p_holm"])
+    columns = ["dataset", "solver", "variant", "layer", "n_clusters", *_EFFECT, "p_holm"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
 
 
 def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[Any, Any], dict[Any, float]]:
@@ -189,7 +190,7 @@ def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[
             if row["metric"] == metric and row["value"] is not None:
                 repetition = record["seed"], record["config"]["dataset"].get("draw")
                 scale = 100 if metric in PERCENT else 1
-                values.setdefault((row["layer"], row["n_clusters"]), {})[repetition] = scale * row["value"]
+                values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = scale * row["value"]
     return values
 
 
@@ -239,7 +240,7 @@ def _blocks(
     by_class_count: bool = False,
     also: Sequence[str] = (),
 ) -> str:
-    blocks = []
+    bodies, sentences = [], []
     for dataset, part in table.groupby("dataset", sort=False):
         of_dataset = [record for record in records if record["dataset"] == dataset]
         data = of_dataset[0]["data"]
@@ -252,12 +253,20 @@ def _blocks(
             tables = [_wide(part, [metric, *also], line, common)]
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
-            tables.append(_differences(compared[compared["dataset"] == dataset], line, common))
+            tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
             said += _comparison_notes(part, of_dataset[0]["solver"], len(compared))
-        bodies = "\n\n".join(tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
-        sentences = "\n".join(f"{note}{sentence}" for sentence in [*said, *_notes(part, of_dataset, metric)])
-        blocks.append(f"{head}\n\n{bodies}\n\n{sentences}")
+        shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
+        bodies.append("\n\n".join([head, *shown]))
+        sentences.append([*said, *_notes(part, of_dataset, metric)])
+    # What holds for all blocks is said once, below them.
+    shared = [s for s in sentences[0] if all(s in others for others in sentences)] if len(sentences) > 1 else []
+    blocks = []
+    for body, said in zip(bodies, sentences, strict=True):
+        own = "\n".join(f"{note}{sentence}" for sentence in said if sentence not in shared)
+        blocks.append(f"{body}\n\n{own}" if own else body)
     blocks += [f"{rule}{dataset}: {DASH}\n\n{note}{reason}" for dataset, reason in absent.items()]
+    if shared:
+        blocks.append("\n".join([f"{rule}all of them", "", *(f"{note}{sentence}" for sentence in shared)]))
     return "\n\n".join(blocks)
 
 
@@ -273,15 +282,16 @@ def _label(solver: Any, variant: Any, line: str, common: Sequence[str]) -> str:
     return f"{solver}{line}{', '.join(parts)}" if parts else str(solver)
 
 
-def _differences(compared: pd.DataFrame, line: str, common: Sequence[str]) -> list[dict[str, str]]:
+def _differences(compared: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
     """What `compare` found, one dict a method and layer: headings → cells."""
     rows = []
-    for (solver, variant, layer), method in compared.groupby(["solver", "variant", "layer"], sort=False):
+    for (solver, variant, layer), method in compared.groupby(["solver", "variant", "layer"], sort=False, dropna=False):
         row = {"against": _label(solver, variant, line, common)}
         if (compared["layer"] > 1).any():
-            row["layer"] = str(layer)
+            row["layer"] = _number(layer, "d")
         for _, test in method.iterrows():
-            span = f"{test['shift']:+.1f} [{test['low']:+.1f}, {test['high']:+.1f}]"
+            spec = "+.1f" if metric in PERCENT else "+.3g"
+            span = f"{test['shift']:{spec}} [{test['low']:{spec}}, {test['high']:{spec}}]"
             row["difference" if pd.isna(test["n_clusters"]) else f"k = {test['n_clusters']:.0f}"] = (
                 f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
             )
@@ -293,7 +303,8 @@ def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]
     """How to read `_differences`, and how far the block is from what is printed."""
     printed = part.dropna(subset=["paper"])
     off = [
-        f"{solver} {method['difference'].abs().mean():.1f}{'' if printed['metric'].nunique() == 1 else f' ({metric})'}"
+        f"{solver} {method['difference'].abs().mean():{'.1f' if metric in PERCENT else '.3f'}}"
+        f"{'' if printed['metric'].nunique() == 1 else f' ({metric})'}"
         for (solver, metric), method in printed.groupby(["solver", "metric"], sort=False)
     ]
     return [
@@ -325,7 +336,7 @@ def _wide(part: pd.DataFrame, metrics: Sequence[str], line: str, common: Sequenc
             else:
                 row |= {m: cells.get(m, DASH) for m in metrics if m in {*part["metric"], metrics[0]}}
                 row["objective"] = _number(whole.get("objective"), ".6g")
-            row["error"] = _number(whole.get("error"), ".4f")
+            row.setdefault("error", _number(whole.get("error"), ".4f"))
             row["stability"] = _number(whole.get("stability"), ".2f")
             row["seconds"] = _number(method["seconds"].iloc[0], ".2f")
             row["ended"] = method["status"].iloc[0]
@@ -362,7 +373,8 @@ def _cell(row: pd.Series, line: str) -> str:
     if pd.notna(row["best"]) and row["n"] > 1:
         cell += f" [{row['best']:{spec}}]"
     if pd.notna(row["paper"]):
-        cell += f"{line}({row['paper']:.1f}, {row['difference']:+.1f})"
+        digits = ".1f" if row["metric"] in PERCENT else ".3f"
+        cell += f"{line}({row['paper']:{digits}}, {row['difference']:+{digits}})"
     return cell
 
 
@@ -385,8 +397,7 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     if part["paper"].notna().any():
         notes.insert(
             1,
-            f"In parentheses: the number that the {'WNNF' if metric == 'nmi' else 'dnsNMF'} paper prints, and ours "
-            "minus it.",
+            f"In parentheses: the number that the {papers.SOURCES[metric]} paper prints, and ours minus it.",
         )
     if any(config.get("label_fraction") for config in configs):
         notes.append(

@@ -21,21 +21,39 @@ _DNSNMF: dict[str, tuple[str, dict[str, Any]]] = {
     "deep_semi": ("deep_semi", {}),
     "dnsnmf": ("dnsnmf", {}),
 }
+_NEURAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "neural": ("neural_nmf", {}),
+    "hierarchical": ("hierarchical_nmf", {}),
+    "deep_mu": ("deep_nmf", {}),
+}
 _DNSNMF_DATASETS = {"orl32": "orl", "jaffe": "jaffe", "yale": "yale"}
 
 
-def printed(config: dict[str, Any], layer: int, n_clusters: int, metric: str) -> float | None:
-    """What a paper prints for this run (a record's config), in percent; None where none does.
+SOURCES = {
+    "nmi": "WNNF",
+    "nmi_max": "dnsNMF",
+    "accuracy": "dnsNMF",
+    "error_ratio": "deep KL-NMF",
+    "code_sparsity": "deep KL-NMF",
+    "error": "Neural NMF",
+    "classification": "Neural NMF",
+}
+"""Metric → the paper that prints it."""
 
-    That is the WNNF paper for "nmi", the dnsNMF paper for "accuracy" and "nmi_max", the deep KL-NMF paper for
-    "error_ratio" and "code_sparsity".
+
+def printed(config: dict[str, Any], layer: int | None, n_clusters: int | None, metric: str) -> float | None:
+    """What a paper prints for this run (a record's config), in percent, but for the error; None where none does.
+
+    Which paper that is, `SOURCES` says.
     Only what the papers do print must agree: they are silent on scaling, steps and much else.
     """
-    if metric == "nmi":
-        return _wnnf(config["dataset"]["name"], config["solver"], layer).get(n_clusters)
-    if metric in ("error_ratio", "code_sparsity"):
+    if metric in ("error", "classification"):
+        return _neural(config, metric)
+    if layer and metric in ("error_ratio", "code_sparsity"):
         return _deep_kl(config, layer, metric)
-    if metric in ("nmi_max", "accuracy"):
+    if layer and n_clusters and metric == "nmi":
+        return _wnnf(config["dataset"]["name"], config["solver"], layer).get(n_clusters)
+    if layer and n_clusters and metric in ("nmi_max", "accuracy"):
         return _dnsnmf(config["dataset"], config["solver"], layer, metric).get(n_clusters)
     return None
 
@@ -85,6 +103,21 @@ def _deep_kl(config: dict[str, Any], layer: int, metric: str) -> float | None:
     }
     column = columns.get((solver["name"], metric))
     return next((float(row[column]) for row in _rows("deep_kl_table2") if column and row["layer"] == str(layer)), None)
+
+
+def _neural(config: dict[str, Any], metric: str) -> float | None:
+    """Table 1 of the Neural NMF paper: the toy hierarchy, layers of 9, 4 and 2; `deep_mu` stands for its "Deep NMF"."""
+    solver, dataset = config["solver"], config["dataset"]
+    ranks = sorted(solver.get("ranks") or [], reverse=True)
+    setting = {0: "unsupervised", 0.4: "semisupervised", 1: "supervised"}.get(config.get("label_fraction", 0))
+    method = _method(_NEURAL, solver)
+    if dataset["name"] != "hierarchy" or dataset.get("generate") or ranks != [9, 4, 2][: len(ranks)]:
+        return None
+    for row in _rows("neural_nmf_table1"):
+        if (row["setting"], row["layers"], row["method"]) == (setting, str(len(ranks)), method):
+            value = row["reconstruction_error" if metric == "error" else "classification_accuracy"]
+            return float(value) * (1 if metric == "error" else 100) if value else None
+    return None
 
 
 def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]) -> str | None:
