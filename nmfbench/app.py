@@ -63,9 +63,9 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     """Print and write the table of all records that these jobs have."""
     records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    evaluator = jobs[0].evaluator
-    metric = asked.metric or evaluator.metric
-    said: dict[str, Any] = {"metric": metric, "also": [m for m in (evaluator.metric, *evaluator.also) if m != metric]}
+    metric = asked.metric or jobs[0].evaluator.metric
+    others = dict.fromkeys(m for job in jobs for m in (job.evaluator.metric, *job.evaluator.also) if m != metric)
+    said: dict[str, Any] = {"metric": metric, "also": list(others)}
     if asked.relative:
         records = asked.relative.added(records)
     if asked.split:

@@ -317,6 +317,7 @@ def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]
 def _wide(part: pd.DataFrame, metrics: Sequence[str], line: str, common: Sequence[str]) -> list[dict[str, str]]:
     """One dict a method, variant, rank and layer: headings → cells. Of cluster counts the first metric alone."""
     counts = sorted(part.loc[part["metric"] == metrics[0], "n_clusters"].dropna().unique())
+    there = [metric for metric in metrics if metric in {*part["metric"]}] or metrics[:1]
     layered = (part["layer"].dropna() > 1).any()
     rows = []
     for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
@@ -334,7 +335,7 @@ def _wide(part: pd.DataFrame, metrics: Sequence[str], line: str, common: Sequenc
             if counts:
                 row |= {f"k = {k}": cells.get(k, DASH) for k in counts}
             else:
-                row |= {m: cells.get(m, DASH) for m in metrics if m in {*part["metric"], metrics[0]}}
+                row |= {m: cells.get(m, DASH) for m in there}
                 row["objective"] = _number(whole.get("objective"), ".6g")
             row.setdefault("error", _number(whole.get("error"), ".4f"))
             row["stability"] = _number(whole.get("stability"), ".2f")
@@ -390,7 +391,10 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
     of = " of k-means with k clusters on the codes" if clustered else ""
     notes = [
-        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective].",
+        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective]."
+        if clustered
+        else "Cells: mean ± standard deviation over seeds [seed with the least objective]; accuracies, ratios and "
+        "sparsities in percent.",
         "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column matched "
         "with one of the other. Seconds: of the fit, per seed.",
     ]

@@ -14,5 +14,5 @@ printed = table.dropna(subset=["paper"])
 lam = printed["variant"].str.extract(r"lam=([\d.]+)", expand=False).fillna("1").astype(float).rename("λ")
 percent = printed["difference"].abs() * printed["metric"].map({"error": 100, "classification": 1})
 off = percent.groupby([lam, printed["solver"], printed["metric"]]).mean().unstack(["solver", "metric"])
-off["all rows"] = off.mean(axis=1)
-print(off.sort_values("all rows").round(2).to_string())
+off.columns = [" ".join(names) for names in off.columns]
+print(off.assign(**{"all rows": off.mean(axis=1)}).sort_values("all rows").round(2).to_string())
