@@ -13,10 +13,10 @@ from nmfbench import results, runner, tables
 from nmfbench.compose import Composed, compose
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.experiments import split
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
 from nmfbench.results import Record
-from nmfbench.selection import split
 
 
 def main(arguments: list[str]) -> int:
@@ -63,26 +63,28 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     """Print and write the table of all records that these jobs have."""
     records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    metric = asked.metric or jobs[0].evaluator.metric
+    table = asked.table
+    metric = table.metric or jobs[0].evaluator.metric
     others = dict.fromkeys(m for job in jobs for m in (job.evaluator.metric, *job.evaluator.also) if m != metric)
     said: dict[str, Any] = {"metric": metric, "also": list(others)}
-    if asked.relative:
-        records = asked.relative.added(records)
-    if asked.split:
-        records = split(records, asked.split)
     if asked.experiment:
-        absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
-        said |= {"notes": asked.notes, "absent": absent}
-        tested = records
-        if asked.tuning:
-            tested, best = asked.tuning.blocks(records)
+        if table.relative:
+            records = table.relative.added(records)
+        tested = records = split(records, table.split)
+        if table.tuning:
+            tested, best = table.tuning.blocks(records)
             records = [*tested, *best]
-            metric = asked.tuning.metric
+            metric = table.tuning.metric
             said |= {"metric": metric, "by_class_count": True}
-        said["compared"] = tables.compare(tested, metric)
+        said |= {
+            "notes": table.notes,
+            "absent": {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)},
+            "compared": tables.compare(tested, metric),
+            "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
+        }
     frame = tables.frame(records, unfit, by_name=asked.experiment is None)
     path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
-    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, asked.notes))
+    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -14,10 +14,11 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nmfbench.config import CONFIG_DIR, nearest, structured, user_dir
+from nmfbench.config import CONFIG_DIR, nearest, user_dir
 from nmfbench.errors import ConfigError
-from nmfbench.selection import SPLITS, Relative, Tuning
+from nmfbench.experiments import Table
 
+TABLE_KEYS = tuple(field.name for field in fields(Table))
 GROUPS = ("solver", "dataset", "evaluator", "experiment")
 
 
@@ -35,34 +36,9 @@ class Composed:
         return self.choices.get("experiment")
 
     @property
-    def tuning(self) -> Tuning | None:
-        """How an experiment chooses among the settings that it tries."""
-        given = self.config.get("tuning")
-        return structured(dict(given), Tuning, "tuning") if given else None
-
-    @property
-    def relative(self) -> Relative | None:
-        """What an experiment divides by what."""
-        given = self.config.get("relative")
-        return structured(dict(given), Relative, "relative") if given else None
-
-    @property
-    def metric(self) -> str | None:
-        """What its table shows first and tests, if it is not the evaluator's."""
-        return cast(str | None, self.config.get("metric"))
-
-    @property
-    def split(self) -> list[str]:
-        """By what else than the dataset its table has blocks."""
-        by = list(self.config.get("split", ()))
-        if unknown := {*by} - {*SPLITS}:
-            raise ConfigError(f"split must name {', '.join(SPLITS)}, got {', '.join(map(str, unknown))}")
-        return by
-
-    @property
-    def notes(self) -> list[str]:
-        """What an experiment has to say under its table."""
-        return list(self.config.get("notes", ()))
+    def table(self) -> Table:
+        """What its experiment says of the table."""
+        return Table.of({str(key): self.config[key] for key in TABLE_KEYS if key in self.config})
 
 
 def compose(arguments: list[str]) -> list[Composed]:
@@ -90,7 +66,7 @@ def compose(arguments: list[str]) -> list[Composed]:
         for line in lines
         for one in _compose(["-m", *(o for o in shlex.split(line) if not _value(others, o.partition("=")[0])), *others])
     ]
-    if tuning := composed[0].tuning:
+    if tuning := composed[0].table.tuning:
         tried = [one for one in described if one.config.dataset.classes in tuning.classes]
         described += [_set(one, {"seeds": tuning.seeds}) for one in tried]
     kept = [one for one in described if all(one.choices[group] in names for group, names in chosen.items())]

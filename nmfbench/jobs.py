@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from nmfbench import results
-from nmfbench.compose import Composed
+from nmfbench.compose import TABLE_KEYS, Composed
 from nmfbench.config import build, structured
 from nmfbench.datasets.base import Dataset, Loader, labelled_mask
 from nmfbench.errors import ConfigError, DataError, NotApplicable
@@ -232,7 +232,7 @@ def _ranks(solver: Solver) -> dict[str, Any]:
 
 def _settings(config: DictConfig) -> Settings:
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
-    not_settings = ("solver", "dataset", "evaluator", "runs", "notes", "tuning", "relative", "split", "metric")
+    not_settings = ("solver", "dataset", "evaluator", "runs", *TABLE_KEYS)
     return structured({k: v for k, v in plain.items() if k not in not_settings}, Settings, "")
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -182,6 +183,40 @@ def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFr
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
 
 
+def order(
+    records: Sequence[dict[str, Any]], solvers: Sequence[str], n_clusters: int, metric: str = "nmi"
+) -> dict[str, str]:
+    """Dataset → whether these solvers come in that order at that cluster count, each against the next, seed by seed."""
+    by_dataset: dict[str, dict[str, dict[Any, float]]] = {}
+    for experiment in _experiments(records):
+        values = _by_repetition(experiment, metric)
+        top = max((layer for layer, k in values if layer and k == n_clusters), default=None)
+        if experiment[0]["solver"] in solvers and top:
+            by_dataset.setdefault(experiment[0]["dataset"], {})[experiment[0]["solver"]] = values[top, n_clusters]
+    said = {}
+    for dataset, found in by_dataset.items():
+        if len(found) < len(solvers):
+            continue
+        pairs = list(pairwise(solvers))
+        effects = [
+            paired(*zip(*((found[a][r], found[b][r]) for r in found[a] if r in found[b]), strict=True))
+            for a, b in pairs
+        ]
+        ps = holm([effect.p for effect in effects])
+        if not all(effect.shift > 0 for effect in effects):
+            verdict = "does not hold"
+        elif max(ps) < 0.05:
+            verdict = "holds"
+        else:
+            verdict = "holds in the means, but not beyond chance"
+        tests = ", ".join(
+            f"{a} over {b} {effect.shift:+.1f} (p = {p:.2g})"
+            for (a, b), effect, p in zip(pairs, effects, ps, strict=True)
+        )
+        said[dataset] = f"Printed order {' > '.join(solvers)} at k = {n_clusters}: {verdict}. {tests}."
+    return said
+
+
 def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[Any, Any], dict[Any, float]]:
     """(layer, cluster count) → (seed, draw) → value, in percent where the metric is."""
     values: dict[tuple[Any, Any], dict[Any, float]] = {}
@@ -199,7 +234,8 @@ def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "
 
     ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol; ``absent``,
     for each dataset that is not there the reason; ``by_class_count``, whether the number of classes varies, which then
-    goes down and the methods across, once for each metric of the dnsNMF paper.
+    goes down and the methods across, once for each metric of the dnsNMF paper; ``also``, further metrics where nothing
+    is clustered; ``verdicts``, what `order` says.
     """
     return _blocks(table, records, metric, style="simple", line="\n", rule="# ", **experiment)
 
@@ -239,6 +275,7 @@ def _blocks(
     absent: Mapping[str, str] = MappingProxyType({}),
     by_class_count: bool = False,
     also: Sequence[str] = (),
+    verdicts: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     bodies, sentences = [], []
     for dataset, part in table.groupby("dataset", sort=False):
@@ -255,6 +292,7 @@ def _blocks(
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
             said += _comparison_notes(part, of_dataset[0]["solver"], len(compared))
+        said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         bodies.append("\n\n".join([head, *shown]))
         sentences.append([*said, *_notes(part, of_dataset, metric)])

@@ -1,20 +1,23 @@
-"""What an experiment's table makes of its records: a choice among settings, quotients. Knows records, not runs."""
+"""What an experiment's YAML says of its table, and what that makes of the records. Knows records, not runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from nmfbench.config import structured
+from nmfbench.errors import ConfigError
 from nmfbench.results import Record
 
+T = TypeVar("T")
 Key = tuple[Any, ...]
 BEST = "best per cell (uses labels, as in the paper)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What an experiment's YAML says under ``tuning``: settings are chosen by this metric on those seeds.
+    """Under ``tuning``: settings are chosen by this metric on those seeds.
 
     The data is drawn anew for each seed from a number of classes, as in the dnsNMF paper. A record here carries its
     ``setting``, which is what the experiment varies in the solver.
@@ -60,7 +63,7 @@ class Tuning:
 
 @dataclass(frozen=True, kw_only=True)
 class Relative:
-    """What an experiment's YAML says under ``relative``: a metric over that of the solver ``to`` at the same seed."""
+    """Under ``relative``: a metric over that of the solver ``to`` at the same seed."""
 
     metric: str
     to: str
@@ -103,6 +106,48 @@ def _labels(record: Record) -> str:
 
 
 SPLITS = {"layers": _layers, "label_fraction": _labels}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Under ``order``: solvers in the order of their printed scores at that cluster count."""
+
+    solvers: list[str]
+    n_clusters: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is to be shown."""
+
+    notes: list[str]
+    """Sentences about the protocol."""
+    metric: str | None
+    """What is shown first and tested, if it is not the evaluator's."""
+    split: list[str]
+    """By what else than the dataset there are blocks."""
+    tuning: Tuning | None
+    relative: Relative | None
+    order: Order | None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Table":
+        """From an experiment's YAML; all that it does not say is empty. Raises ConfigError."""
+
+        def part(key: str, kind: type[T]) -> T | None:
+            return structured(config[key], kind, key) if config.get(key) else None
+
+        by = list(config.get("split") or ())
+        if unknown := {*by} - {*SPLITS}:
+            raise ConfigError(f"split must name {' and '.join(SPLITS)}, got {', '.join(map(str, unknown))}")
+        return cls(
+            notes=list(config.get("notes") or ()),
+            metric=config.get("metric"),
+            split=by,
+            tuning=part("tuning", Tuning),
+            relative=part("relative", Relative),
+            order=part("order", Order),
+        )
 
 
 def _method(record: Record) -> Key:
