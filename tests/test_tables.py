@@ -216,9 +216,8 @@ def test_printed_order_is_tested_each_method_against_the_next() -> None:
 
     high, low = [0.8 + i / 100 for i in range(8)], [0.5 + i / 90 for i in range(8)]
     records = of("a", high) + of("b", low) + of("c", [x - 0.1 for x in low])
-    assert tables.order(records, ["a", "b", "c"], 20)["orl"].startswith(
-        "Printed order a > b > c at k = 20: holds. a over b +3"
-    )
+    said = tables.order(records, ["a", "b", "c"], 20)["orl"]
+    assert said.startswith("Printed order a > b > c at k = 20: holds. a over b +29.6 (p = 0.016)")
     assert "does not hold" in tables.order(records, ["b", "a", "c"], 20)["orl"]
     close = records[:16] + of("c", [x - (0.1 if i % 2 else -0.09) for i, x in enumerate(low)])
     assert "holds in the means, but not beyond chance" in tables.order(close, ["a", "b", "c"], 20)["orl"]
