@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral smoke test test-slow lint clean
+.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -29,7 +29,7 @@ help: ## this list
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@.venv/bin/nmfbench run experiment=orl jobs=$(JOBS)
 
-tables: table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral ## all below
+tables: table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase ## all below
 
 table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
 	@.venv/bin/nmfbench run experiment=wnnf_$@ jobs=$(JOBS)
@@ -48,6 +48,12 @@ neural-table: .venv/.installed-run ## Table 1 of the Neural NMF paper
 
 hyperspectral: .venv/.installed-run ## unmixing of Samson, Moffett and Tumor, as in the deep KL-NMF paper
 	@.venv/bin/nmfbench run experiment=hyperspectral jobs=$(JOBS)
+
+topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NMF paper
+	@.venv/bin/nmfbench run experiment=topics jobs=$(JOBS)
+
+showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
+	@.venv/bin/nmfbench run experiment=showcase jobs=$(JOBS)
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke

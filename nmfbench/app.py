@@ -13,6 +13,7 @@ from nmfbench import results, runner, tables
 from nmfbench.compose import Composed, compose
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.evaluators import Evaluator, Exhibit
 from nmfbench.experiments import split
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
@@ -83,11 +84,28 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
             "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
         }
     frame = tables.frame(records, unfit, by_name=asked.experiment is None)
+    said["exhibits"] = _exhibits(jobs)
     path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
     results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
+
+
+def _exhibits(jobs: list[Job]) -> dict[str, list[Exhibit]]:
+    """What the evaluators show of the restart with the least objective of each job, by dataset."""
+    found: dict[str, list[Exhibit]] = {}
+    for job in jobs:
+        if type(job.evaluator).exhibits is Evaluator.exhibits:
+            continue
+        with_objective = [record for record in job.there() if record.get("objective") is not None]
+        best = min(with_objective, key=lambda record: record["objective"], default=None)
+        if best and (saved := job.store.load_codes(best["config"], best["seed"])):
+            dataset = load(job.loader_of(best["seed"]))
+            for exhibit in job.evaluator.exhibits(saved[0], dataset):
+                title = f"{job.config['solver']['name']} (seed {best['seed']}): {exhibit.title}"
+                found.setdefault(dataset.name, []).append(exhibit._replace(title=title))
+    return found
 
 
 def _run_all(jobs: list[Job], at_once: int) -> None:

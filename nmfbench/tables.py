@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from nmfbench import papers, results
 from nmfbench.comparisons import Effect, holm, paired
+from nmfbench.evaluators.base import Exhibit
 
 COLUMNS = [
     "dataset",
@@ -276,6 +277,7 @@ def _blocks(
     by_class_count: bool = False,
     also: Sequence[str] = (),
     verdicts: Mapping[str, str] = MappingProxyType({}),
+    exhibits: Mapping[str, Sequence[Exhibit]] = MappingProxyType({}),
 ) -> str:
     bodies, sentences = [], []
     for dataset, part in table.groupby("dataset", sort=False):
@@ -294,7 +296,11 @@ def _blocks(
             said += _comparison_notes(part, of_dataset[0]["solver"], len(compared))
         said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
-        bodies.append("\n\n".join([head, *shown]))
+        below = (
+            f"{exhibit.title}\n\n{tabulate(exhibit.table, 'keys', style, showindex=False, disable_numparse=True)}"  # type: ignore[arg-type]
+            for exhibit in exhibits.get(str(dataset), ())
+        )
+        bodies.append("\n\n".join([head, *shown, *below]))
         sentences.append([*said, *_notes(part, of_dataset, metric)])
     # What holds for all blocks is said once, below them.
     shared = [s for s in sentences[0] if all(s in others for others in sentences)] if len(sentences) > 1 else []
@@ -479,5 +485,12 @@ def provenance(records: Sequence[dict[str, Any]]) -> list[str]:
         f"Made by nmfbench {all_of('nmfbench')} (commit {' | '.join(commits)}), "
         f"{' to '.join(days[:1] + days[1:][-1:])}, torch {all_of('torch')}, scikit-learn {all_of('scikit-learn')}.",
         f"Machine: {all_of('cpu')}, {all_of('device')}, threads: {all_of('threads')}.",
-        f"Seeds: {', '.join(map(str, sorted({record['seed'] for record in records})))}.",
+        f"Seeds: {_ranges(sorted({record['seed'] for record in records}))}.",
     ]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """0, 1, 2, 3, 7 as "0 to 3, 7"."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(f"{a} to {b}" if b > a else str(a) for a, b in zip(starts, ends, strict=True))

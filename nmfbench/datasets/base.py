@@ -35,6 +35,8 @@ class Dataset:
     """What the loader did to the raw data, in order, in words."""
     n_clusters: tuple[int, ...] | None = None
     """Cluster counts at which this dataset is usually scored; None: the number of classes."""
+    feature_names: tuple[str, ...] | None = None
+    """Of the m features, words of documents for example."""
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     """True factors or other knowledge, by name; no solver sees it."""
 

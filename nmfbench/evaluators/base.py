@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from nmfbench.datasets.base import Dataset
 
@@ -19,6 +20,14 @@ class Fitted:
     """By the paper's letters, the bases first."""
     label_scores: np.ndarray | None = None
     """(classes, n), of a method that learns to classify."""
+
+
+class Exhibit(NamedTuple):
+    """What no number can show, for the restart with the least objective: it stands below the table."""
+
+    title: str
+    table: pd.DataFrame
+    """Of strings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,10 @@ class Evaluator(ABC):
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
         """Rows of layer and n_clusters (None where that means nothing), metric and value."""
+
+    def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
+        """What an experiment's table shows of its best restart; needs its codes, `save_codes`."""
+        return []
 
 
 def scored(dataset: Dataset, labelled: np.ndarray | None) -> np.ndarray:
