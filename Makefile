@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl table2 table3a table3b table4 smoke test test-slow lint clean
+.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -23,14 +23,43 @@ INSTALL := $(PIP) install -qq --progress-bar off --use-pep517 --log .venv/instal
 OR_SAY_WHERE := || { echo "The whole story is in .venv/install.log." >&2; exit 1; }
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9 -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9 -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@.venv/bin/nmfbench run experiment=orl jobs=$(JOBS)
 
+tables: table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase ## all below
+
 table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
 	@.venv/bin/nmfbench run experiment=wnnf_$@ jobs=$(JOBS)
+
+wnnf-other: .venv/.installed-run ## its methods on the reduced AR faces and on CNN features of Office
+	@.venv/bin/nmfbench run experiment=wnnf_other jobs=$(JOBS)
+
+dnsnmf-tables: .venv/.installed-run ## Tables I to III of the dnsNMF paper
+	@.venv/bin/nmfbench run experiment=dnsnmf_tables jobs=$(JOBS)
+
+deep-kl-table: .venv/.installed-run ## Table 2 of the deep KL-NMF paper
+	@.venv/bin/nmfbench run experiment=deep_kl_table2 jobs=$(JOBS)
+
+neural-table: .venv/.installed-run ## Table 1 of the Neural NMF paper
+	@.venv/bin/nmfbench run experiment=neural_table1 jobs=$(JOBS)
+
+hyperspectral: .venv/.installed-run ## unmixing of Samson, Moffett and Tumor, as in the deep KL-NMF paper
+	@.venv/bin/nmfbench run experiment=hyperspectral jobs=$(JOBS)
+
+topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NMF paper
+	@.venv/bin/nmfbench run experiment=topics jobs=$(JOBS)
+
+showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
+	@.venv/bin/nmfbench run experiment=showcase jobs=$(JOBS)
+
+FIGURES = wnnf_fig2 wnnf_fig3 dnsnmf_fig3 dnsnmf_fig4 dnsnmf_fig5 dnsnmf_fig9 deep_kl_fig2 deep_kl_fig3 deep_kl_fig4 \
+  deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
+figures: table2 table3a table4 hyperspectral ## the papers' figures, as PNG and PDF in results/figures
+	@for e in figures_cbcl figures_depth figures_deep_kl; do .venv/bin/nmfbench run experiment=$$e jobs=$(JOBS) || exit; done
+	@.venv/bin/nmfbench plot $(FIGURES)
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke

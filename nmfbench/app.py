@@ -7,12 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any
 
 from nmfbench import results, runner, tables
-from nmfbench.compose import compose
+from nmfbench.compose import Composed, compose
+from nmfbench.config import nearest
 from nmfbench.datasets.base import Dataset
-from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench.evaluators import Evaluator, Exhibit, Fitted
+from nmfbench.experiments import split
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
 from nmfbench.results import Record
@@ -24,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if not composed:  # --help, --cfg and their like were answered by Hydra
         return 0
     jobs, skipped = plan(composed)
-    return execute(jobs, skipped, composed[0].choices.get("experiment"), composed[0].notes)
+    return execute(jobs, skipped, composed[0])
 
 
 def rebuild(experiment: str, overrides: Sequence[str]) -> int:
@@ -32,12 +36,15 @@ def rebuild(experiment: str, overrides: Sequence[str]) -> int:
     composed = compose([f"experiment={experiment}", *overrides])
     jobs, skipped = plan(composed)
     if any(job.there() for job in jobs):
-        show(jobs, skipped, experiment, composed[0].notes)
+        show(jobs, skipped, composed[0])
     return _closing(jobs, skipped, interrupted=False)
 
 
-def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes: Sequence[str] = ()) -> int:
-    """Run what is not there yet, print and write the table of everything that was asked for; the exit code."""
+def execute(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> int:
+    """Run what is not there yet, print and write the table of everything that was asked for; the exit code.
+
+    ``asked`` is the first of the configurations: its experiment says what stands under the table.
+    """
     todo = [job for job in jobs if job.pending()]
     n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
     if not todo:
@@ -51,36 +58,91 @@ def execute(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, not
     except KeyboardInterrupt:
         interrupted = True
     if any(job.there() for job in jobs):
-        show(jobs, skipped, experiment, notes)
+        show(jobs, skipped, asked)
     return _closing(jobs, skipped, interrupted)
 
 
-def show(jobs: list[Job], skipped: list[LeftOut], experiment: str | None, notes: Sequence[str] = ()) -> None:
+def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     """Print and write the table of all records that these jobs have."""
-    records = [record for job in jobs for record in job.there()]
+    records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    frame = tables.frame(records, unfit, by_name=experiment is None)
-    metric = jobs[0].evaluator.metric
-    said: dict[str, Any] = {"metric": metric, "exhibits": _exhibits(jobs)}
-    if experiment:
-        absent = {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)}
-        said |= {"notes": notes, "compared": tables.compare(records, metric), "absent": absent}
-    path = jobs[0].store.root / "tables" / (experiment or _slug(jobs))
-    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, notes))
+    table = asked.table
+    metric = table.metric or jobs[0].evaluator.metric
+    others = dict.fromkeys(m for job in jobs for m in (job.evaluator.metric, *job.evaluator.also) if m != metric)
+    said: dict[str, Any] = {"metric": metric, "also": list(others)}
+    if asked.experiment:
+        if table.relative:
+            records = table.relative.added(records)
+        tested = records = split(records, table.split)
+        if table.tuning:
+            tested, best = table.tuning.blocks(records)
+            records = [*tested, *best]
+            metric = table.tuning.metric
+            said |= {"metric": metric, "by_class_count": True}
+        said |= {
+            "notes": table.notes,
+            "absent": {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)},
+            "compared": tables.compare(tested, metric),
+            "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
+        }
+    frame = tables.frame(records, unfit, by_name=asked.experiment is None)
+    said["exhibits"] = _exhibits(jobs)
+    path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
+    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
 
 
-def _exhibits(jobs: list[Job]) -> list[tables.Exhibit]:
-    """What the evaluators show of each job's restart with the least objective, where its codes were kept."""
-    found = []
+def plot(names: Sequence[str], overrides: Sequence[str]) -> int:
+    """`nmfbench plot NAME …`: the papers' figures from saved runs; what is missing is named."""
+    from nmfbench.plots import PLOTS, Run, save
+
+    if unknown := [name for name in names if name not in PLOTS]:
+        raise ConfigError(f"no figure is called {unknown[0]!r}{nearest(unknown[0], list(PLOTS))}")
+    code, runs = 0, {}
+    for experiment in dict.fromkeys(e for name in names for e in PLOTS[name].experiments):
+        jobs, _ = plan(compose([f"experiment={experiment}", *overrides]))
+        runs[experiment] = [
+            Run(record, partial(load, job.loader_of(seed)), partial(_saved, job, seed))
+            for job in jobs
+            for seed, record in job.records.items()
+            if record is not None
+        ]
+        if n_missing := sum(len(job.pending()) for job in jobs):
+            say(f"{n_missing} runs are missing; to run them: nmfbench run experiment={experiment}")
+    for name in names:
+        try:
+            figure = PLOTS[name].draw([run for experiment in PLOTS[name].experiments for run in runs[experiment]])
+        except DataMissing as error:
+            say(f"left out: {name}: {error}")
+            code = 1
+            continue
+        root = jobs[0].store.root
+        print(f"{PLOTS[name].title}: {' and '.join(map(str, save(figure, root / 'figures' / name)))}")
+    return code
+
+
+def _saved(job: Job, seed: int) -> Fitted:
+    found = job.store.load_codes(job.config_of(seed), seed)
+    if found is None:
+        raise DataMissing(f"{job.label}, seed {seed} left no codes; run it with save_codes=true")
+    return found[0]
+
+
+def _exhibits(jobs: list[Job]) -> dict[str, list[Exhibit]]:
+    """What the evaluators show of the restart with the least objective of each job, by dataset."""
+    found: dict[str, list[Exhibit]] = {}
     for job in jobs:
-        ran = [r for r in job.there() if r["status"] != "failed" and r.get("objective") is not None]
-        best = min(ran, key=lambda record: record["objective"], default=None)
-        if best and (kept := job.store.load_codes(job.config, best["seed"])):
-            shown = job.evaluator.exhibits(kept[0], load(job.loader_node))
-            found += [tables.Exhibit(best, title, table) for title, table in shown]
+        if type(job.evaluator).exhibits is Evaluator.exhibits:
+            continue
+        with_objective = [record for record in job.there() if record.get("objective") is not None]
+        best = min(with_objective, key=lambda record: record["objective"], default=None)
+        if best and (saved := job.store.load_codes(best["config"], best["seed"])):
+            dataset = load(job.loader_of(best["seed"]))
+            for exhibit in job.evaluator.exhibits(saved[0], dataset):
+                title = f"{job.config['solver']['name']} (seed {best['seed']}): {exhibit.title}"
+                found.setdefault(dataset.name, []).append(exhibit._replace(title=title))
     return found
 
 
@@ -109,7 +171,7 @@ def _run_all(jobs: list[Job], at_once: int) -> None:
             raise
         finally:
             for job in jobs:  # what a worker saved before its end
-                job.records = {seed: r or job.store.finished(job.config, seed) for seed, r in job.records.items()}
+                job.records = {s: r or job.store.finished(job.config_of(s), s) for s, r in job.records.items()}
 
 
 def _ignore_interrupts() -> None:
@@ -150,20 +212,25 @@ def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
     start = time.monotonic()
     threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
     environment = results.environment(threads, job.settings.device)
-    seeds, dataset = job.pending(), load(job.loader_node)
+    pending = job.pending()
+    by_data: dict[str, list[int]] = {}
+    for seed in pending:
+        by_data.setdefault(job.loader_of(seed), []).append(seed)
     with FitProgress(prefix + job.label) as progress:
-        for outcome in _outcomes(job, dataset, seeds, threads, progress):
-            record = _record(job, dataset, outcome, environment)
-            try:
-                if job.settings.save_codes and outcome.fitted:
-                    job.store.save_codes(job.config, outcome.seed, outcome.fitted, outcome.fit)
-                job.store.save(record)  # last: a record says that all of it is there
-            except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
-                record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
-            job.records[outcome.seed] = record
-    ended = [record["status"] for record in job.there() if record["seed"] in seeds]
+        for node, seeds in by_data.items():
+            dataset = load(node)
+            for outcome in _outcomes(job, dataset, seeds, threads, progress):
+                record = _record(job, dataset, outcome, environment)
+                try:
+                    if job.settings.save_codes and outcome.fitted:
+                        job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
+                    job.store.save(record)  # last: a record says that all of it is there
+                except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
+                    record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
+                job.records[outcome.seed] = record
+    ended = [record["status"] for record in job.there() if record["seed"] in pending]
     statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
-    say(f"{prefix}{job.label}: {len(seeds)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
+    say(f"{prefix}{job.label}: {len(pending)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
     return job.records
 
 
@@ -172,7 +239,7 @@ def _outcomes(
 ) -> Iterator[runner.Outcome]:
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
     labelled = labelled_samples(dataset, job.config["label_fraction"])
-    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config, seed))}
+    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config_of(seed), seed))}
     for seed, (fitted, fit) in saved.items():
         try:
             outcome = runner.score(fitted, fit, dataset, job.evaluator, seed, labelled)
@@ -198,7 +265,7 @@ def _record(job: Job, dataset: Dataset, outcome: runner.Outcome, environment: di
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     return {
         "schema": results.SCHEMA,
-        "config": job.config,
+        "config": job.config_of(outcome.seed),
         "dataset": dataset.name,
         "solver": job.config["solver"]["name"],
         "variant": job.variant,

@@ -4,16 +4,22 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmfbench.config import CONFIG_DIR, nearest, user_dir
 from nmfbench.errors import ConfigError
+from nmfbench.experiments import Table
+
+TABLE_KEYS = tuple(field.name for field in fields(Table))
+GROUPS = ("solver", "dataset", "evaluator", "experiment")
 
 
 @dataclass(frozen=True)
@@ -25,9 +31,14 @@ class Composed:
     sources: list[Path]
 
     @property
-    def notes(self) -> list[str]:
-        """What an experiment has to say under its table."""
-        return list(self.config.get("notes", ()))
+    def experiment(self) -> str | None:
+        """Its name, if all of it was asked for."""
+        return self.choices.get("experiment")
+
+    @property
+    def table(self) -> Table:
+        """What its experiment says of the table."""
+        return Table.of({str(key): self.config[key] for key in TABLE_KEYS if key in self.config})
 
 
 def compose(arguments: list[str]) -> list[Composed]:
@@ -40,7 +51,12 @@ def compose(arguments: list[str]) -> list[Composed]:
     # The overrides may be a sweep, which only a run of the experiment knows what to do with.
     alone = [a for a in arguments if "=" not in a or a.startswith(("-", "experiment=", "hydra."))]
     composed = _compose(alone if experiment else arguments)
-    lines = composed[0].config.get("runs") if composed else None
+    # Unresolved: what a line refers to is that of its own configurations.
+    lines = (
+        cast(list[str], OmegaConf.to_container(composed[0].config.runs))
+        if composed and "runs" in composed[0].config
+        else None
+    )
     if lines is None:
         return _compose(arguments) if experiment and composed else composed
     chosen = {group: value.split(",") for group in ("solver", "dataset") if (value := _value(arguments, group))}
@@ -50,6 +66,9 @@ def compose(arguments: list[str]) -> list[Composed]:
         for line in lines
         for one in _compose(["-m", *(o for o in shlex.split(line) if not _value(others, o.partition("=")[0])), *others])
     ]
+    if tuning := composed[0].table.tuning:
+        tried = [one for one in described if one.config.dataset.classes in tuning.classes]
+        described += [_set(one, {"seeds": tuning.seeds}) for one in tried]
     kept = [one for one in described if all(one.choices[group] in names for group, names in chosen.items())]
     for one in kept if chosen else ():
         one.choices["experiment"] = None  # a part of it is not its table
@@ -68,7 +87,47 @@ def _value(arguments: Sequence[str], key: str) -> str | None:
 
 
 def _compose(arguments: list[str]) -> list[Composed]:
-    """The configurations that Hydra makes of these arguments."""
+    """The configurations that Hydra makes of these arguments, a sweep's first key varying slowest, after the groups.
+
+    Hydra takes 0.2 s for each: so a sweep's plain keys are set on copies of what it makes of the groups.
+    """
+    if not {"-m", "--multirun"} & {*arguments}:
+        return _hydra(arguments)
+    plain = [a for a in arguments if a.partition("=")[0] not in GROUPS and a[0] not in "-+~" and "hydra." not in a]
+    swept = _values([argument for argument in plain if "=" in argument])
+    composed = _hydra([argument for argument in arguments if argument.partition("=")[0] not in swept])
+    try:
+        return [
+            _set(one, dict(zip(swept, values, strict=True))) for one in composed for values in product(*swept.values())
+        ]
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error)) from error
+
+
+def _values(arguments: list[str]) -> dict[str, list[Any]]:
+    """Key → the values that it is to take, one after the other."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser, found = OverridesParser.create(), {}
+    try:
+        for override in parser.parse_overrides(arguments):
+            key = override.get_key_element()
+            one = [override.get_value_element_as_str()] if not override.is_sweep_override() else None
+            found[key] = [parser.parse_override(f"{key}={v}").value() for v in one or override.sweep_string_iterator()]
+    except HydraException as error:
+        raise ConfigError(_explain(error)) from error
+    return found
+
+
+def _set(one: Composed, values: dict[str, Any]) -> Composed:
+    config = deepcopy(one.config)  # its copy() shares the groups
+    for key, value in values.items():
+        OmegaConf.update(config, key, value)
+    return Composed(config, dict(one.choices), one.sources)
+
+
+def _hydra(arguments: list[str]) -> list[Composed]:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
@@ -85,8 +144,6 @@ def _compose(arguments: list[str]) -> list[Composed]:
     if user_dir().is_dir() and not any(argument.startswith("hydra.searchpath") for argument in arguments):
         quoted = str(user_dir()).replace("'", "\\'")
         arguments = [*arguments, f"hydra.searchpath=['file://{quoted}']"]
-    if {"-m", "--multirun"} & {*arguments}:
-        arguments = [_swept(argument) for argument in arguments]
     argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     # Hydra wants its options (and their values) before the overrides; people put them anywhere.
     sys.argv = ["nmfbench run", *sorted(arguments, key=lambda a: a.startswith("~") or ("=" in a and a[0] != "-"))]
@@ -104,21 +161,6 @@ def _compose(arguments: list[str]) -> list[Composed]:
         else:
             os.environ["HYDRA_FULL_ERROR"] = full_error
     return composed
-
-
-def _swept(argument: str) -> str:
-    """A key of a group as a sweep over its one value: Hydra else looks for it in the group's default, too."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    key, _, value = argument.partition("=")
-    if not key.startswith(("solver.", "dataset.", "evaluator.")) or not value:
-        return argument
-    try:
-        swept = OverridesParser.create().parse_override(argument).is_sweep_override()
-    except HydraException:
-        return argument  # Hydra will say what is wrong with it
-    return argument if swept else f"{key}=choice({value})"
 
 
 def _explain(error: BaseException) -> str:

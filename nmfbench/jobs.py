@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from nmfbench import results
-from nmfbench.compose import Composed
+from nmfbench.compose import TABLE_KEYS, Composed
 from nmfbench.config import build, structured
 from nmfbench.datasets.base import Dataset, Loader, labelled_mask
 from nmfbench.errors import ConfigError, DataError, NotApplicable
@@ -66,9 +66,11 @@ class Job:
     """One configuration, checked and ready to run for several seeds."""
 
     config: dict[str, Any]
-    """What identifies a run: no paths, device, threads or seeds; the data by its sha256."""
+    """What its runs have in common and is no path, device or number of threads; the data by its sha256."""
     variant: str
     """What differs from the YAMLs as they stand, in words."""
+    setting: str
+    """The solver's part of it, as written: what refers to the rank is one setting for all ranks."""
     solver: Solver
     loader_node: str
     """The dataset's node as JSON: a job holds no data, so that a long sweep does not hold all of it at once."""
@@ -78,6 +80,20 @@ class Job:
     store: Store
     records: dict[int, Record | None] = field(default_factory=dict)
     """By seed; None: still to run."""
+
+    def loader_of(self, seed: int) -> str:
+        """The dataset's node for that seed, which draws its own part of the data where none is named."""
+        node = json.loads(self.loader_node)
+        if node.get("classes") is None or node.get("draw") is not None:
+            return self.loader_node
+        return json.dumps(node | {"draw": seed})
+
+    def config_of(self, seed: int) -> dict[str, Any]:
+        """What identifies a run, beside its seed."""
+        node = self.loader_of(seed)
+        if node == self.loader_node:
+            return self.config
+        return self.config | {"dataset": self.config["dataset"] | {"sha256": checksum(node), "draw": seed}}
 
     @property
     def label(self) -> str:
@@ -122,8 +138,8 @@ def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[LeftOut]]:
     for one in sorted(composed, key=lambda one: order[str(one.config.get("dataset"))]):
         try:
             job = _job(one)
-            # A sweep over rank names a solver without one several times.
-            jobs.setdefault(results.digest(job.config), job)
+            # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
+            jobs.setdefault(results.digest(job.config), job).records.update(job.records)
         except (DataError, NotApplicable) as error:
             if len(composed) == 1:
                 raise
@@ -149,6 +165,7 @@ def _job(one: Composed) -> Job:
     if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
         raise ConfigError(f"rank must be given: {dataset.name} has no labels to count classes by; add rank=…")
     solver = build(solver_node, Solver, "solver")
+    as_written = cast(dict[str, Any], OmegaConf.to_container(one.config.solver, resolve=False))
     solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
     # Labels reach only a solver that declares it; for the others the setting means nothing.
     label_fraction = settings.label_fraction if solver.uses_labels else 0.0
@@ -187,7 +204,8 @@ def _job(one: Composed) -> Job:
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
         },
-        variant=", ".join(f"{key}={_show(value)}" for key, value in variant.items()),
+        variant=_words(variant),
+        setting=_words(_changed(as_written, "solver", one)).replace("${rank}", "rank"),
         solver=solver,
         loader_node=json.dumps(loader_node),
         evaluator=evaluator,
@@ -196,7 +214,7 @@ def _job(one: Composed) -> Job:
         store=store,
     )
     for seed in settings.seed_list():
-        job.records[seed] = store.finished(job.config, seed)
+        job.records[seed] = store.finished(job.config_of(seed), seed)
     return job
 
 
@@ -214,13 +232,18 @@ def _ranks(solver: Solver) -> dict[str, Any]:
 
 def _settings(config: DictConfig) -> Settings:
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
-    not_settings = ("solver", "dataset", "evaluator", "runs", "notes")
+    not_settings = ("solver", "dataset", "evaluator", "runs", *TABLE_KEYS)
     return structured({k: v for k, v in plain.items() if k not in not_settings}, Settings, "")
 
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def load(loader_node: str) -> Dataset:
     return build(json.loads(loader_node), Loader, "dataset").load()
+
+
+@cache
+def checksum(loader_node: str) -> str:
+    return load(loader_node).sha256
 
 
 def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
@@ -240,5 +263,6 @@ def _changed(node: dict[str, Any], group: str, one: Composed) -> dict[str, Any]:
     }
 
 
-def _show(value: Any) -> str:
-    return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+def _words(parameters: dict[str, Any]) -> str:
+    shown = {k: f"[{' '.join(map(str, v))}]" if isinstance(v, list) else str(v) for k, v in parameters.items()}
+    return ", ".join(f"{key}={value}" for key, value in shown.items())

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,7 @@ from tabulate import tabulate
 
 from nmfbench import papers, results
 from nmfbench.comparisons import Effect, holm, paired
+from nmfbench.evaluators.base import Exhibit
 
 COLUMNS = [
     "dataset",
@@ -29,19 +31,13 @@ COLUMNS = [
     "seconds",
     "status",
 ]
-PERCENT = ("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen")
+PERCENT = (
+    *("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen"),
+    *("error_ratio", "code_sparsity"),
+)
 DASH = "–"
 _EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Exhibit:
-    """A table of strings that an evaluator made of one restart."""
-
-    record: dict[str, Any]
-    title: str
-    table: pd.DataFrame
 
 
 def frame(
@@ -152,7 +148,7 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "n": len(column),
             "best": column.get(best),
         }
-        if layer and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
+        if (layer or metric == "error") and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
             row |= {"paper": printed, "difference": row["mean"] - printed}
         rows.append(row)
     return rows
@@ -171,7 +167,7 @@ def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFr
         by_dataset.setdefault(experiment[0]["dataset"], []).append(experiment)
     for dataset, (first, *others) in by_dataset.items():
         ours = _by_repetition(first, metric)
-        top = max((layer for layer, _ in ours), default=1)
+        top = max((layer for layer, _ in ours if layer), default=None)
         for other in others:
             theirs = _by_repetition(other, metric)
             layered = len({layer for layer, _ in theirs}) > 1
@@ -184,7 +180,42 @@ def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFr
                     rows.append(named | {"layer": layer, "n_clusters": k} | vars(paired(a, b)))
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
-    return pd.DataFrame(rows, columns=["dataset", "solver", "variant", "layer", "n_clusters", *_EFFECT, "p_holm"])
+    columns = ["dataset", "solver", "variant", "layer", "n_clusters", *_EFFECT, "p_holm"]
+    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+
+
+def order(
+    records: Sequence[dict[str, Any]], solvers: Sequence[str], n_clusters: int, metric: str = "nmi"
+) -> dict[str, str]:
+    """Dataset → whether these solvers come in that order at that cluster count, each against the next, seed by seed."""
+    by_dataset: dict[str, dict[str, dict[Any, float]]] = {}
+    for experiment in _experiments(records):
+        values = _by_repetition(experiment, metric)
+        top = max((layer for layer, k in values if layer and k == n_clusters), default=None)
+        if experiment[0]["solver"] in solvers and top:
+            by_dataset.setdefault(experiment[0]["dataset"], {})[experiment[0]["solver"]] = values[top, n_clusters]
+    said = {}
+    for dataset, found in by_dataset.items():
+        if len(found) < len(solvers):
+            continue
+        pairs = list(pairwise(solvers))
+        effects = [
+            paired(*zip(*((found[a][r], found[b][r]) for r in found[a] if r in found[b]), strict=True))
+            for a, b in pairs
+        ]
+        ps = holm([effect.p for effect in effects])
+        if not all(effect.shift > 0 for effect in effects):
+            verdict = "does not hold"
+        elif max(ps) < 0.05:
+            verdict = "holds"
+        else:
+            verdict = "holds in the means, but not beyond chance"
+        tests = ", ".join(
+            f"{a} over {b} {effect.shift:+.1f} (p = {p:.2g})"
+            for (a, b), effect, p in zip(pairs, effects, ps, strict=True)
+        )
+        said[dataset] = f"Printed order {' > '.join(solvers)} at k = {n_clusters}: {verdict}. {tests}."
+    return said
 
 
 def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[Any, Any], dict[Any, float]]:
@@ -195,7 +226,7 @@ def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[
             if row["metric"] == metric and row["value"] is not None:
                 repetition = record["seed"], record["config"]["dataset"].get("draw")
                 scale = 100 if metric in PERCENT else 1
-                values.setdefault((row["layer"], row["n_clusters"]), {})[repetition] = scale * row["value"]
+                values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = scale * row["value"]
     return values
 
 
@@ -203,7 +234,9 @@ def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "
     """For the terminal: a block a dataset, methods down, cluster counts across.
 
     ``experiment``: ``compared``, the frame that `compare` makes; ``notes``, sentences about the protocol; ``absent``,
-    for each dataset that is not there the reason; ``exhibits``, what evaluators show of single restarts.
+    for each dataset that is not there the reason; ``by_class_count``, whether the number of classes varies, which then
+    goes down and the methods across, once for each metric of the dnsNMF paper; ``also``, further metrics where nothing
+    is clustered; ``verdicts``, what `order` says.
     """
     return _blocks(table, records, metric, style="simple", line="\n", rule="# ", **experiment)
 
@@ -241,41 +274,44 @@ def _blocks(
     compared: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
     absent: Mapping[str, str] = MappingProxyType({}),
-    exhibits: Sequence[Exhibit] = (),
+    by_class_count: bool = False,
+    also: Sequence[str] = (),
+    verdicts: Mapping[str, str] = MappingProxyType({}),
+    exhibits: Mapping[str, Sequence[Exhibit]] = MappingProxyType({}),
 ) -> str:
-    blocks = []
+    bodies, sentences = [], []
     for dataset, part in table.groupby("dataset", sort=False):
         of_dataset = [record for record in records if record["dataset"] == dataset]
         data = of_dataset[0]["data"]
         classes = f", {data['classes']} classes" if data["classes"] else ", no labels"
         head = f"{rule}{dataset}: {data['samples']} samples × {data['features']} features{classes}"
         common = _common(of_dataset)
-        tables = [_wide(part, metric, line, common)]
+        if by_class_count:
+            tables = [_by_class_count(part, one, line, common) for one in (metric, "nmi_max", "nmi")]
+        else:
+            tables = [_wide(part, [metric, *also], line, common)]
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
-            tables.append(_differences(compared[compared["dataset"] == dataset], line, common))
+            tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
             said += _comparison_notes(part, of_dataset[0]["solver"], len(compared))
-        bodies = "\n\n".join(tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
-        sentences = "\n".join(f"{note}{sentence}" for sentence in [*said, *_notes(part, of_dataset, metric)])
-        blocks.append(f"{head}\n\n{bodies}\n\n{sentences}")
-        blocks += [_shown(e, style, rule, common) for e in exhibits if e.record["dataset"] == dataset]
+        said += [verdicts[str(dataset)]] if dataset in verdicts else []
+        shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
+        below = (
+            f"{exhibit.title}\n\n{tabulate(exhibit.table, 'keys', style, showindex=False, disable_numparse=True)}"  # type: ignore[arg-type]
+            for exhibit in exhibits.get(str(dataset), ())
+        )
+        bodies.append("\n\n".join([head, *shown, *below]))
+        sentences.append([*said, *_notes(part, of_dataset, metric)])
+    # What holds for all blocks is said once, below them.
+    shared = [s for s in sentences[0] if all(s in others for others in sentences)] if len(sentences) > 1 else []
+    blocks = []
+    for body, said in zip(bodies, sentences, strict=True):
+        own = "\n".join(f"{note}{sentence}" for sentence in said if sentence not in shared)
+        blocks.append(f"{body}\n\n{own}" if own else body)
     blocks += [f"{rule}{dataset}: {DASH}\n\n{note}{reason}" for dataset, reason in absent.items()]
+    if shared:
+        blocks.append("\n".join([f"{rule}all of them", "", *(f"{note}{sentence}" for sentence in shared)]))
     return "\n\n".join(blocks)
-
-
-def _shown(exhibit: Exhibit, style: str, rule: str, common: Sequence[str]) -> str:
-    """An exhibit under a heading that names its method and seed; columns of numbers are flush right."""
-    record, table = exhibit.record, exhibit.table
-    head = f"{_label(record['solver'], record['variant'], ' ', common)}, seed {record['seed']}: {exhibit.title}"
-    numeric = [pd.to_numeric(table[column], errors="coerce").notna().all() for column in table]
-    body = tabulate(
-        table.values.tolist(),
-        headers=list(table.columns),
-        tablefmt=style,
-        disable_numparse=True,
-        colalign=["right" if is_number else "left" for is_number in numeric],
-    )
-    return f"{rule.replace(rule[0], 2 * rule[0], 1)}{head}\n\n{body}"
 
 
 def _common(records: Sequence[dict[str, Any]]) -> list[str]:
@@ -290,15 +326,16 @@ def _label(solver: Any, variant: Any, line: str, common: Sequence[str]) -> str:
     return f"{solver}{line}{', '.join(parts)}" if parts else str(solver)
 
 
-def _differences(compared: pd.DataFrame, line: str, common: Sequence[str]) -> list[dict[str, str]]:
+def _differences(compared: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
     """What `compare` found, one dict a method and layer: headings → cells."""
     rows = []
-    for (solver, variant, layer), method in compared.groupby(["solver", "variant", "layer"], sort=False):
+    for (solver, variant, layer), method in compared.groupby(["solver", "variant", "layer"], sort=False, dropna=False):
         row = {"against": _label(solver, variant, line, common)}
         if (compared["layer"] > 1).any():
-            row["layer"] = str(layer)
+            row["layer"] = _number(layer, "d")
         for _, test in method.iterrows():
-            span = f"{test['shift']:+.1f} [{test['low']:+.1f}, {test['high']:+.1f}]"
+            spec = "+.1f" if metric in PERCENT else "+.3g"
+            span = f"{test['shift']:{spec}} [{test['low']:{spec}}, {test['high']:{spec}}]"
             row["difference" if pd.isna(test["n_clusters"]) else f"k = {test['n_clusters']:.0f}"] = (
                 f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
             )
@@ -310,7 +347,9 @@ def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]
     """How to read `_differences`, and how far the block is from what is printed."""
     printed = part.dropna(subset=["paper"])
     off = [
-        f"{solver} {method['difference'].abs().mean():.1f}" for solver, method in printed.groupby("solver", sort=False)
+        f"{solver} {method['difference'].abs().mean():{'.1f' if metric in PERCENT else '.3f'}}"
+        f"{'' if printed['metric'].nunique() == 1 else f' ({metric})'}"
+        for (solver, metric), method in printed.groupby(["solver", "metric"], sort=False)
     ]
     return [
         f"Second table: how much higher {first} scores, seed by seed: Hodges–Lehmann shift [its 95 % interval], p of "
@@ -319,9 +358,10 @@ def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]
     ]
 
 
-def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
-    """One dict a method, variant, rank and layer: headings → cells."""
-    counts = sorted(part.loc[part["metric"] == metric, "n_clusters"].dropna().unique())
+def _wide(part: pd.DataFrame, metrics: Sequence[str], line: str, common: Sequence[str]) -> list[dict[str, str]]:
+    """One dict a method, variant, rank and layer: headings → cells. Of cluster counts the first metric alone."""
+    counts = sorted(part.loc[part["metric"] == metrics[0], "n_clusters"].dropna().unique())
+    there = [metric for metric in metrics if metric in {*part["metric"]}] or metrics[:1]
     layered = (part["layer"].dropna() > 1).any()
     rows = []
     for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
@@ -329,21 +369,44 @@ def _wide(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> 
         for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
             # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
             here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
-            scored = method[(method["metric"] == metric) & here]
-            cells = {row["n_clusters"]: _cell(row, line) for _, row in scored.iterrows()}
+            cells = {
+                row["n_clusters"] if counts else row["metric"]: _cell(row, line)
+                for _, row in method[method["metric"].isin(metrics[:1] if counts else metrics) & here].iterrows()
+            }
             row = {"solver": _label(solver, variant, line, common), "rank": _number(rank, "d")}
             if layered:
                 row["layer"] = _number(layer, "d")
             if counts:
                 row |= {f"k = {k}": cells.get(k, DASH) for k in counts}
             else:
-                row |= {metric: next(iter(cells.values()), DASH), "objective": _number(whole.get("objective"), ".6g")}
-            row["error"] = _number(whole.get("error"), ".4f")
+                row |= {m: cells.get(m, DASH) for m in there}
+                row["objective"] = _number(whole.get("objective"), ".6g")
+            row.setdefault("error", _number(whole.get("error"), ".4f"))
             row["stability"] = _number(whole.get("stability"), ".2f")
             row["seconds"] = _number(method["seconds"].iloc[0], ".2f")
             row["ended"] = method["status"].iloc[0]
             rows.append(row)
     return rows
+
+
+def _by_class_count(part: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
+    """One dict a class count, and one for the mean over them: methods → cells."""
+    scored = part[part["metric"] == metric]
+    methods = {
+        _label(solver, variant, line, common): method
+        for (solver, variant), method in scored.groupby(["solver", "variant"], sort=False)
+    }
+    rows = [
+        {metric: f"k = {k}"}
+        | {name: _cell(row, line) for name, m in methods.items() for _, row in m[m["n_clusters"] == k].iterrows()}
+        for k in sorted(scored["n_clusters"].dropna().unique())
+    ]
+    mean = scored[["mean", "paper", "difference"]]
+    averages = {
+        name: pd.Series({"metric": metric, "sd": math.nan, "best": math.nan, "n": 1, **m[mean.columns].mean()})
+        for name, m in methods.items()
+    }
+    return [*rows, {metric: "mean"} | {name: _cell(row, line) for name, row in averages.items()}]
 
 
 def _cell(row: pd.Series, line: str) -> str:
@@ -355,7 +418,8 @@ def _cell(row: pd.Series, line: str) -> str:
     if pd.notna(row["best"]) and row["n"] > 1:
         cell += f" [{row['best']:{spec}}]"
     if pd.notna(row["paper"]):
-        cell += f"{line}({row['paper']:.1f}, {row['difference']:+.1f})"
+        digits = ".1f" if row["metric"] in PERCENT else ".3f"
+        cell += f"{line}({row['paper']:{digits}}, {row['difference']:+{digits}})"
     return cell
 
 
@@ -371,15 +435,17 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
     clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
     of = " of k-means with k clusters on the codes" if clustered else ""
     notes = [
-        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective].",
+        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective]."
+        if clustered
+        else "Cells: mean ± standard deviation over seeds [seed with the least objective]; accuracies, ratios and "
+        "sparsities in percent.",
         "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column matched "
         "with one of the other. Seconds: of the fit, per seed.",
     ]
     if part["paper"].notna().any():
         notes.insert(
             1,
-            f"In parentheses: the number that the {'WNNF' if metric == 'nmi' else 'dnsNMF'} paper prints, and ours "
-            "minus it. The paper prints no rank, scaling or number of steps.",
+            f"In parentheses: the number that the {papers.SOURCES[metric]} paper prints, and ours minus it.",
         )
     if any(config.get("label_fraction") for config in configs):
         notes.append(
@@ -419,5 +485,12 @@ def provenance(records: Sequence[dict[str, Any]]) -> list[str]:
         f"Made by nmfbench {all_of('nmfbench')} (commit {' | '.join(commits)}), "
         f"{' to '.join(days[:1] + days[1:][-1:])}, torch {all_of('torch')}, scikit-learn {all_of('scikit-learn')}.",
         f"Machine: {all_of('cpu')}, {all_of('device')}, threads: {all_of('threads')}.",
-        f"Seeds: {', '.join(map(str, sorted({record['seed'] for record in records})))}.",
+        f"Seeds: {_ranges(sorted({record['seed'] for record in records}))}.",
     ]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """0, 1, 2, 3, 7 as "0 to 3, 7"."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(f"{a} to {b}" if b > a else str(a) for a, b in zip(starts, ends, strict=True))

@@ -329,3 +329,66 @@ def test_missing_data_is_left_out_of_a_sweep_and_named(tmp_path: Path, capsys) -
     assert "left out: mu on file: there is no file" in (said := capsys.readouterr().err) and "gone.csv" in said
     assert run(tmp_path, "dataset=file", f"dataset.path='{tmp_path / 'gone.csv'}'", "solver=mu", "rank=1") == 3
     assert "gone.csv" in capsys.readouterr().err
+
+
+def write_experiment(tmp_path: Path, text: str) -> list[str]:
+    """Arguments that run the experiment `mine` of that text."""
+    (tmp_path / "configs/experiment").mkdir(parents=True)
+    (tmp_path / "configs/experiment/mine.yaml").write_text(f"# @package _global_\n{text}")
+    return ["--config-dir", str(tmp_path / "configs"), "experiment=mine", "stopping.max_iter=2", "evaluator.n_init=1"]
+
+
+def test_tuned_experiment_draws_anew_for_each_seed_and_shows_classes_down_and_methods_across(
+    tmp_path: Path, data_dir: str, capsys
+) -> None:
+    arguments = write_experiment(
+        tmp_path,
+        "seeds: 2\ntuning: {metric: accuracy, seeds: [100], classes: [3]}\nruns:\n"
+        "  - solver=mu solver.beta=2,1 dataset=yale dataset.classes=2,3\n"
+        "  - solver=dnsnmf solver.ranks=[5,${rank}],[7,${rank}] dataset=yale dataset.classes=2,3\n",
+    )
+    assert run(tmp_path, *arguments) == 0
+    ran = [(r["config"]["dataset"]["classes"], r["seed"], r["config"]["dataset"]["draw"]) for r in load(tmp_path)]
+    assert sorted(ran) == sorted(4 * [(2, 0, 0), (2, 1, 1), (3, 0, 0), (3, 1, 1), (3, 100, 100)])
+    assert len({r["config"]["dataset"]["sha256"] for r in load(tmp_path)}) == 5, "each draw is other data"
+    assert {tuple(r["config"]["solver"]["ranks"]) for r in load(tmp_path) if r["solver"] == "dnsnmf"} == set(
+        product((5, 7), (2, 3))
+    )
+    out = capsys.readouterr().out
+    first, second = out.split("# yale, best per cell")
+    assert "22 to 33 samples × 1024 features, 2 to 3 classes" in first
+    assert "[5 rank]" in first or "[7 rank]" in first
+    for metric in ("accuracy", "nmi_max"):
+        (heading,) = [line.split() for line in first.splitlines() if line.split()[:1] == [metric]]
+        assert heading == [metric, "mu", "dnsnmf"]
+    assert "(76.4," in first and "(100.0," in first, "NMF's and dnsNMF's printed accuracy for two people"
+    assert "against" in first and "against" not in second, "what is chosen by its score is not tested"
+    assert run(tmp_path, *arguments) == 0
+    assert "nothing to run: all 20 runs" in capsys.readouterr().err
+
+
+def test_experiment_may_name_its_metric_split_its_blocks_and_divide(tmp_path: Path, capsys) -> None:
+    arguments = write_experiment(
+        tmp_path,
+        "seeds: 2\nmetric: error\nsplit: [layers]\n"
+        "relative: {metric: layer_error, to: multilayer_kl, name: error_ratio}\n"
+        "runs:\n  - solver=deep_kl,multilayer_kl solver.ranks=[3],[4,2] dataset=synthetic evaluator=layers "
+        "dataset.n_samples=20\n",
+    )
+    assert run(tmp_path, *arguments[:-1]) == 0
+    out = capsys.readouterr().out
+    for block, ratios in (("# synthetic, 1 layer:", 1), ("# synthetic, 2 layers:", 2)):
+        table = out.split(block)[1].split("against")[0]
+        heading, rows = table.split("---")[0], [line for line in table.splitlines() if line.startswith("deep_kl")]
+        assert heading.index("error ") < heading.index("layer_error") < heading.index("error_ratio")
+        assert len(rows) == ratios
+    assert out.count("against") == 2 and "# all of them" in out
+
+
+def test_plain_keys_of_a_sweep_are_set_on_each_combination_alone() -> None:
+    found = compose(["-m", "solver=mu,gnmf", "dataset=orl", "rank=2,3", "stopping.max_iter=7", "seeds=[5,6]"])
+    got = [
+        (one.choices["solver"], one.config.rank, one.config.stopping.max_iter, list(one.config.seeds)) for one in found
+    ]
+    assert got == [(s, r, 7, [5, 6]) for s, r in product(("mu", "gnmf"), (2, 3))]
+    assert [one.config.solver.rank for one in found] == [2, 3, 2, 3], "what refers to a key sees its own"

@@ -15,6 +15,7 @@ from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.evaluators import Clustering, Fitted, clustering
 from nmfbench.evaluators.clustering import scores
 from nmfbench.evaluators.labels import Labels
+from nmfbench.evaluators.layers import Layers
 from nmfbench.evaluators.measures import factor_measures, hoyer, matched_cosine
 from nmfbench.evaluators.unmixing import Unmixing, spectral_angles
 
@@ -267,3 +268,31 @@ def test_classification_counts_all_samples_and_those_not_seen() -> None:
         == 0
     )
     assert Labels().evaluate(Fitted([np.ones((3, 4))]), dataset, 0, None) == []
+
+
+def test_layers_takes_errors_where_the_rows_of_every_h_sum_to_one() -> None:
+    rng = np.random.default_rng(3)
+    X, W1, H1 = rng.uniform(0.1, 1, (6, 8)), rng.uniform(0.1, 1, (6, 4)), rng.uniform(0.1, 1, (4, 8))
+    W2, H2 = rng.uniform(0.1, 1, (6, 2)), rng.uniform(0.1, 1, (2, 4))
+
+    def errors(D: np.ndarray) -> list[float]:
+        factors = {"W1": W1 / D, "W2": W2, "H1": D[:, None] * H1, "H2": H2 / D}
+        fitted = Fitted([factors["H1"], factors["H2"] @ factors["H1"]], factors)
+        rows = Layers().evaluate(fitted, Dataset("d", X), 0, None)
+        return [row["value"] for row in rows if row["metric"] == "layer_error"]
+
+    D = H1.sum(1)
+    expected = [kl(X, W1 @ H1), kl(W1 * D, W2 * (H2 * D).sum(1) @ ((H2 * D) / (H2 * D).sum(1)[:, None]))]
+    assert errors(np.ones(4)) == pytest.approx(expected)
+    assert errors(np.array([0.1, 1, 7, 3])) == pytest.approx(expected), "the scale of the factors has no part in it"
+
+
+def kl(X: np.ndarray, V: np.ndarray) -> float:
+    return float((X * np.log(X / V) - X + V).sum())
+
+
+def test_layers_of_a_method_that_does_not_factor_its_bases_have_their_sparsity_alone() -> None:
+    codes = [np.array([[1.0, 0, 0, 0], [1, 1, 1, 1]])]
+    rows = Layers().evaluate(Fitted(codes, {}), Dataset("d", np.ones((3, 4))), 0, None)
+    assert [(row["metric"], row["layer"]) for row in rows] == [("code_sparsity", 1)]
+    assert rows[0]["value"] == pytest.approx(0.5)

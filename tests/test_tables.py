@@ -208,3 +208,17 @@ def test_latex_is_a_table_whose_notes_are_comments() -> None:
     assert r"\begin{tabular}" in shown and r"batch\_size=8" in shown
     inside = shown.split(r"\begin{tabular}")[1].split(r"\end{tabular}")
     assert all(line.startswith("%") for line in inside[1].splitlines() if line)
+
+
+def test_printed_order_is_tested_each_method_against_the_next() -> None:
+    def of(solver: str, scores: list[float]) -> list[dict]:
+        return [record(seed, nmi, solver={"name": solver}) | {"solver": solver} for seed, nmi in enumerate(scores)]
+
+    high, low = [0.8 + i / 100 for i in range(8)], [0.5 + i / 90 for i in range(8)]
+    records = of("a", high) + of("b", low) + of("c", [x - 0.1 for x in low])
+    said = tables.order(records, ["a", "b", "c"], 20)["orl"]
+    assert said.startswith("Printed order a > b > c at k = 20: holds. a over b +29.6 (p = 0.016)")
+    assert "does not hold" in tables.order(records, ["b", "a", "c"], 20)["orl"]
+    close = records[:16] + of("c", [x - (0.1 if i % 2 else -0.09) for i, x in enumerate(low)])
+    assert "holds in the means, but not beyond chance" in tables.order(close, ["a", "b", "c"], 20)["orl"]
+    assert not tables.order(records, ["a", "d"], 20) and not tables.order(records, ["a", "b"], 30)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
 from nmfbench.datasets import base, pictures
-from nmfbench.errors import ConfigError, DataError
+from nmfbench.errors import ConfigError, DataError, DataMissing
 
 HEIGHT, WIDTH = 165, 120
 LARGEST = 2**24
@@ -30,9 +30,13 @@ class AR(base.Loader):
 
     From bitmaps M-001-01.bmp … W-050-26.bmp (also m-1-1.bmp) in the folder ar or in a zip there; where there are none,
     from AR_55_40.mat: 1,400 warped grey faces of 55 × 40 without the occluded ones, another dataset by the name of
-    "ar_reduced". ``size`` [height, width] resizes, ``grey`` drops the colours. Martínez & Benavente (1998).
+    "ar_reduced". ``reduced`` insists on the one (False) or the other (True). ``size`` [height, width] resizes,
+    ``grey`` drops the colours. Martínez & Benavente (1998).
     """
 
+    location: ClassVar[tuple[str, ...]] = ("reduced",)
+
+    reduced: bool | None = None
     size: list[int] | None = None
     grey: bool = False
 
@@ -43,7 +47,11 @@ class AR(base.Loader):
     def read(self) -> base.Dataset:
         hint = "Its author gives it out for research on application; nmfbench data fetch ar says how."
         folder = base.require("ar", hint, "ar")
+        if self.reduced:
+            return self._reduced(hint)
         with _bitmaps(folder) as found:
+            if not found and self.reduced is False:
+                raise DataMissing(f"ar is not here (no bitmaps in {folder}; the reduced set is no stand-in). {hint}")
             if not found:
                 return self._reduced(hint)
             _check_complete([_picture(name) for name, _ in found], folder)

@@ -35,10 +35,10 @@ class Dataset:
     """What the loader did to the raw data, in order, in words."""
     n_clusters: tuple[int, ...] | None = None
     """Cluster counts at which this dataset is usually scored; None: the number of classes."""
+    feature_names: tuple[str, ...] | None = None
+    """Of the m features, words of documents for example."""
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     """True factors or other knowledge, by name; no solver sees it."""
-    vocabulary: np.ndarray | None = None
-    """(m,) str: what the features are called, words as a rule."""
 
     @property
     def n_samples(self) -> int:
@@ -92,6 +92,11 @@ def _unit_norm(X: np.ndarray) -> np.ndarray:
     return _divide(X, np.linalg.norm(X, axis=0, keepdims=True))
 
 
+def _lee_seung(X: np.ndarray) -> np.ndarray:
+    X = _near_one(X, axis=0)
+    return np.clip(0.25 + 0.25 * _divide(X - X.mean(axis=0), X.std(axis=0)), 0, 1)
+
+
 # Each maps X (m, n) to X (m, n). "column" is a feature: a column of the samples × features table.
 SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "none": (lambda X: X, "no scaling"),
@@ -102,15 +107,16 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     ),
     "min_max": (_min_max, "each feature mapped to [0, 1]"),
     "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
+    "lee_seung": (_lee_seung, "each sample to mean and standard deviation 0.25, then cut to [0, 1]"),
 }
 
 
 def scale_sparse(X: csc_array, step: str) -> csc_array:
-    """The same for sparse X. Raises ConfigError for min_max, which would fill in the zeros."""
+    """The same for sparse X. Raises ConfigError for those that would fill in the zeros."""
     if step == "none":
         return X
-    if step == "min_max":
-        raise ConfigError("scaling=min_max moves the zeros of sparse X; use max, column_max, unit_norm or none")
+    if step in ("min_max", "lee_seung"):
+        raise ConfigError(f"scaling={step} moves the zeros of sparse X; use max, column_max, unit_norm or none")
     # Entry by entry: a sparse product would leave the entries of a sample out of order, which the checksum sees, and
     # the reciprocal of a tiny divisor is infinite.
     data, by = X.data, np.abs(X.data)
@@ -206,8 +212,6 @@ def _check(data: Dataset) -> None:
         raise DataError(f"{data.name}: X must hold real numbers, got dtype {X.dtype}")
     if y is not None and len(y) != X.shape[1]:
         raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
-    if data.vocabulary is not None and len(data.vocabulary) != X.shape[0]:
-        raise DataError(f"{data.name}: {X.shape[0]} features but {len(data.vocabulary)} words in its vocabulary")
 
 
 def check_finite(name: str, X: Any) -> None:
@@ -228,8 +232,12 @@ def check_finite(name: str, X: Any) -> None:
         )
 
 
-def draw_classes(data: Dataset, classes: int | None, draw: int) -> Dataset:
-    """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept."""
+def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Dataset:
+    """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept.
+
+    Without a ``draw`` it is the draw 0.
+    """
+    draw = draw or 0
     assert data.y is not None
     there = np.unique(data.y)
     if draw < 0:
@@ -245,7 +253,7 @@ def draw_classes(data: Dataset, classes: int | None, draw: int) -> Dataset:
 
 
 def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
-    """The arrays of a .mat file of that relative path, which must hold numbers of these names and shapes.
+    """The arrays of these names and shapes from a .mat file of that relative path.
 
     Raises DataMissing with the hint, or DataError that names the file.
     """
@@ -260,15 +268,7 @@ def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict
             raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
         if arrays[key].dtype.kind not in "buif":
             raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
-    return arrays
-
-
-def read_words(path: Path) -> np.ndarray:
-    """The lines of a text file, (m,) str. Raises DataError that names the file."""
-    try:
-        return np.array(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a vocabulary, one word a line in UTF-8: {error}") from error
+    return {key: arrays[key] for key in shapes}
 
 
 def sparse_or_dense(X: Any, dense: bool) -> Any:

@@ -14,7 +14,7 @@ class JAFFE(base.Loader):
     """
 
     classes: int | None = None
-    draw: int = 0
+    draw: int | None = None
 
     def read(self) -> base.Dataset:
         hint = "nmfbench data fetch jaffe says where its photographs are and in which form they are read."

@@ -10,11 +10,11 @@ class ORL32(base.Loader):
     """400 faces of 40 people, cropped and aligned by Deng Cai: X (1024, 400), 0 to 255 before scaling.
 
     Not a smaller version of `orl`, but another experiment: the dnsNMF paper's. ``classes`` people are drawn at random
-    by ``draw``, as in its Tables I–III; null: all of them.
+    by ``draw``, as in its Tables I–III; None: all of them. A run draws anew for each seed unless ``draw`` is given.
     """
 
     classes: int | None = None
-    draw: int = 0
+    draw: int | None = None
 
     def read(self) -> base.Dataset:
         hint = "Download ORL_32x32.mat from Deng Cai's page; nmfbench data fetch orl32 says where."

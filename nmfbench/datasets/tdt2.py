@@ -17,8 +17,8 @@ class TDT2(base.Loader):
     """9,394 documents of the 30 largest categories, counts of 36,771 words: sparse X (36771, 9394). Deng Cai.
 
     ``top_words`` > 0 keeps the union of that many top words of each topic of a rank-20 Kullback–Leibler NMF of the
-    corpus, as the deep KL-NMF paper does with 30; 0 keeps all words. The file holds no words: where no
-    ``vocabulary.txt`` of 36,771 lines lies beside it, word i (from 1) is called "wi".
+    corpus, as the deep KL-NMF paper does with 30; 0 keeps all words. The file numbers its words and does not name them:
+    their names are the lines of tdt2/vocabulary.txt, if that is there too.
     """
 
     top_words: int = 0
@@ -32,31 +32,32 @@ class TDT2(base.Loader):
     def read(self) -> base.Dataset:
         hint = "Download TDT2.mat from Deng Cai's page; nmfbench data fetch tdt2 says where."
         mat = base.read_mat("tdt2", hint, "tdt2/TDT2.mat", fea=(9394, 36771), gnd=(9394, 1))
-        X = csr_array(mat["fea"].T)
-        words, called = vocabulary(X.shape[0])
+        X, words = csr_array(mat["fea"].T), np.array(_vocabulary(mat["fea"].shape[1]))
         said = "all words"
         if self.top_words:
             kept = top_words(X, self.top_words)
             X, words = X[kept], words[kept]
             said = f"the {X.shape[0]} top words of a rank-{RANK} NMF, {self.top_words} a topic"
-        y = mat["gnd"].ravel() - 1
         return base.Dataset(
-            "tdt2", base.sparse_or_dense(X, self.dense), y, preprocessing=(said, *called), vocabulary=words
+            "tdt2",
+            base.sparse_or_dense(X, self.dense),
+            mat["gnd"].ravel() - 1,
+            None,
+            (said,),
+            feature_names=tuple(words.tolist()),
         )
 
 
-def vocabulary(m: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """What the m words are called, and why where that is no word."""
+def _vocabulary(n: int) -> list[str]:
+    """The words, or their numbers from 1 where nobody has put a list of them beside the file."""
     try:
         path = base.require("tdt2", "", "tdt2/vocabulary.txt")
     except DataMissing:
-        numbers = np.array([f"w{i}" for i in range(1, m + 1)])
-        why = "TDT2.mat holds no words: w1 is the first column of its fea; tdt2/vocabulary.txt, one a line, would name them"
-        return numbers, (why,)
-    words = base.read_words(path)
-    if len(words) != m:
-        raise DataError(f"tdt2: {path} has {len(words)} lines, expected one word for each of the {m} columns")
-    return words, ()
+        return [f"#{i}" for i in range(1, n + 1)]
+    words = path.read_text(encoding="utf-8").split()
+    if len(words) != n:
+        raise DataError(f"tdt2: {path} must have {n:,} words, one a line; it has {len(words):,}")
+    return words
 
 
 def top_words(X: Any, each: int) -> np.ndarray:

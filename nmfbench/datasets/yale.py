@@ -13,7 +13,7 @@ class Yale(base.Loader):
     """
 
     classes: int | None = None
-    draw: int = 0
+    draw: int | None = None
 
     def read(self) -> base.Dataset:
         hint = "Download Yale_32x32.mat from Deng Cai's page; nmfbench data fetch yale says where."

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,22 @@ class Fitted:
     """(classes, n), of a method that learns to classify."""
 
 
+class Exhibit(NamedTuple):
+    """What no number can show, for the restart with the least objective: it stands below the table."""
+
+    title: str
+    table: pd.DataFrame
+    """Of strings."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluator(ABC):
     """Measures one restart against what the dataset knows. Subclasses are dataclasses of settings."""
 
     metric: ClassVar[str]
     """What its table shows."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """What its table shows beside that, where nothing is clustered."""
 
     @abstractmethod
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
@@ -42,8 +52,8 @@ class Evaluator(ABC):
     ) -> list[dict[str, Any]]:
         """Rows of layer and n_clusters (None where that means nothing), metric and value."""
 
-    def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[tuple[str, pd.DataFrame]]:
-        """Titles and tables of strings that show a restart itself; they stand under the table where codes are kept."""
+    def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
+        """What an experiment's table shows of its best restart; needs its codes, `save_codes`."""
         return []
 
 

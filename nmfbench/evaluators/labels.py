@@ -18,6 +18,7 @@ class Labels(Evaluator):
     """
 
     metric: ClassVar[str] = "classification"
+    also: ClassVar[tuple[str, ...]] = ("classification_unseen",)
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         if dataset.y is None:

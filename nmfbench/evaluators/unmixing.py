@@ -21,6 +21,7 @@ class Unmixing(Evaluator):
     """
 
     metric: ClassVar[str] = "spectral_angle"
+    also: ClassVar[tuple[str, ...]] = ("abundance_rmse",)
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         if not {"M", "A"} <= {*dataset.truth}:

@@ -17,24 +17,45 @@ _WNNF_TABLE3: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # The same for Tables I to III of the dnsNMF paper, and its datasets.
 _DNSNMF: dict[str, tuple[str, dict[str, Any]]] = {
-    "mu": ("nmf", {"beta": 2.0}),
+    "mu": ("nmf", {}),
     "gnmf": ("gnmf", {}),
     "nsnmf": ("nsnmf", {}),
     "deep_semi": ("deep_semi", {}),
     "dnsnmf": ("dnsnmf", {}),
 }
+_NEURAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "neural": ("neural_nmf", {}),
+    "hierarchical": ("hierarchical_nmf", {}),
+    "deep_mu": ("deep_nmf", {}),
+}
 _DNSNMF_DATASETS = {"orl32": "orl", "jaffe": "jaffe", "yale": "yale"}
 
 
-def printed(config: dict[str, Any], layer: int, n_clusters: int, metric: str) -> float | None:
-    """What a paper prints for this run (a record's config), in percent; None where none does.
+SOURCES = {
+    "nmi": "WNNF",
+    "nmi_max": "dnsNMF",
+    "accuracy": "dnsNMF",
+    "error_ratio": "deep KL-NMF",
+    "code_sparsity": "deep KL-NMF",
+    "error": "Neural NMF",
+    "classification": "Neural NMF",
+}
+"""Metric → the paper that prints it."""
 
-    That is the WNNF paper for "nmi", the dnsNMF paper for "accuracy" and "nmi_max".
+
+def printed(config: dict[str, Any], layer: int | None, n_clusters: int | None, metric: str) -> float | None:
+    """What a paper prints for this run (a record's config), in percent, but for the error; None where none does.
+
+    Which paper that is, `SOURCES` says.
     Only what the papers do print must agree: they are silent on scaling, steps and much else.
     """
-    if metric == "nmi":
+    if metric in ("error", "classification"):
+        return _neural(config, metric)
+    if layer and metric in ("error_ratio", "code_sparsity"):
+        return _deep_kl(config, layer, metric)
+    if layer and n_clusters and metric == "nmi":
         return _wnnf(config["dataset"]["name"], config["solver"], layer).get(n_clusters)
-    if metric in ("nmi_max", "accuracy"):
+    if layer and n_clusters and metric in ("nmi_max", "accuracy"):
         return _dnsnmf(config["dataset"], config["solver"], layer, metric).get(n_clusters)
     return None
 
@@ -63,32 +84,56 @@ def _dnsnmf(dataset: dict[str, Any], solver: dict[str, Any], layer: int, metric:
     """Accuracy and NMI by number of classes, which is that of the clusters: the dnsNMF paper clusters the top layer."""
     if layer != len(solver.get("ranks") or [1]) or not dataset.get("classes"):
         return {}
-    wanted = _DNSNMF_DATASETS.get(dataset["name"]), _method(_DNSNMF, solver), str(dataset["classes"])
+    wanted = _DNSNMF_DATASETS.get(dataset["name"]), _method(_DNSNMF, solver)
     column = {"nmi_max": "nmi_percent", "accuracy": "accuracy_percent"}[metric]
     return {
         int(row["n_classes"]): float(row[column])
         for row in _rows("dnsnmf_tables")
-        if (row["dataset"], row["method"], row["n_classes"]) == wanted
+        if (row["dataset"], row["method"]) == wanted
     }
 
 
-def deep_onmf_factors() -> dict[str, np.ndarray]:
-    """The factors of the ratings in the survey on deep matrix factorizations, Sec. 4.1.1: W1, H1, W2, H2 and H2H1.
+def _deep_kl(config: dict[str, Any], layer: int, metric: str) -> float | None:
+    """Table 2 of the deep KL-NMF paper: CBCL, ranks 80, 40, 20."""
+    dataset, solver = config["dataset"], config["solver"]
+    if (dataset["name"], dataset.get("images"), solver.get("ranks")) != ("cbcl", "rows", [80, 40, 20]):
+        return None
+    columns = {
+        ("deep_kl", "error_ratio"): "error_deep_over_multilayer_percent",
+        ("deep_kl", "code_sparsity"): "hoyer_sparsity_deep_percent",
+        ("multilayer_kl", "code_sparsity"): "hoyer_sparsity_multilayer_percent",
+    }
+    column = columns.get((solver["name"], metric))
+    return next((float(row[column]) for row in _rows("deep_kl_table2") if column and row["layer"] == str(layer)), None)
 
-    They stand in the orientation of X = W1H1; the survey prints H1 and H2H1 transposed.
-    """
-    rows = _rows("survey_deep_onmf")
-    found = {}
-    for name in dict.fromkeys(row["factor"] for row in rows):
-        entries = {(int(r["row"]), int(r["column"])): float(r["value"]) for r in rows if r["factor"] == name}
-        found[name] = np.array([entries[place] for place in sorted(entries)]).reshape(max(entries))
-    return found
+
+def _neural(config: dict[str, Any], metric: str) -> float | None:
+    """Table 1 of the Neural NMF paper: the toy hierarchy, layers of 9, 4 and 2; `deep_mu` stands for its "Deep NMF"."""
+    solver, dataset = config["solver"], config["dataset"]
+    ranks = sorted(solver.get("ranks") or [], reverse=True)
+    setting = {0: "unsupervised", 0.4: "semisupervised", 1: "supervised"}.get(config.get("label_fraction", 0))
+    method = _method(_NEURAL, solver)
+    if dataset["name"] != "hierarchy" or dataset.get("generate") or ranks != [9, 4, 2][: len(ranks)]:
+        return None
+    for row in _rows("neural_nmf_table1"):
+        if (row["setting"], row["layers"], row["method"]) == (setting, str(len(ranks)), method):
+            value = row["reconstruction_error" if metric == "error" else "classification_accuracy"]
+            return float(value) * (1 if metric == "error" else 100) if value else None
+    return None
 
 
 def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]) -> str | None:
     """The paper's name for this solver at these parameters."""
     name, parameters = names.get(solver["name"], (None, {}))
     return name if all(solver.get(key) == value for key, value in parameters.items()) else None
+
+
+def survey_factors() -> dict[str, np.ndarray]:
+    """W1 (9, 4), W2 (9, 3), H2 (3, 4) of the 9 × 15 ratings. De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1."""
+    found: dict[str, list[list[float]]] = {}
+    for row in _rows("survey_deep_onmf_factors"):
+        found.setdefault(row["matrix"], []).append([float(row[f"c{j}"]) for j in range(1, 5) if row[f"c{j}"]])
+    return {name: np.array(rows) for name, rows in found.items()}
 
 
 @cache

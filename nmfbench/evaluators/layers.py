@@ -1,0 +1,45 @@
+"""How well does each layer of a hierarchy of bases fit, and how sparse are its codes?"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from nmfbench import layered
+from nmfbench.datasets.base import Dataset
+from nmfbench.evaluators.base import Evaluator, Fitted
+from nmfbench.evaluators.measures import hoyer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers(Evaluator):
+    """KL(W_{l−1}, W_l H_l) of each layer, W_0 = X, and the mean Hoyer sparsity of the rows of H_l…H_1.
+
+    The errors are taken after every row of every H_l is scaled to sum to one: without a scale common to all methods,
+    those above the first layer mean nothing. A method that does not factor its bases has its sparsity alone.
+    Leplat, Le, Onwunta & Gillis (2023), Table 2
+    """
+
+    metric: ClassVar[str] = "layer_error"
+    also: ClassVar[tuple[str, ...]] = ("error_ratio", "code_sparsity")
+
+    def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
+        """Every dataset will do."""
+
+    def evaluate(
+        self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
+    ) -> list[dict[str, Any]]:
+        tensors = {name: torch.as_tensor(factor)[None] for name, factor in fitted.factors.items()}
+        Ws = [W for name, W in tensors.items() if name.startswith("W")]
+        Hs = [H for name, H in tensors.items() if name.startswith("H")]
+        rows = []
+        if len(Ws) == len(Hs) == len(fitted.codes):
+            layered.scale(Ws, Hs, of="H")
+            errors = layered.costs(torch.as_tensor(dataset.X), Ws, Hs, 1.0)[0].tolist()
+            rows = [{"layer": l, "metric": "layer_error", "value": error} for l, error in enumerate(errors, start=1)]
+        rows += [
+            {"layer": l, "metric": "code_sparsity", "value": hoyer(np.asarray(H, np.float64), axis=1)}
+            for l, H in enumerate(fitted.codes, start=1)
+        ]
+        return [row | {"n_clusters": None} for row in rows]

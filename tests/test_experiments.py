@@ -1,0 +1,74 @@
+"""What a table makes of its records, on records that are written by hand."""
+
+import pytest
+
+from nmfbench.experiments import BEST, Relative, Tuning, split
+
+TUNING = Tuning(metric="accuracy", seeds=[100], classes=[2])
+
+
+def record(solver: str, setting: str, classes: int, seed: int, accuracy: float, **changes) -> dict:
+    """A run on that many classes: its top layer is the second."""
+    metrics = [
+        {"metric": "accuracy", "value": 0.99, "layer": 1, "n_clusters": classes},
+        {"metric": "accuracy", "value": accuracy, "layer": 2, "n_clusters": classes},
+        {"metric": "error", "value": 0.1},
+    ]
+    config = {"solver": {"name": solver, "ranks": [9, classes]}, "dataset": {"name": "d", "classes": classes}}
+    said = [f"{classes} of 9 classes, draw {seed}", "divided"]
+    whole = {"dataset": "d", "solver": solver, "setting": setting, "rank": classes, "seed": seed, "seconds": 1.0}
+    whole |= {"config": config, "status": "max_iter", "objective": 1.0, "metrics": metrics}
+    return whole | {"data": {"features": 4, "samples": 10 * classes, "preprocessing": said}} | changes
+
+
+def table() -> list[dict]:
+    """Setting b is better on the tuning seed; on the table's seeds a is, with two classes alone."""
+    scores = {("a", 2, 100): 0.1, ("b", 2, 100): 0.2}
+    scores |= {("a", 2, seed): 0.9 for seed in (0, 1)} | {("b", 2, seed): 0.5 for seed in (0, 1)}
+    scores |= {("a", 3, seed): 0.3 for seed in (0, 1)} | {("b", 3, seed): 0.4 for seed in (0, 1)}
+    return [record("s", setting, k, seed, value) for (setting, k, seed), value in scores.items()]
+
+
+def shown(records: list[dict]) -> dict[tuple[int, int], float]:
+    return {(r["seed"], row["n_clusters"]): row["value"] for r in records for row in r["metrics"]}
+
+
+def test_one_setting_is_chosen_on_seeds_that_the_table_leaves_out() -> None:
+    fair, _ = TUNING.blocks(table())
+    assert {r["variant"] for r in fair} == {"b"} and {r["seed"] for r in fair} == {0, 1}
+    assert shown(fair) == {(0, 2): 0.5, (1, 2): 0.5, (0, 3): 0.4, (1, 3): 0.4}
+
+
+def test_best_per_cell_chooses_by_the_scores_it_shows_and_says_so() -> None:
+    _, best = TUNING.blocks(table())
+    assert shown(best) == {(0, 2): 0.9, (1, 2): 0.9, (0, 3): 0.4, (1, 3): 0.4}
+    assert {r["dataset"] for r in best} == {f"d, {BEST}"} and "uses labels" in BEST
+
+
+def test_merged_records_hold_the_top_layer_of_all_class_counts_and_what_is_true_of_all() -> None:
+    fair, _ = TUNING.blocks(table())
+    assert all(row["layer"] == 2 for r in fair for row in r["metrics"])
+    assert fair[0]["data"] == {"features": 4, "samples": "20 to 30", "classes": "2 to 3", "preprocessing": ["divided"]}
+    assert fair[0]["objective"] is None and fair[0]["rank"] is None
+
+
+def test_of_equal_settings_the_first_is_chosen_and_a_failed_run_is_never_the_best() -> None:
+    records = [record("s", "a", 2, 100, 0.5), record("s", "b", 2, 100, 0.5), record("s", "a", 2, 0, 0.3)]
+    records += [record("s", "b", 2, 0, 0.8), record("t", "a", 2, 100, 0.0, metrics=[], status="failed")]
+    records += [record("t", "b", 2, 100, 0.0), record("t", "a", 2, 0, 0.7), record("t", "b", 2, 0, 0.6)]
+    fair, _ = TUNING.blocks(records)
+    assert {r["solver"]: r["variant"] for r in fair} == {"s": "a", "t": "b"}
+
+
+def test_quotient_is_taken_seed_by_seed_and_layer_by_layer() -> None:
+    records = [record("s", "", 2, seed, 0.2 + seed) for seed in (0, 1)] + [record("t", "", 2, 0, 0.4)]
+    found = Relative(metric="accuracy", to="t", name="quotient").added(records)
+    quotients = [[row["value"] for row in r["metrics"] if row["metric"] == "quotient"] for r in found]
+    assert quotients == [pytest.approx([1.0, 0.5]), [], []], "seed 1 of t is not there, and t is not divided by itself"
+
+
+def test_blocks_by_layers_and_labels() -> None:
+    one = record("s", "", 2, 0, 0.5)
+    half = one | {"config": one["config"] | {"label_fraction": 0.4, "solver": {"name": "s", "ranks": [9]}}}
+    names = [r["dataset"] for r in split([one, half], ["layers", "label_fraction"])]
+    assert names == ["d, 2 layers, no labels", "d, 1 layer, 40% of the labels"]
