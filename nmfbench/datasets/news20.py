@@ -25,8 +25,8 @@ class News20(base.Loader):
         hint = "nmfbench data fetch news20 says what the file is."
         labels = f"{self.level}_cats"
         path = "neural_nmf/20News_subsampled.mat"
-        mat = base.read_mat("news20", hint, path, X_subsampled=(37693, 200), vocab=(37693, 1), **{labels: (1, 200)})
-        words = tuple(str(cell[0]) for cell in mat["vocab"].ravel())
+        mat = base.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)})
+        words = tuple(str(cell[0]) for cell in mat["vocab"].ravel()) if "vocab" in mat else None
         X = base.sparse_or_dense(mat["X_subsampled"], self.dense)
         said = (f"labels of level {self.level}",)
         return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=said, feature_names=words)

@@ -1,11 +1,12 @@
 """What are the topics about, do their words go together, and which topics merge?"""
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
@@ -18,8 +19,9 @@ class Topics(Evaluator):
 
     coherence: mean over the topics and the pairs of their top words of the normalised pointwise mutual information of
     "occurs in a document", −1 (never together) to 1, on the corpus itself. Lau, Newman & Baldwin (2014). diversity: how
-    many of the top words of a layer differ, as a share. The table lists the words, and the topics of the layer below
-    that each merges: those that give it at least ``merge`` of their mass. Leplat et al. (2023), Tables 3 and 4.
+    many of the top words of a layer differ, as a share. The table lists the words,
+    the NPMI of each topic, and the topics of the layer below that it merges: those that give it at least ``merge`` of
+    their mass, or more than to any other. Leplat et al. (2023), Tables 3 and 4.
     """
 
     metric: ClassVar[str] = "coherence"
@@ -50,40 +52,57 @@ class Topics(Evaluator):
 
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
         names = dataset.feature_names or [f"#{i}" for i in range(1, dataset.X.shape[0] + 1)]
-        found, merged = [], [None, *merges(fitted, self.merge)]
-        for layer, (W, below) in enumerate(zip(bases(fitted), merged, strict=True), start=1):
+        found, merged = [], merges(fitted, self.merge)
+        for layer, W in enumerate(bases(fitted), start=1):
+            tops = top_words(W, self.words)
             table = pd.DataFrame({"topic": range(1, W.shape[1] + 1)})
-            if below is not None:
-                table["merges"] = [", ".join(str(j + 1) for j in topics) for topics in below]
-            table["top words"] = [", ".join(names[i] for i in column) for column in top_words(W, self.words).T]
+            if layer > 1:
+                table["merges"] = [", ".join(str(j + 1) for j in below) or "–" for below in merged[layer - 2]]
+            table["NPMI"] = [f"{value:.2f}" for value in coherences(dataset.X, tops)]
+            table["top words"] = [", ".join(names[i] for i in column) for column in tops.T]
             found.append(Exhibit(f"topics of layer {layer}", table.astype(str)))
         return found
 
 
+def topics(fitted: Fitted) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The topics of each layer over the words, (words, r_l), and where those of each layer but the top one go.
+
+    That is (r_{l+1}, r_l), the share of each topic of layer l in each of layer l + 1, columns of sum one: of the
+    topic's sum where bases are made of bases, and of the sum of its codes where codes are made of codes. Neither
+    depends on how factors of the same product are scaled.
+    """
+    F = [np.asarray(factor, np.float64) for factor in fitted.factors.values()]
+    L = len(fitted.codes)
+    if not F:
+        return [], []
+    if len(F) == 2 * L:  # W_{l−1} ≈ W_l H_l: W_1 … W_L, H_1 … H_L; or one layer
+        found, links = F[:L], F[L + 1 :]
+        totals = [W.sum(0) for W in found[1:]]
+    elif next(iter(fitted.factors)).endswith("1"):  # H_{l−1} ≈ W_l H_l: W_1 … W_L, H_L
+        found, links = list(accumulate(F[:-1], np.matmul)), [W.T for W in F[1:-1]]
+        totals = [np.asarray(H, np.float64).sum(1) for H in fitted.codes[1:]]
+    else:  # X ≈ W_L … W_1 H, where the codes of layer l are W_{l−1} … W_1 H
+        found, links = list(accumulate(F[:-1], np.matmul))[::-1], F[-2:0:-1]
+        totals = [W.sum(0) for W in found[1:]]
+    parts = [np.maximum(link * total[:, None], 0) for link, total in zip(links, totals, strict=True)]
+    return found, [np.divide(p, p.sum(0), out=np.zeros_like(p), where=p.sum(0) > 0) for p in parts]
+
+
 def bases(fitted: Fitted) -> list[np.ndarray]:
-    """The topics of each layer over the words, (words, r_l): W_l of a hierarchy of bases, W_1…W_l of one of codes."""
-    Ws = [np.asarray(factor, np.float64) for name, factor in fitted.factors.items() if name.startswith("W")]
-    found = Ws[:1]
-    for W in Ws[1:]:
-        found.append(W if len(W) == len(Ws[0]) and W.shape[1] < len(W) else found[-1] @ W)
-    return found
+    """The topics of each layer over the words, (words, r_l)."""
+    return topics(fitted)[0]
 
 
 def merges(fitted: Fitted, at_least: float) -> list[list[np.ndarray]]:
-    """For each layer above the first and each of its topics: the topics of the layer below that it merges."""
-    found = []
-    factors = [np.asarray(factor, np.float64) for factor in fitted.factors.values()]
-    by_layer = bases(fitted)
-    for l, (below, above) in enumerate(pairwise(by_layer), start=1):
-        # (r_l, r_{l+1}): how much of the mass of a topic below is that of a topic above.
-        if len(factors) == 2 * len(by_layer):
-            part = factors[len(by_layer) + l].T * above.sum(0)
-        else:
-            part = factors[l] * below.sum(0)[:, None]
-        total = part.sum(1, keepdims=True)
-        share = np.divide(part, total, out=np.zeros_like(part), where=total > 0)
-        found.append([np.flatnonzero(column >= at_least) for column in share.T])
-    return found
+    """For each layer above the first and each of its topics: the topics of the layer below that it merges.
+
+    Those with at least that share in it, and those with none larger elsewhere, so that every topic goes somewhere.
+    """
+    shares = topics(fitted)[1]
+    return [
+        [np.flatnonzero(row) for row in ((share >= at_least) | (share == share.max(0))) & (share > 0)]
+        for share in shares
+    ]
 
 
 def top_words(W: np.ndarray, n: int) -> np.ndarray:
@@ -91,15 +110,19 @@ def top_words(W: np.ndarray, n: int) -> np.ndarray:
     return np.argsort(-W, axis=0, kind="stable")[:n]
 
 
-def coherence(X: Any, tops: np.ndarray) -> float:
-    """Mean normalised pointwise mutual information of the pairs of words in each column of ``tops`` (n, r)."""
+def coherences(X: Any, tops: np.ndarray) -> np.ndarray:
+    """(r,): the mean normalised pointwise mutual information of the pairs of words in each column of ``tops`` (n, r)."""
     words = np.unique(tops)
-    there = X[words]
-    occurs = ((there.toarray() if hasattr(there, "toarray") else np.asarray(there)) > 0).astype(np.float64)
-    together = occurs @ occurs.T / occurs.shape[1]
+    occurs = csr_array(X[words] > 0, dtype=np.float64)
+    together = (occurs @ occurs.T).toarray() / X.shape[1]
     single = np.diag(together)
     with np.errstate(divide="ignore", invalid="ignore"):
         npmi = np.log(together / np.outer(single, single)) / -np.log(together)
     npmi = np.where(together == 0, -1, np.where(together == 1, 1, npmi))
     places = np.searchsorted(words, tops)
-    return float(np.mean([npmi[i, j] for column in places.T for i, j in combinations(column, 2)]))
+    return np.array([np.mean([npmi[i, j] for i, j in combinations(column, 2)]) for column in places.T])
+
+
+def coherence(X: Any, tops: np.ndarray) -> float:
+    """The mean of `coherences` over the topics."""
+    return float(coherences(X, tops).mean())
