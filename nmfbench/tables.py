@@ -297,7 +297,7 @@ def _blocks(
         said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         below = (
-            f"{exhibit.title}\n\n{tabulate(exhibit.table, 'keys', style, showindex=False, disable_numparse=True)}"  # type: ignore[arg-type]
+            f"{2 * rule[0]}{rule[1:]}{exhibit.title}\n\n{_exhibited(exhibit.table, style)}"
             for exhibit in exhibits.get(str(dataset), ())
         )
         bodies.append("\n\n".join([head, *shown, *below]))
@@ -312,6 +312,13 @@ def _blocks(
     if shared:
         blocks.append("\n".join([f"{rule}all of them", "", *(f"{note}{sentence}" for sentence in shared)]))
     return "\n\n".join(blocks)
+
+
+def _exhibited(table: pd.DataFrame, style: str) -> str:
+    """Strings as they are, columns of numbers flush right."""
+    numeric = [pd.to_numeric(table[column], errors="coerce").notna().all() for column in table]
+    align = ["right" if is_number else "left" for is_number in numeric]
+    return tabulate(table.values.tolist(), list(table.columns), style, disable_numparse=True, colalign=align)
 
 
 def _common(records: Sequence[dict[str, Any]]) -> list[str]:

@@ -212,6 +212,8 @@ def _check(data: Dataset) -> None:
         raise DataError(f"{data.name}: X must hold real numbers, got dtype {X.dtype}")
     if y is not None and len(y) != X.shape[1]:
         raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
+    if data.feature_names is not None and len(data.feature_names) != X.shape[0]:
+        raise DataError(f"{data.name}: {X.shape[0]} features but {len(data.feature_names)} names of features")
 
 
 def check_finite(name: str, X: Any) -> None:

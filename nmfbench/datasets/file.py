@@ -28,7 +28,7 @@ class File(base.Loader):
     there is one matrix, and ``y`` is the path of a second .npy. Labels may be numbers or words. No pickle is loaded.
     """
 
-    location: ClassVar[tuple[str, ...]] = ("path", "x", "y", "samples", "name", "shape")
+    location: ClassVar[tuple[str, ...]] = ("path", "x", "y", "samples", "name", "shape", "vocabulary")
 
     path: str = ""
     x: str | None = None
@@ -41,6 +41,8 @@ class File(base.Loader):
     """Sparse X (.npz as scipy writes it, .mat) made dense, for solvers that need it so."""
     shape: list[int] | None = None
     """[height, width] when samples are images, pixels in row-major order."""
+    vocabulary: str | None = None
+    """Path of a text file with the name of one feature a line, words for example; None: they have none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,11 +78,15 @@ class File(base.Loader):
         if self.shape is not None and int(np.prod(self.shape)) != X.shape[0]:
             pixels = int(np.prod(self.shape))
             raise ConfigError(f"dataset.shape={self.shape} has {pixels} pixels, but X has {X.shape[0]} features")
+        words = Path(self.vocabulary).expanduser().absolute() if self.vocabulary else None
+        if words and not words.is_file():
+            raise DataMissing(f"there is no file {words}; correct dataset.vocabulary")
         return base.Dataset(
             name=self.name or path.stem.lstrip("."),
             X=X,
             y=None if y is None else _integers(y, path),
             shape=tuple(self.shape) if self.shape else None,
+            feature_names=tuple(words.read_text(encoding="utf-8").splitlines()) if words else None,
         )
 
 

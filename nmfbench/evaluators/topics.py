@@ -111,7 +111,7 @@ def top_words(W: np.ndarray, n: int) -> np.ndarray:
 
 
 def coherences(X: Any, tops: np.ndarray) -> np.ndarray:
-    """(r,): the mean normalised pointwise mutual information of the pairs of words in each column of ``tops`` (n, r)."""
+    """(r,): mean normalised pointwise mutual information of the pairs of words in each column of ``tops`` (n, r)."""
     words = np.unique(tops)
     occurs = csr_array(X[words] > 0, dtype=np.float64)
     together = (occurs @ occurs.T).toarray() / X.shape[1]

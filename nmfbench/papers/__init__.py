@@ -129,11 +129,17 @@ def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]
 
 
 def survey_factors() -> dict[str, np.ndarray]:
-    """W1 (9, 4), W2 (9, 3), H2 (3, 4) of the 9 × 15 ratings. De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1."""
+    """W1 (9, 4), H1 (4, 15), W2 (9, 3), H2 (3, 4) and H2H1 (3, 15) of the 9 × 15 ratings.
+
+    De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1
+    """
     found: dict[str, list[list[float]]] = {}
     for row in _rows("survey_deep_onmf_factors"):
         found.setdefault(row["matrix"], []).append([float(row[f"c{j}"]) for j in range(1, 5) if row[f"c{j}"]])
-    return {name: np.array(rows) for name, rows in found.items()}
+    # Codes of samples are printed, and carried, with a sample a row.
+    return {
+        name.removesuffix("T"): np.array(rows).T if name[-1] == "T" else np.array(rows) for name, rows in found.items()
+    }
 
 
 @cache
