@@ -293,7 +293,7 @@ def _blocks(
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
-            said += _comparison_notes(part, of_dataset[0]["solver"], len(compared))
+            said += _comparison_notes(part, of_dataset[0]["solver"], compared, common)
         said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         below = (
@@ -350,17 +350,20 @@ def _differences(compared: pd.DataFrame, metric: str, line: str, common: Sequenc
     return rows
 
 
-def _comparison_notes(part: pd.DataFrame, first: str, n_tests: int) -> list[str]:
+def _comparison_notes(part: pd.DataFrame, first: str, compared: pd.DataFrame, common: Sequence[str]) -> list[str]:
     """How to read `_differences`, and how far the block is from what is printed."""
     printed = part.dropna(subset=["paper"])
-    off = [
-        f"{solver} {method['difference'].abs().mean():{'.1f' if metric in PERCENT else '.3f'}}"
-        f"{'' if printed['metric'].nunique() == 1 else f' ({metric})'}"
-        for (solver, metric), method in printed.groupby(["solver", "metric"], sort=False)
-    ]
+    off = []
+    for (solver, variant, metric), method in printed.groupby(["solver", "variant", "metric"], sort=False):
+        digits = ".1f" if metric in PERCENT else ".3f"
+        name = _label(solver, variant, " ", common) + ("" if printed["metric"].nunique() == 1 else f" ({metric})")
+        off.append(f"{name} {method['difference'].abs().mean():{digits}}")
+    # Of n pairs, the signed ranks that favour one method in all of them have a probability of 2 · 2⁻ⁿ.
+    least = len(compared) * 2.0 ** (1 - compared["n"].max())
     return [
         f"Second table: how much higher {first} scores, seed by seed: Hodges–Lehmann shift [its 95 % interval], p of "
-        f"Wilcoxon's signed-rank test, corrected by Holm for the {n_tests} tests of all blocks.",
+        f"Wilcoxon's signed-rank test, corrected by Holm for the {len(compared)} tests of all blocks."
+        + (f" So few seeds and so many tests allow no p below {least:.2g}." if least > 0.05 else ""),
         *([f"Mean absolute difference to the printed numbers: {', '.join(off)}."] if off else []),
     ]
 

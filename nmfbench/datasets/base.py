@@ -255,7 +255,7 @@ def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Datase
 
 
 def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
-    """The arrays of a .mat file of that relative path, which must hold numbers of these names and shapes.
+    """The arrays of these names and shapes from a .mat file of that relative path.
 
     Raises DataMissing with the hint, or DataError that names the file.
     """
@@ -270,7 +270,7 @@ def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict
             raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
         if arrays[key].dtype.kind not in "buif":
             raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
-    return arrays
+    return {key: arrays[key] for key in shapes}
 
 
 def sparse_or_dense(X: Any, dense: bool) -> Any:
