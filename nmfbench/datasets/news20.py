@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import scipy.io
+
 from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
 
@@ -26,7 +28,8 @@ class News20(base.Loader):
         labels = f"{self.level}_cats"
         path = "neural_nmf/20News_subsampled.mat"
         mat = base.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)})
-        words = tuple(str(cell[0]) for cell in mat["vocab"].ravel()) if "vocab" in mat else None
+        cells = scipy.io.loadmat(base.require("news20", hint, path), variable_names=["vocab"])["vocab"]
+        words = tuple(str(cell[0]) for cell in cells.ravel())
         X = base.sparse_or_dense(mat["X_subsampled"], self.dense)
         said = (f"labels of level {self.level}",)
         return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=said, feature_names=words)
