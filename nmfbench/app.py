@@ -81,7 +81,7 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
             said |= {"metric": metric, "by_class_count": True}
         said |= {
             "notes": table.notes,
-            "absent": {left.dataset: str(left.reason) for left in skipped if isinstance(left.reason, DataMissing)},
+            "absent": {left.dataset: left.reason.anywhere for left in skipped if isinstance(left.reason, DataMissing)},
             "compared": tables.compare(tested, metric),
             "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
         }

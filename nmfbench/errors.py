@@ -14,4 +14,14 @@ class DataError(Exception):
 
 
 class DataMissing(DataError):
-    """Data that is not on this machine. Alone: exit code 3; in a sweep: skipped and named."""
+    """Data that is not on this machine. Alone: exit code 3; in a sweep: skipped and named.
+
+    ``anywhere`` says it without this machine's paths, for tables that travel.
+    """
+
+    def __init__(self, message: str, anywhere: str = ""):
+        super().__init__(message)
+        self.anywhere = anywhere or message
+
+    def __reduce__(self) -> tuple[type["DataMissing"], tuple[str, str]]:
+        return DataMissing, (str(self), self.anywhere)

@@ -392,3 +392,12 @@ def test_plain_keys_of_a_sweep_are_set_on_each_combination_alone() -> None:
     ]
     assert got == [(s, r, 7, [5, 6]) for s, r in product(("mu", "gnmf"), (2, 3))]
     assert [one.config.solver.rank for one in found] == [2, 3, 2, 3], "what refers to a key sees its own"
+
+
+def test_table_names_missing_data_without_the_paths_of_this_machine(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path / "nothing here"))
+    arguments = write_experiment(tmp_path, "seeds: 1\nruns:\n  - solver=mu dataset=digits,yale rank=2\n")
+    assert run(tmp_path, *arguments) == 0
+    captured = capsys.readouterr()
+    assert "nothing here" in captured.err and "nothing here" not in captured.out
+    assert "# yale: –\n\nyale is not here. Download" in captured.out

@@ -51,7 +51,10 @@ class AR(base.Loader):
             return self._reduced(hint)
         with _bitmaps(folder) as found:
             if not found and self.reduced is False:
-                raise DataMissing(f"ar is not here (no bitmaps in {folder}; the reduced set is no stand-in). {hint}")
+                anywhere = f"ar is not here; its reduced set is no stand-in. {hint}"
+                raise DataMissing(
+                    f"ar is not here (no bitmaps in {folder}; the reduced set is no stand-in). {hint}", anywhere
+                )
             if not found:
                 return self._reduced(hint)
             _check_complete([_picture(name) for name, _ in found], folder)

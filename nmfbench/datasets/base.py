@@ -299,4 +299,5 @@ def require(name: str, hint: str, *candidates: str) -> Path:
     for place in places:
         if place.exists():
             return place
-    raise DataMissing(f"{name} is not here (looked for {' and '.join(map(str, places))}). {hint}")
+    looked = " and ".join(map(str, places))
+    raise DataMissing(f"{name} is not here (looked for {looked}). {hint}", f"{name} is not here. {hint}")
