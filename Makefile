@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke test test-slow lint clean
+.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -54,12 +54,6 @@ topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NM
 
 showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
 	@.venv/bin/nmfbench run experiment=showcase jobs=$(JOBS)
-
-FIGURES = wnnf_fig2 wnnf_fig3 dnsnmf_fig3 dnsnmf_fig4 dnsnmf_fig5 dnsnmf_fig9 deep_kl_fig2 deep_kl_fig3 deep_kl_fig4 \
-  deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
-figures: table2 table3a table4 hyperspectral ## the papers' figures, as PNG and PDF in results/figures
-	@for e in figures_cbcl figures_depth figures_deep_kl; do .venv/bin/nmfbench run experiment=$$e jobs=$(JOBS) || exit; done
-	@.venv/bin/nmfbench plot $(FIGURES)
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke

@@ -7,15 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from typing import Any
 
 from nmfbench import results, runner, tables
 from nmfbench.compose import Composed, compose
-from nmfbench.config import nearest
 from nmfbench.datasets.base import Dataset
-from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
-from nmfbench.evaluators import Evaluator, Exhibit, Fitted
+from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.evaluators import Evaluator, Exhibit
 from nmfbench.experiments import split
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
@@ -92,42 +90,6 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
-
-
-def plot(names: Sequence[str], overrides: Sequence[str]) -> int:
-    """`nmfbench plot NAME …`: the papers' figures from saved runs; what is missing is named."""
-    from nmfbench.plots import PLOTS, Run, save
-
-    if unknown := [name for name in names if name not in PLOTS]:
-        raise ConfigError(f"no figure is called {unknown[0]!r}{nearest(unknown[0], list(PLOTS))}")
-    code, runs = 0, {}
-    for experiment in dict.fromkeys(e for name in names for e in PLOTS[name].experiments):
-        jobs, _ = plan(compose([f"experiment={experiment}", *overrides]))
-        runs[experiment] = [
-            Run(record, partial(load, job.loader_of(seed)), partial(_saved, job, seed))
-            for job in jobs
-            for seed, record in job.records.items()
-            if record is not None
-        ]
-        if n_missing := sum(len(job.pending()) for job in jobs):
-            say(f"{n_missing} runs are missing; to run them: nmfbench run experiment={experiment}")
-    for name in names:
-        try:
-            figure = PLOTS[name].draw([run for experiment in PLOTS[name].experiments for run in runs[experiment]])
-        except DataMissing as error:
-            say(f"left out: {name}: {error}")
-            code = 1
-            continue
-        root = jobs[0].store.root
-        print(f"{PLOTS[name].title}: {' and '.join(map(str, save(figure, root / 'figures' / name)))}")
-    return code
-
-
-def _saved(job: Job, seed: int) -> Fitted:
-    found = job.store.load_codes(job.config_of(seed), seed)
-    if found is None:
-        raise DataMissing(f"{job.label}, seed {seed} left no codes; run it with save_codes=true")
-    return found[0]
 
 
 def _exhibits(jobs: list[Job]) -> dict[str, list[Exhibit]]:

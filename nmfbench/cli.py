@@ -64,11 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(table)
     table.set_defaults(command=_table)
 
-    plot = commands.add_parser("plot", help="the papers' figures, from saved runs")
-    plot.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: say which there are)")
-    _add_results(plot)
-    plot.set_defaults(command=_plot)
-
     listing = commands.add_parser("list", help="the solvers, datasets, evaluators or experiments there are")
     listing.add_argument("what", choices=GROUPS)
     how = listing.add_mutually_exclusive_group()
@@ -138,18 +133,6 @@ def _table(arguments: argparse.Namespace) -> int:
     if arguments.metric not in {*known, "nmi"}:  # without labels there is none, and the table says so
         raise ConfigError(f"no record has a metric {arguments.metric!r}{config.nearest(arguments.metric, known)}")
     print(tables.FORMATS[arguments.format](table, records, arguments.metric).rstrip("\n"))
-    return 0
-
-
-def _plot(arguments: argparse.Namespace) -> int:
-    if arguments.names:
-        from nmfbench import app
-
-        return app.plot(arguments.names, [f"results_dir='{arguments.results}'"])
-    from nmfbench.plots import PLOTS
-
-    for name, plot in PLOTS.items():
-        print(f"{name:<18}{plot.title} (experiment {', '.join(plot.experiments)})")
     return 0
 
 
