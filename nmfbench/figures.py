@@ -143,13 +143,15 @@ def _dnsnmf_features(solver: str, number: int) -> Callable[[Sequence[Run]], Figu
         layers = bases(run.fitted.factors, run.job.solver.thetas if smoothed else ())  # type: ignore[attr-defined]
         products = ("Z₁", "Z₁S₁Z₂", "Z₁S₁Z₂S₂Z₃") if smoothed else ("Z₁", "Z₁Z₂", "Z₁Z₂Z₃")
         assert data.shape is not None
-        panels = [Tiles("(a) original images", 1 - images(data.X[:, _some(data.n_samples, 100)], data.shape), 10)]
+        # In the file, dark pixels are large: faces and features are shown alike.
+        panels = [Tiles("(a) original images", images(data.X[:, _some(data.n_samples, 49)], data.shape), 7)]
         for label, product, W in zip("bcd", products, layers, strict=True):
             side = round(W.shape[1] ** 0.5)
             panels.append(Tiles(f"({label}) {product}: {W.shape[1]}", images(W, data.shape), side, not smoothed))
         scale = "0 (white) to its largest entry (black)"
         scale = scale if smoothed else "minus (blue) to plus (red) its largest absolute entry, 0 white"
-        note = f"Ranks {run.setting('ranks')}, chosen here: the paper prints none. Each feature from {scale}."
+        theta = f" and θ = {run.setting('theta')}" if smoothed else ""
+        note = f"Ranks {run.setting('ranks')}{theta}, chosen here: the paper prints none. Each feature from {scale}."
         title = f"Features of the CBCL faces by {NAMES[solver]} (dnsNMF paper, Fig. {number})"
         return plots.tiles([panels], title, note, width=11)
 
@@ -168,7 +170,8 @@ def dnsnmf_fig5(runs: Sequence[Run]) -> Figure:
         codes = codes[:, _some(codes.shape[1], 20)]
         shown[f"({label}) {NAMES[solver]}"] = (codes, np.array([hoyer(h, 0) for h in codes.T]))
     title = "Representation of 20 random CBCL faces (dnsNMF paper, Fig. 5)"
-    return plots.representations(shown, title, f"Codes of the top layer, ranks {runs[0].setting('ranks')}.")
+    note = f"Codes of the top layer, ranks {runs[0].setting('ranks')}; θ = {of(runs, 'dnsnmf').setting('theta')} in dnsNMF."
+    return plots.representations(shown, title, note)
 
 
 def dnsnmf_fig9(runs: Sequence[Run]) -> Figure:
@@ -221,10 +224,7 @@ def _deep_kl_ratios(number: int, name: str, printed: Sequence[float]) -> Callabl
 def deep_kl_fig3(runs: Sequence[Run]) -> Figure:
     shown = [of(runs, solver) for solver in ("multilayer_kl", "deep_kl")]
     rows = [
-        [
-            Tiles(f"{NAMES[run.solver]}, layer {l}", images(run.fitted.codes[l - 1].T, (19, 19)), 10)
-            for run in shown
-        ]
+        [Tiles(f"{NAMES[run.solver]}, layer {l}", images(run.fitted.codes[l - 1].T, (19, 19)), 10) for run in shown]
         for l in (1, 2, 3)
     ]
     note = (

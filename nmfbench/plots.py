@@ -50,25 +50,27 @@ def tiles(
     ``scale`` names what a colour bar is to show; without it there is none.
     """
     mosaics = [[_mosaic(panel) for panel in row] for row in rows]
-    # As many pixels an inch everywhere: the widest panel of a column and the tallest of a row say how much room it has.
-    widths = [max(mosaic.shape[1] for mosaic in column) for column in zip(*mosaics, strict=True)]
-    heights = [max(mosaic.shape[0] for mosaic in row) for row in mosaics]
-    height = sum(heights) * width / sum(widths) + 0.3 * len(rows) + 0.3 * (1 + note.count("\n")) + 0.3
+    heights = [max(mosaic.shape[0] / mosaic.shape[1] for mosaic in row) for row in mosaics]
+    columns = len(rows[0])
+    # What is left of the width for the images says how high the page must be, with titles and note.
+    room = (width - (0.9 if scale else 0)) / columns - 0.08
+    height = sum(heights) * room + 0.27 * len(rows) + 0.15 * note.count("\n") + 0.5
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(len(rows), len(widths), width_ratios=widths, height_ratios=heights, squeeze=False)
+    axes = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
     shown = None
     for ax, panel, mosaic in zip(axes.flat, sum(map(list, rows), []), sum(mosaics, []), strict=True):
-        colours = matplotlib.colormaps["RdBu_r" if panel.signed else cmap].with_extremes(bad="white")
+        colours = matplotlib.colormaps["RdBu_r" if panel.signed else cmap].with_extremes(bad="0.8", under="white")
         shown = ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
         ax.set_title(panel.title)
         ax.axis("off")
+        ax.set_anchor("N")
     if scale:
         figure.colorbar(shown, ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
     return _captioned(figure, title, note)
 
 
 def _mosaic(panel: Tiles) -> np.ndarray:
-    """The images on one page, with a gap (NaN) between them."""
+    """The images on one page, with a gap (NaN) between them; below any scale where the last row is not full."""
     k, h, w = panel.images.shape
     gap = max(1, round(0.06 * w))
     rows = -(-k // panel.columns)
@@ -77,6 +79,8 @@ def _mosaic(panel: Tiles) -> np.ndarray:
         largest = (np.abs(image) if panel.signed else image).max()
         top, left = i // panel.columns * (h + gap), i % panel.columns * (w + gap)
         page[top : top + h, left : left + w] = image / (largest if largest > 0 else 1)
+    if k % panel.columns:
+        page[-h - gap if rows > 1 else 0 :, left + w :] = -9
     return page
 
 
@@ -86,18 +90,18 @@ def histograms(methods: Mapping[str, Mapping[str, np.ndarray]], title: str, note
 
     What lies below 0 has a colour of its own, and the legend its least value.
     """
-    names = list(next(iter(methods.values())))
-    figure = Figure(figsize=(9, 2.3 * len(names) + 0.6), layout="constrained")
-    axes = figure.subplots(len(names), len(methods), squeeze=False)
+    rows = max(map(len, methods.values()))
+    figure = Figure(figsize=(9, 2.3 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, len(methods), squeeze=False)
     for column, (method, factors) in zip(axes.T, methods.items(), strict=True):
         column[0].set_title(method)
-        for ax, name in zip(column, names, strict=True):
-            entries = factors[name].ravel()
+        for ax, (name, factor) in zip(column, factors.items(), strict=True):
+            entries = factor.ravel()
             low, high = min(0.0, float(entries.min())), float(entries.max())
             width = (high - low) / 60
             # 0 is an edge, so that no bar has entries of both signs.
             edges = np.arange(-np.ceil(-low / width), np.ceil(high / width) + 1) * width
-            label = f"min = {entries.min():.2g}".replace("-", "−")
+            label = "min ≥ 0" if entries.min() >= 0 else f"min = {entries.min():.2g}".replace("-", "−")
             for part, colour in ((entries[entries >= 0], COLOURS[0]), (entries[entries < 0], COLOURS[1])):
                 ax.hist(part, edges, color=colour, log=True)
             ax.plot([], [], " ", label=label)
@@ -170,17 +174,17 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
     axes = figure.subplots(2, len(methods), height_ratios=[3, 1], sharex=True, squeeze=False)
     shown = None
     for (above, below), (name, (codes, sparsity)) in zip(axes.T, methods.items(), strict=True):
-        largest = codes.max(0)
+        (r, n), largest = codes.shape, codes.max(0)
+        scaled, sides = codes / np.where(largest > 0, largest, 1), (0.5, n + 0.5, r + 0.5, 0.5)
         shown = above.imshow(
-            codes / np.where(largest > 0, largest, 1), cmap="gray_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest"
+            scaled, cmap="gray_r", vmin=0, vmax=1, extent=sides, aspect="auto", interpolation="nearest"
         )
-        above.set_title(name)
-        below.bar(np.arange(len(sparsity)), sparsity, color=COLOURS[0])
-        below.axhline(sparsity.mean(), color=COLOURS[1], linewidth=1.5, label=f"mean {sparsity.mean():.2f}")
+        above.set_title(f"{name}: mean sparsity {sparsity.mean():.2f}")
+        above.set_yticks([1, *range(5, r + 1, 5)])
+        below.bar(np.arange(1, n + 1), sparsity, color=COLOURS[0])
         below.set_ylim(0, 1)
         below.set_xlabel("sample")
-        below.set_xticks(range(0, len(sparsity), 5), [str(i + 1) for i in range(0, len(sparsity), 5)])
-        below.legend(loc="upper right")
+        below.set_xticks([1, *range(5, n + 1, 5)])
     axes[0, 0].set_ylabel("component of the code")
     axes[1, 0].set_ylabel("Hoyer sparsity")
     figure.colorbar(shown, ax=axes[0, :], label="share of the sample's largest", pad=0.02)
