@@ -82,7 +82,7 @@ def bases(factors: dict[str, np.ndarray], thetas: Sequence[float] = ()) -> list[
 
 
 def layer_costs(X: np.ndarray, factors: dict[str, np.ndarray]) -> np.ndarray:
-    """KL(W_{l−1}, W_l H_l) of each layer (L,), W_0 = X, after the scaling H_l e = e: it is linear in the scale of W_l."""
+    """KL(W_{l−1}, W_l H_l) of each layer (L,), W_0 = X, after the scaling H_l e = e: it is linear in W_l's."""
     Ws, Hs = (
         [torch.from_numpy(F)[None].double() for name, F in factors.items() if name[0] == letter] for letter in "WH"
     )
@@ -170,7 +170,8 @@ def dnsnmf_fig5(runs: Sequence[Run]) -> Figure:
         codes = codes[:, _some(codes.shape[1], 20)]
         shown[f"({label}) {NAMES[solver]}"] = (codes, np.array([hoyer(h, 0) for h in codes.T]))
     title = "Representation of 20 random CBCL faces (dnsNMF paper, Fig. 5)"
-    note = f"Codes of the top layer, ranks {runs[0].setting('ranks')}; θ = {of(runs, 'dnsnmf').setting('theta')} in dnsNMF."
+    theta = of(runs, "dnsnmf").setting("theta")
+    note = f"Codes of the top layer, ranks {runs[0].setting('ranks')}; θ = {theta} in dnsNMF."
     return plots.representations(shown, title, note)
 
 
@@ -228,8 +229,8 @@ def deep_kl_fig3(runs: Sequence[Run]) -> Figure:
         for l in (1, 2, 3)
     ]
     note = (
-        f"Ranks {shown[0].setting('ranks')}, one seed, which gives both methods the same start: rows of H$_l$…H$_1$, in\n"
-        "their order, each from 0 (white) to its largest entry (black)."
+        f"Ranks {shown[0].setting('ranks')}, one seed, the same start for both methods: rows of H$_l$…H$_1$, in their\n"
+        "order, each from 0 (white) to its largest entry (black)."
     )
     return plots.tiles(rows, "Features of the CBCL faces (deep KL-NMF paper, Fig. 3)", note, width=8)
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import matplotlib
@@ -58,7 +59,7 @@ def tiles(
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
     shown = None
-    for ax, panel, mosaic in zip(axes.flat, sum(map(list, rows), []), sum(mosaics, []), strict=True):
+    for ax, panel, mosaic in zip(axes.flat, chain(*rows), chain(*mosaics), strict=True):
         colours = matplotlib.colormaps["RdBu_r" if panel.signed else cmap].with_extremes(bad="0.8", under="white")
         shown = ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
         ax.set_title(panel.title)
