@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase smoke test test-slow lint clean
+.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -54,6 +54,14 @@ topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NM
 
 showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
 	@.venv/bin/nmfbench run experiment=showcase jobs=$(JOBS)
+
+# Of the WNNF paper's tables one seed of what the figures show; `nmfbench plot` names the runs of each figure.
+FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wnnf,mu seeds=1" \
+  "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral
+
+figures: .venv/.installed-run ## the figures of the papers, in results/figures
+	@for runs in $(FIGURES); do .venv/bin/nmfbench run experiment=$$runs jobs=$(JOBS) || exit; done
+	@.venv/bin/nmfbench plot --all
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke

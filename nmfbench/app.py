@@ -1,7 +1,8 @@
-"""`nmfbench run` and `nmfbench table NAME`: jobs → runs → records → table."""
+"""`nmfbench run`, `table NAME` and `plot NAME`: jobs → runs → records → table or figure."""
 
 import multiprocessing
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from nmfbench import results, runner, tables
 from nmfbench.compose import Composed, compose
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing, NotApplicable
-from nmfbench.evaluators import Evaluator, Exhibit
+from nmfbench.evaluators import Evaluator, Exhibit, Fitted
 from nmfbench.experiments import split
 from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
@@ -36,6 +37,51 @@ def rebuild(experiment: str, overrides: Sequence[str]) -> int:
     if any(job.there() for job in jobs):
         show(jobs, skipped, composed[0])
     return _closing(jobs, skipped, interrupted=False)
+
+
+def plot(name: str, overrides: Sequence[str]) -> int:
+    """`nmfbench plot NAME`: a figure of a paper from the runs that are there; what is missing is named.
+
+    Raises DataMissing or DataError where the data of a run is not there.
+    """
+    from nmfbench import figures, plots
+
+    figure = figures.FIGURES[name]
+    shown, missing = [], []
+    for arguments in figure.runs:
+        jobs, skipped = plan(compose([*shlex.split(arguments), *overrides]))
+        for left in skipped:
+            raise left.reason
+        found, absent = _with_codes(list(filter(figure.shows, jobs)), figure.codes)
+        shown += [figures.Run(*run) for run in found]
+        missing += [f"{name} is missing {line}" for line in absent]
+        missing += [f"make them with: nmfbench run {' '.join([arguments, *overrides])}"] if absent else []
+    for line in missing:
+        say(line)
+    if missing:
+        return 1
+    drawn, root = figure.draw(shown), jobs[0].store.root
+    for kind in ("png", "pdf"):
+        results.write_bytes(root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
+    print(f"written to {root / 'figures' / name}.png and .pdf")
+    return 0
+
+
+def _with_codes(jobs: list[Job], needed: bool) -> tuple[list[tuple[Job, Record, Fitted]], list[str]]:
+    """The finished runs of these jobs with their codes, which are empty if not ``needed``; and what is not there."""
+    found, absent = [], []
+    for job in jobs:
+        for seed, record in job.records.items():
+            saved = job.store.load_codes(job.config_of(seed), seed) if needed else (Fitted([]), {})
+            if record and saved:
+                found.append((job, record, saved[0]))
+            elif record:  # which a run would not make again
+                absent.append(
+                    f"the codes of {job.label}, seed {seed}: delete {job.store.path(job.config_of(seed), seed)}"
+                )
+            else:
+                absent.append(f"{job.label}, seed {seed}")
+    return found, absent
 
 
 def execute(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> int:

@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(table)
     table.set_defaults(command=_table)
 
+    plot = commands.add_parser("plot", help="a paper's figure from finished runs; without a name: which there are")
+    plot.add_argument("names", nargs="*", metavar="NAME", help="a figure, or several")
+    plot.add_argument("--all", action="store_true", help="every figure")
+    _add_results(plot)
+    plot.set_defaults(command=_plot)
+
     listing = commands.add_parser("list", help="the solvers, datasets, evaluators or experiments there are")
     listing.add_argument("what", choices=GROUPS)
     how = listing.add_mutually_exclusive_group()
@@ -134,6 +140,23 @@ def _table(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"no record has a metric {arguments.metric!r}{config.nearest(arguments.metric, known)}")
     print(tables.FORMATS[arguments.format](table, records, arguments.metric).rstrip("\n"))
     return 0
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    from nmfbench import app
+    from nmfbench.figures import FIGURES
+
+    names = list(FIGURES) if arguments.all else arguments.names
+    for name in names:
+        if name not in FIGURES:
+            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, FIGURES)}")
+    if not names:
+        width = max(map(len, FIGURES))
+        for name, figure in FIGURES.items():
+            runs = "".join(f"\n{'':<{width}}  nmfbench run {arguments}" for arguments in figure.runs)
+            print(f"{name:<{width}}  {figure.what}{runs}")
+    overrides = [] if arguments.results == Path("results") else [f"results_dir='{arguments.results}'"]
+    return max((app.plot(name, overrides) for name in names), default=0)
 
 
 def _list(arguments: argparse.Namespace) -> int:

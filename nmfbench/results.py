@@ -174,7 +174,12 @@ def environment(threads: int, device: str) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """The whole new text or the old one, never a part."""
-    _write(path, lambda file: file.write(text.encode()))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The whole new content or the old one, never a part."""
+    _write(path, lambda file: file.write(content))
 
 
 def _write(path: Path, write: Any) -> None:

@@ -248,6 +248,14 @@ def test_unit_norm_is_one_for_every_sample_but_zero(X: np.ndarray) -> None:
     np.testing.assert_allclose(norms, (X != 0).any(axis=0), rtol=1e-12)
 
 
+def test_lee_seung_brings_each_sample_to_mean_and_sd_a_quarter_before_it_clips() -> None:
+    X = np.random.default_rng(0).uniform(3, 4, (50, 3)) * [1, 10, 0] + [0, 100, 5]
+    scaled = SCALINGS["lee_seung"][0](X)
+    standard = (X[:, :2] - X[:, :2].mean(0)) / X[:, :2].std(0)
+    np.testing.assert_allclose(scaled[:, :2], np.clip(0.25 + 0.25 * standard, 0, 1), rtol=1e-12)
+    assert scaled.min() == 0 and set(scaled[:, 2]) == {0.25}
+
+
 @pytest.mark.parametrize("scaling", ["max", "column_max", "unit_norm"])
 @settings(max_examples=60, deadline=None, derandomize=True)
 @example(X=np.array([[-1.5e308, 1.5e308], [1e-200, 2e-200], [5e-324, 0], [7, 7]]))
@@ -408,10 +416,11 @@ def test_scaling_of_sparse_data_is_that_of_dense(scaling, tmp_path: Path) -> Non
     assert sparse.sha256 == load_dataset("file", path=str(tmp_path / "s.npz"), scaling=scaling).sha256
 
 
-def test_scaling_that_fills_zeros_is_refused_for_sparse_data(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scaling", ["min_max", "lee_seung"])
+def test_scaling_that_fills_zeros_is_refused_for_sparse_data(scaling: str, tmp_path: Path) -> None:
     scipy.sparse.save_npz(tmp_path / "s.npz", scipy.sparse.eye(5, format="csr"))
-    with pytest.raises(ConfigError, match="min_max moves the zeros"):
-        load_dataset("file", path=str(tmp_path / "s.npz"), scaling="min_max")
+    with pytest.raises(ConfigError, match=f"{scaling} moves the zeros"):
+        load_dataset("file", path=str(tmp_path / "s.npz"), scaling=scaling)
 
 
 def test_bad_entry_of_sparse_data_is_located(tmp_path: Path) -> None:

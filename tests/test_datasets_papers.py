@@ -69,6 +69,14 @@ def test_faces_are_upright(name: str, data_dir: str) -> None:
     assert blocks.tolist() == THUMBNAILS[name]
 
 
+def test_images_of_cbcl_in_rows_are_the_same_transposed(data_dir: str) -> None:
+    rows, columns = load_dataset("cbcl", images="rows"), load_dataset("cbcl")
+    np.testing.assert_array_equal(rows.X, columns.X.T)
+    assert rows.shape is None and rows.sha256 != columns.sha256
+    with pytest.raises(ConfigError, match="images must be columns or rows, got 'both'"):
+        load_dataset("cbcl", images="both")
+
+
 FILES = {
     "yale": "yale/Yale_32x32.mat",
     "orl32": "orl/ORL_32x32.mat",

@@ -92,6 +92,13 @@ def _unit_norm(X: np.ndarray) -> np.ndarray:
     return _divide(X, np.linalg.norm(X, axis=0, keepdims=True))
 
 
+def _lee_seung(X: np.ndarray) -> np.ndarray:
+    """As the faces of Lee & Seung (1999), Methods."""
+    X = _near_one(X, axis=0)
+    X = X - X.mean(axis=0)
+    return np.clip(0.25 + 0.25 * _divide(X, X.std(axis=0)), 0, 1)
+
+
 # Each maps X (m, n) to X (m, n). "column" is a feature: a column of the samples × features table.
 SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "none": (lambda X: X, "no scaling"),
@@ -102,15 +109,16 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     ),
     "min_max": (_min_max, "each feature mapped to [0, 1]"),
     "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
+    "lee_seung": (_lee_seung, "each sample brought to mean and standard deviation 0.25, clipped to [0, 1]"),
 }
 
 
 def scale_sparse(X: csc_array, step: str) -> csc_array:
-    """The same for sparse X. Raises ConfigError for min_max, which would fill in the zeros."""
+    """The same for sparse X. Raises ConfigError for min_max and lee_seung, which would fill in the zeros."""
     if step == "none":
         return X
-    if step == "min_max":
-        raise ConfigError("scaling=min_max moves the zeros of sparse X; use max, column_max, unit_norm or none")
+    if step in ("min_max", "lee_seung"):
+        raise ConfigError(f"scaling={step} moves the zeros of sparse X; use max, column_max, unit_norm or none")
     # Entry by entry: a sparse product would leave the entries of a sample out of order, which the checksum sees, and
     # the reciprocal of a tiny divisor is infinite.
     data, by = X.data, np.abs(X.data)

@@ -1,0 +1,198 @@
+"""Drawing: arrays in, a matplotlib figure out. Knows neither runs nor files."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+STYLE = {"font.size": 9, "axes.titlesize": 9.5, "figure.titlesize": 11, "legend.fontsize": 8, "legend.frameon": False}
+STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
+# Okabe & Ito (2008): told apart by colour-blind readers, too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = "osD^vP"
+DPI = 200
+styled = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Images (k, height, width) side by side under a title, ``columns`` a row.
+
+    Each has a scale of its own, from 0 to its largest entry; from minus to plus the largest absolute one if ``signed``.
+    """
+
+    title: str
+    images: np.ndarray
+    columns: int
+    signed: bool = False
+
+
+def file(figure: Figure, kind: str) -> bytes:
+    """The content of a "png" or a "pdf". Without a date, so that the same figure is the same bytes."""
+    said: dict[str, Any] = {"Software": None} if kind == "png" else {"CreationDate": None, "Producer": None}
+    with io.BytesIO() as opened, matplotlib.rc_context({"savefig.dpi": DPI}):
+        figure.savefig(opened, format=kind, metadata=said)
+        return opened.getvalue()
+
+
+@styled
+def tiles(
+    rows: Sequence[Sequence[Tiles]], title: str, note: str, *, width: float, cmap: str = "gray_r", scale: str = ""
+) -> Figure:
+    """Rows of `Tiles`, each with its panels from left to right, on a page of that width in inches.
+
+    ``scale`` names what a colour bar is to show; without it there is none.
+    """
+    mosaics = [[_mosaic(panel) for panel in row] for row in rows]
+    heights = [max(mosaic.shape[0] / mosaic.shape[1] for mosaic in row) for row in mosaics]
+    columns = len(rows[0])
+    # What is left of the width for the images says how high the page must be, with titles and note.
+    room = (width - (0.9 if scale else 0)) / columns - 0.08
+    height = sum(heights) * room + 0.27 * len(rows) + 0.15 * note.count("\n") + 0.5
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
+    shown: Any = None
+    for ax, panel, mosaic in zip(axes.flat, chain(*rows), chain(*mosaics), strict=True):
+        colours = matplotlib.colormaps["RdBu_r" if panel.signed else cmap].with_extremes(bad="0.8", under="white")
+        shown = ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
+        ax.set_title(panel.title)
+        ax.axis("off")
+        ax.set_anchor("N")
+    if scale:
+        figure.colorbar(shown, ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
+    return _captioned(figure, title, note)
+
+
+def _mosaic(panel: Tiles) -> np.ndarray:
+    """The images on one page, with a gap (NaN) between them; below any scale where the last row is not full."""
+    k, h, w = panel.images.shape
+    gap = max(1, round(0.06 * w))
+    rows = -(-k // panel.columns)
+    page = np.full((rows * (h + gap) - gap, panel.columns * (w + gap) - gap), np.nan)
+    for i, image in enumerate(panel.images):
+        largest = (np.abs(image) if panel.signed else image).max()
+        top, left = i // panel.columns * (h + gap), i % panel.columns * (w + gap)
+        page[top : top + h, left : left + w] = image / (largest if largest > 0 else 1)
+    if k % panel.columns:
+        page[-h - gap if rows > 1 else 0 :, left + w :] = -9
+    return page
+
+
+@styled
+def histograms(methods: Mapping[str, Mapping[str, np.ndarray]], title: str, note: str) -> Figure:
+    """Counts, on a logarithmic axis, of the entries of each factor (a row) of each method (a column).
+
+    What lies below 0 has a colour of its own, and the legend its least value.
+    """
+    rows = max(map(len, methods.values()))
+    figure = Figure(figsize=(9, 2.3 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, len(methods), squeeze=False)
+    for column, (method, factors) in zip(axes.T, methods.items(), strict=True):
+        column[0].set_title(method)
+        for ax, (name, factor) in zip(column, factors.items(), strict=True):
+            entries = factor.ravel()
+            low, high = min(0.0, float(entries.min())), float(entries.max())
+            width = (high - low) / 60
+            # 0 is an edge, so that no bar has entries of both signs.
+            edges = np.arange(-np.ceil(-low / width), np.ceil(high / width) + 1) * width
+            label = "min ≥ 0" if entries.min() >= 0 else f"min = {entries.min():.2g}".replace("-", "−")
+            for part, colour in ((entries[entries >= 0], COLOURS[0]), (entries[entries < 0], COLOURS[1])):
+                ax.hist(part, edges, color=colour, log=True)
+            ax.plot([], [], " ", label=label)
+            ax.plot([], [], " ", label=f"{np.mean(entries < 0):.1%} below 0")
+            ax.legend(loc="upper right", handlelength=0, handletextpad=0)
+            ax.set_ylim(bottom=0.7)
+            ax.set_xlabel(f"entry of {name}")
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+    for ax in axes[:, 0]:
+        ax.set_ylabel("count")
+    return _captioned(figure, title, note)
+
+
+@styled
+def ratios(
+    x: Sequence[int], curves: Mapping[str, np.ndarray], printed: Mapping[str, float], title: str, note: str
+) -> Figure:
+    """Medians over the runs of each curve (runs, len(x)), with a band from the least to the largest; and the line at 1.
+
+    ``printed``: what the paper has at the end of a curve, shown beside it.
+    """
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    ax = figure.subplots()
+    ax.axhline(1, color="0.4", linewidth=1, linestyle="--")
+    for (name, values), colour, marker in zip(curves.items(), COLOURS, MARKERS, strict=False):
+        ax.plot(x, np.median(values, 0), color=colour, marker=marker, markersize=4, label=name)
+        if len(values) > 1:
+            ax.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+        if name in printed:
+            ax.plot(x[-1] * 1.04, printed[name], marker="_", color=colour, markersize=12, markeredgewidth=2)
+    if printed:
+        ax.plot([], [], marker="_", color="0.4", markersize=12, markeredgewidth=2, linestyle="", label="printed")
+    ax.set_yscale("log")
+    ax.set_yticks([*_ticks(ax)], [f"{tick:.0%}" for tick in _ticks(ax)])
+    ax.minorticks_off()
+    ax.set_xlabel("iterations of deep KL-NMF")
+    ax.set_ylabel("error / final error of multilayer KL-NMF")
+    ax.legend(ncols=2)
+    return _captioned(figure, title, note)
+
+
+def _ticks(ax: Axes) -> list[float]:
+    """1, 2 and 5 times the powers of ten that an axis shows."""
+    low, high = ax.get_ylim()
+    ticks = [m * 10.0**e for e in range(-6, 6) for m in (1, 2, 5)]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+@styled
+def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: str) -> Figure:
+    """Mean and standard deviation of the accuracies (fractions) at depth 1, 2, …, a curve a dataset."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.subplots()
+    for i, (name, values) in enumerate(curves.items()):
+        x = np.arange(1, len(values) + 1) + 0.04 * (i - (len(curves) - 1) / 2)  # apart, so that no bar hides another
+        mean = [100 * float(np.mean(v)) for v in values]
+        sd = [100 * float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for v in values]
+        ax.errorbar(x, mean, sd, color=COLOURS[i], marker=MARKERS[i], markersize=5, capsize=3, label=name)
+    ax.set_xticks(range(1, max(map(len, curves.values())) + 1))
+    ax.set_xlabel("layers")
+    ax.set_ylabel("accuracy in percent")
+    ax.legend(ncols=len(curves))
+    return _captioned(figure, title, note)
+
+
+@styled
+def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, note: str) -> Figure:
+    """Of each method, codes (r, n) as a picture, each sample by its largest entry, above the sparsity (n,) of each."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.subplots(2, len(methods), height_ratios=[3, 1], sharex=True, squeeze=False)
+    shown: Any = None
+    for (above, below), (name, (codes, sparsity)) in zip(axes.T, methods.items(), strict=True):
+        (r, n), largest = codes.shape, codes.max(0)
+        scaled, sides = codes / np.where(largest > 0, largest, 1), (0.5, n + 0.5, r + 0.5, 0.5)
+        shown = above.imshow(
+            scaled, cmap="gray_r", vmin=0, vmax=1, extent=sides, aspect="auto", interpolation="nearest"
+        )
+        above.set_title(f"{name}: mean sparsity {sparsity.mean():.2f}")
+        above.set_yticks([1, *range(5, r + 1, 5)])
+        below.bar(np.arange(1, n + 1), sparsity, color=COLOURS[0])
+        below.set_ylim(0, 1)
+        below.set_xlabel("sample")
+        below.set_xticks([1, *range(5, n + 1, 5)])
+    axes[0, 0].set_ylabel("component of the code")
+    axes[1, 0].set_ylabel("Hoyer sparsity")
+    figure.colorbar(shown, ax=axes[0, :], label="share of the sample's largest", pad=0.02)
+    return _captioned(figure, title, note)
+
+
+def _captioned(figure: Figure, title: str, note: str) -> Figure:
+    figure.suptitle(title)
+    figure.supxlabel(note, fontsize=8, color="0.3")
+    return figure

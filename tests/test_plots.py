@@ -1,0 +1,177 @@
+"""`nmfbench plot`: what the figures show, from which runs, and what is said where a run is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nmfbench import figures, layered, plots
+from nmfbench.cli import main
+from nmfbench.compose import compose
+from nmfbench.config import options
+from nmfbench.figures import FIGURES, PaperFigure
+from nmfbench.plots import Tiles
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = "dataset=synthetic dataset.n_samples=20 dataset.n_features=12 dataset.n_classes=2 evaluator.n_init=1"
+rng = np.random.default_rng(0)
+
+
+def drawn(runs):
+    W = figures.of(runs, "mu").fitted.factors["W"]
+    return plots.tiles([[Tiles("bases", figures.images(W, (3, 4)), 2)]], f"{len(runs)} runs", "a note", width=3)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A figure of mu's bases, from an experiment with another method and a run that is not shown."""
+    configs = tmp_path / "configs" / "experiment"
+    configs.mkdir(parents=True)
+    lines = [f"solver=mu {TINY} rank=2,3", f"solver=deep_kl solver.pretrain=2 {TINY} rank=2"]
+    text = "# @package _global_\n# tiny\nseeds: 2\nsave_codes: true\nstopping:\n  max_iter: 3\nruns:\n"
+    (configs / "tiny.yaml").write_text(text + "".join(f"  - {line}\n" for line in lines))
+    monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path / "configs"))
+    rank_2 = PaperFigure(
+        "a figure", ("experiment=tiny solver=mu",), drawn, shows=lambda job: job.config["solver"]["rank"] == 2
+    )
+    monkeypatch.setitem(FIGURES, "tiny_fig1", rank_2)
+    return tmp_path / "my results"
+
+
+def run(folder: Path, *arguments: str) -> int:
+    return main(["run", *arguments, "threads=1", f"results_dir='{folder}'"])
+
+
+def test_missing_runs_are_named_with_the_command_that_makes_them(tiny: Path, capsys) -> None:
+    assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    run = "mu on synthetic rank=2 n_features=12, n_samples=20, n_classes=2, max_iter=3, n_init=1"
+    assert said[:2] == [f"tiny_fig1 is missing {run}, seed {seed}" for seed in (0, 1)]
+    assert said[2] == f"make them with: nmfbench run experiment=tiny solver=mu results_dir='{tiny}'"
+    assert not (tiny / "figures").exists()
+
+
+def test_figure_is_written_from_the_runs_and_is_the_same_bytes_again(tiny: Path, capsys) -> None:
+    assert run(tiny, "experiment=tiny", "solver=mu") == 0
+    written = []
+    for _ in range(2):
+        assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 0
+        written.append([(tiny / "figures" / f"tiny_fig1.{kind}").read_bytes() for kind in ("png", "pdf")])
+    assert f"written to {tiny / 'figures' / 'tiny_fig1'}.png and .pdf" in capsys.readouterr().out
+    assert written[0] == written[1]
+    assert written[0][0][:4] == b"\x89PNG" and written[0][1][:5] == b"%PDF-" and b"CreationDate" not in written[0][1]
+
+
+def test_record_without_its_codes_is_named_with_the_file_to_delete(tiny: Path, capsys) -> None:
+    assert run(tiny, "experiment=tiny", "solver=mu", "save_codes=false") == 0
+    assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 1
+    first = capsys.readouterr().err.splitlines()
+    (line, *_) = [line for line in first if line.startswith("tiny_fig1 is missing the codes of mu on synthetic")]
+    assert Path(line.partition("delete ")[2]).exists()
+
+
+def test_plot_without_a_name_lists_all_and_a_wrong_name_proposes_the_nearest(capsys) -> None:
+    assert main(["plot"]) == 0
+    listed = capsys.readouterr().out
+    for name, figure in FIGURES.items():
+        assert name in listed and all(f"nmfbench run {arguments}\n" in listed for arguments in figure.runs)
+    assert main(["plot", "wnnf_fig4"]) == 2
+    assert "no figure is called 'wnnf_fig4'; did you mean wnnf_fig3 or wnnf_fig2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_names_runs_of_an_experiment_that_make_figures_makes(name: str) -> None:
+    made = (ROOT / "Makefile").read_text().partition("FIGURES :=")[2].partition("figures:")[0]
+    for arguments in FIGURES[name].runs:
+        experiment = arguments.split()[0].removeprefix("experiment=")
+        assert experiment in options("experiment") and experiment in made
+        assert compose(arguments.split())
+
+
+def test_features_of_a_chain_are_its_products_with_the_smoothing_between() -> None:
+    Z1, Z2, H = rng.random((7, 4)), rng.random((4, 3)), rng.random((3, 5))
+    factors = {"Z1": Z1, "Z2": Z2, "H": H}
+    S1 = 0.7 * np.eye(4) + 0.3 / 4
+    for thetas, expected in (((), Z1 @ Z2), ((0.3, 0.9), Z1 @ S1 @ Z2)):
+        first, second = figures.bases(factors, thetas)
+        np.testing.assert_array_equal(first, Z1)
+        np.testing.assert_allclose(second, expected)
+
+
+def test_layer_costs_do_not_depend_on_the_scale_of_the_factors() -> None:
+    X, ranks = rng.uniform(0.1, 1, (7, 9)), [4, 3]
+    Ws = [rng.uniform(0.1, 1, (7, r)) for r in ranks]
+    Hs = [rng.uniform(0.1, 1, shape) for shape in ((4, 9), (3, 4))]
+    factors = {"W1": Ws[0], "W2": Ws[1], "H1": Hs[0], "H2": Hs[1]}
+    # The same hierarchy with W₁ divided by D: its codes and the next layer's follow.
+    D = np.array([2.0, 3.0, 5.0, 7.0])
+    scaled = {"W1": Ws[0] / D, "W2": Ws[1], "H1": D[:, None] * Hs[0], "H2": Hs[1] / D}
+    costs = figures.layer_costs(X, factors)
+    np.testing.assert_allclose(figures.layer_costs(X, scaled), costs)
+    D = Hs[0].sum(1)
+    Y, V = Ws[0] * D, Ws[1] @ (Hs[1] * D)
+    assert costs[1] == pytest.approx(np.sum(Y * np.log(Y / V) - Y + V))
+    assert costs[0] == pytest.approx(layered.costs(*_tensors(X), [*_tensors(Ws[0])], [*_tensors(Hs[0])], 1.0).item())
+
+
+def _tensors(*arrays: np.ndarray) -> list[torch.Tensor]:
+    return [torch.from_numpy(array)[None] for array in arrays]
+
+
+def test_rows_are_put_in_the_order_of_those_they_resemble() -> None:
+    codes = rng.random((4, 30))
+    like = codes[[2, 0, 3, 1]] * 3 + 0.01 * rng.random((4, 30))
+    np.testing.assert_array_equal(figures.aligned(codes, like), codes[[2, 0, 3, 1]])
+
+
+def test_tiles_are_scaled_one_by_one_and_parted_by_gaps() -> None:
+    images = np.stack([np.full((2, 3), 5.0), np.arange(6.0).reshape(2, 3), np.zeros((2, 3))])
+    figure = plots.tiles(
+        [[Tiles("three", images, 2), Tiles("signed", -images[1:2], 1, signed=True)]], "t", "n", width=4
+    )
+    left, right = figure.axes
+    page = np.ma.filled(left.images[0].get_array().astype(float), np.nan)
+    assert page.shape == (5, 7) and np.isnan(page[2, :3]).all() and np.isnan(page[:2, 3]).all()
+    assert (page[:2, :3] == 1).all() and page[1, 6] == 1 and (page[3:, :3] == 0).all()
+    assert (page[3:, 4:] < 0).all()  # no image there
+    assert right.images[0].get_clim() == (-1, 1) and right.images[0].get_array().min() == -1
+    assert [ax.get_title() for ax in figure.axes] == ["three", "signed"]
+    assert len(plots.tiles([[Tiles("one", images, 3)]], "t", "n", width=3, scale="share").axes) == 2
+
+
+def test_histograms_count_every_entry_and_part_the_signs_at_zero() -> None:
+    W, H = rng.normal(size=(50, 4)), rng.random((4, 31))
+    figure = plots.histograms({"A": {"φ(W)": W, "φ(H)": H}, "B": {"W": H, "H": abs(W)}}, "t", "n")
+    assert len(figure.axes) == 4
+    bars = figure.axes[0].patches
+    below = sum(bar.get_height() for bar in bars if bar.get_x() + bar.get_width() < 1e-9)
+    assert sum(bar.get_height() for bar in bars) == W.size and below == (W < 0).sum()
+    texts = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes]
+    assert texts[0][0] == f"min = {W.min():.2g}".replace("-", "−") and texts[1] == ["min ≥ 0", "0.0% below 0"]
+
+
+def test_ratios_are_medians_over_the_runs_with_the_printed_value_at_the_end() -> None:
+    values = np.array([[2.0, 1.0, 0.5], [4.0, 2.0, 0.25], [3.0, 0.9, 0.4]])
+    (ax,) = plots.ratios([0, 5, 10], {"layer 1": values}, {"layer 1": 0.3}, "t", "n").axes
+    (curve,) = [line for line in ax.lines if line.get_label() == "layer 1"]
+    np.testing.assert_array_equal(curve.get_xydata(), [[0, 3], [5, 1], [10, 0.4]])
+    assert any(list(line.get_ydata()) == [0.3] for line in ax.lines) and len(ax.collections) == 1
+
+
+def test_depths_show_mean_and_standard_deviation_in_percent() -> None:
+    (ax,) = plots.depths({"A": [[0.5, 0.7], [0.6, 0.8]], "B": [[0.4], [0.5]]}, "t", "n").axes
+    a, b = ax.containers
+    np.testing.assert_allclose(a.lines[0].get_ydata(), [60, 70])
+    np.testing.assert_allclose(b.lines[0].get_ydata(), [40, 50])
+    low, high = a.lines[2][0].get_segments()[0][:, 1]
+    assert (high - low) / 2 == pytest.approx(100 * np.std([0.5, 0.7], ddof=1))
+
+
+def test_representations_show_codes_above_their_sparsity() -> None:
+    codes, sparsity = rng.random((3, 5)), np.linspace(0.1, 0.5, 5)
+    figure = plots.representations({"A": (codes, sparsity), "B": (0 * codes, sparsity)}, "t", "n")
+    above, b_above, below, *_ = figure.axes
+    np.testing.assert_allclose(above.images[0].get_array(), codes / codes.max(0))
+    assert (b_above.images[0].get_array() == 0).all() and "mean sparsity 0.30" in above.get_title()
+    np.testing.assert_allclose([bar.get_height() for bar in below.patches], sparsity)
