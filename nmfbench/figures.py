@@ -130,7 +130,7 @@ def wnnf_fig3(runs: Sequence[Run]) -> Figure:
         shape = (-(-height // s), -(-width // s))
         panels.append(Tiles(f"({label}) {name} ({shape[0]}×{shape[1]})", images(W[:, largest], shape), 4))
     note = (
-        "Rank 40, one seed: the 20 bases with the largest ‖w‖‖h‖, each from 0 (white) to its largest entry (black).\n"
+        "Rank 40, one seed: the 20 bases with the largest ‖w‖‖h‖, each from 0 (white) to its largest entry (black). "
         "Resolution in parentheses."
     )
     return plots.tiles([panels], "Bases learnt from the ORL faces (WNNF paper, Fig. 3)", note, width=11)
@@ -189,7 +189,7 @@ def dnsnmf_fig9(runs: Sequence[Run]) -> Figure:
         of_depth = curves.setdefault(name, [[] for _ in range(5)])
         of_depth[len(layers) - 1].append(accuracy)
     note = (
-        "10 people, 10 draws (JAFFE has but 10 people: one), rank 10 of the top layer; mean ± sd of the accuracy of\n"
+        "10 people, 10 draws (JAFFE has but 10 people: one), rank 10 of the top layer; mean ± sd of the accuracy of "
         "k-means on the top layer. Ranks [10], [20, 10], [40, 20, 10], …: chosen here, the paper prints none."
     )
     return plots.depths(curves, "Accuracy of dnsNMF against its depth (dnsNMF paper, Fig. 9)", note)
@@ -213,7 +213,7 @@ def _deep_kl_ratios(number: int, name: str, printed: Sequence[float]) -> Callabl
         }
         many = f"Median and range of {len(final)} runs" if len(final) > 1 else "One run"
         note = (
-            f"Ranks {runs[0].setting('ranks')}. {many}; deep KL-NMF starts from 500 iterations of multilayer KL-NMF,\n"
+            f"Ranks {runs[0].setting('ranks')}. {many}; deep KL-NMF starts from 500 iterations of multilayer KL-NMF, "
             f"against 1,000 iterations of it. Errors KL(W$_{{l−1}}$, W$_l$H$_l$) after the scaling H$_l$e = e."
         )
         title = f"Error of each layer on {name} (deep KL-NMF paper, Fig. {number})"
@@ -229,7 +229,7 @@ def deep_kl_fig3(runs: Sequence[Run]) -> Figure:
         for l in (1, 2, 3)
     ]
     note = (
-        f"Ranks {shown[0].setting('ranks')}, one seed, the same start for both methods: rows of H$_l$…H$_1$, in their\n"
+        f"Ranks {shown[0].setting('ranks')}, one seed, the same start for both methods: rows of H$_l$…H$_1$, in their "
         "order, each from 0 (white) to its largest entry (black)."
     )
     return plots.tiles(rows, "Features of the CBCL faces (deep KL-NMF paper, Fig. 3)", note, width=8)

@@ -1,6 +1,7 @@
 """Drawing: arrays in, a matplotlib figure out. Knows neither runs nor files."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -55,7 +56,7 @@ def tiles(
     columns = len(rows[0])
     # What is left of the width for the images says how high the page must be, with titles and note.
     room = (width - (0.9 if scale else 0)) / columns - 0.08
-    height = sum(heights) * room + 0.27 * len(rows) + 0.15 * note.count("\n") + 0.5
+    height = sum(heights) * room + 0.27 * len(rows) + 0.15 * _wrapped(note, width).count("\n") + 0.5
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
     shown: Any = None
@@ -194,5 +195,10 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
 
 def _captioned(figure: Figure, title: str, note: str) -> Figure:
     figure.suptitle(title)
-    figure.supxlabel(note, fontsize=8, color="0.3")
+    figure.supxlabel(_wrapped(note, figure.get_figwidth()), fontsize=8, color="0.3")
     return figure
+
+
+def _wrapped(note: str, width: float) -> str:
+    """The note in lines that fit on a page of that width in inches."""
+    return textwrap.fill(note, round(14 * width))
