@@ -143,8 +143,8 @@ def _dnsnmf_features(solver: str, number: int) -> Callable[[Sequence[Run]], Figu
         layers = bases(run.fitted.factors, run.job.solver.thetas if smoothed else ())  # type: ignore[attr-defined]
         products = ("Z₁", "Z₁S₁Z₂", "Z₁S₁Z₂S₂Z₃") if smoothed else ("Z₁", "Z₁Z₂", "Z₁Z₂Z₃")
         assert data.shape is not None
-        # In the file, dark pixels are large: faces and features are shown alike.
-        panels = [Tiles("(a) original images", images(data.X[:, _some(data.n_samples, 49)], data.shape), 7)]
+        # Without the paper's panel (a), original images: they may not be passed on.
+        panels = []
         for label, product, W in zip("bcd", products, layers, strict=True):
             side = round(W.shape[1] ** 0.5)
             panels.append(Tiles(f"({label}) {product}: {W.shape[1]}", images(W, data.shape), side, not smoothed))
