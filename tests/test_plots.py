@@ -163,7 +163,7 @@ def test_depths_show_mean_and_standard_deviation_in_percent() -> None:
     (ax,) = plots.depths({"A": [[0.5, 0.7], [0.6, 0.8]], "B": [[0.4], [0.5]]}, "t", "n").axes
     a, b = ax.containers
     np.testing.assert_allclose(np.asarray(a.lines[0].get_ydata(), float), [60, 70])
-    np.testing.assert_allclose(b.lines[0].get_ydata(), [40, 50])
+    np.testing.assert_allclose(np.asarray(b.lines[0].get_ydata(), float), [40, 50])
     low, high = a.lines[2][0].get_segments()[0][:, 1]
     assert (high - low) / 2 == pytest.approx(100 * np.std([0.5, 0.7], ddof=1))
 
