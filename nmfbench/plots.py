@@ -59,15 +59,14 @@ def tiles(
     height = sum(heights) * room + 0.27 * len(rows) + 0.15 * _wrapped(note, width).count("\n") + 0.5
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
-    shown = None
     for ax, panel, mosaic in zip(axes.flat, chain(*rows), chain(*mosaics), strict=True):
         colours = matplotlib.colormaps["RdBu_r" if panel.signed else cmap].with_extremes(bad="0.8", under="white")
-        shown = ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
+        ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
         ax.set_title(panel.title)
         ax.axis("off")
         ax.set_anchor("N")
     if scale:
-        figure.colorbar(shown, ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
+        figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
     return _captioned(figure, title, note)
 
 
@@ -174,13 +173,10 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
     """Of each method, codes (r, n) as a picture, each sample by its largest entry, above the sparsity (n,) of each."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots(2, len(methods), height_ratios=[3, 1], sharex=True, squeeze=False)
-    shown = None
     for (above, below), (name, (codes, sparsity)) in zip(axes.T, methods.items(), strict=True):
         (r, n), largest = codes.shape, codes.max(0)
         scaled, sides = codes / np.where(largest > 0, largest, 1), (0.5, n + 0.5, r + 0.5, 0.5)
-        shown = above.imshow(
-            scaled, cmap="gray_r", vmin=0, vmax=1, extent=sides, aspect="auto", interpolation="nearest"
-        )
+        above.imshow(scaled, cmap="gray_r", vmin=0, vmax=1, extent=sides, aspect="auto", interpolation="nearest")
         above.set_title(f"{name}: mean sparsity {sparsity.mean():.2f}")
         above.set_yticks([1, *range(5, r + 1, 5)])
         below.bar(np.arange(1, n + 1), sparsity, color=COLOURS[0])
@@ -189,7 +185,7 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
         below.set_xticks([1, *range(5, n + 1, 5)])
     axes[0, 0].set_ylabel("component of the code")
     axes[1, 0].set_ylabel("Hoyer sparsity")
-    figure.colorbar(shown, ax=axes[0, :], label="share of the sample's largest", pad=0.02)
+    figure.colorbar(axes[0, 0].images[0], ax=axes[0, :], label="share of the sample's largest", pad=0.02)
     return _captioned(figure, title, note)
 
 
