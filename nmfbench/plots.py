@@ -136,6 +136,7 @@ def ratios(
     if printed:
         ax.plot([], [], marker="_", color="0.4", markersize=12, markeredgewidth=2, linestyle="", label="printed")
     ax.set_yscale("log")
+    ax.set_ylim(bottom=0.8 * min([values.min() for values in curves.values()] + list(printed.values())))
     ax.set_yticks([*_ticks(ax)], [f"{tick:.0%}" for tick in _ticks(ax)])
     ax.minorticks_off()
     ax.set_xlabel("iterations of deep KL-NMF")
@@ -145,9 +146,9 @@ def ratios(
 
 
 def _ticks(ax: Axes) -> list[float]:
-    """1, 2 and 5 times the powers of ten that an axis shows."""
+    """1, 2, 3 and 5 times the powers of ten that an axis shows."""
     low, high = ax.get_ylim()
-    ticks = [m * 10.0**e for e in range(-6, 6) for m in (1, 2, 5)]
+    ticks = [m * 10.0**e for e in range(-6, 6) for m in (1, 2, 3, 5)]
     return [tick for tick in ticks if low <= tick <= high]
 
 
@@ -197,4 +198,4 @@ def _captioned(figure: Figure, title: str, note: str) -> Figure:
 
 def _wrapped(note: str, width: float) -> str:
     """The note in lines that fit on a page of that width in inches."""
-    return textwrap.fill(note, round(14 * width))
+    return textwrap.fill(note, round(14 * width), break_on_hyphens=False)
