@@ -211,10 +211,13 @@ def _deep_kl_ratios(number: int, name: str, printed: Sequence[float]) -> Callabl
             f"layer {l + 1}": np.array([[deep[look][seed][l] / final[seed][l] for look in looks] for seed in final])
             for l in range(len(printed))
         }
+        given = of(runs, "deep_kl").setting("weights")
+        weights = f", λ = {given}" if given else ""
         many = f"Median and range of {len(final)} runs" if len(final) > 1 else "One run"
         note = (
-            f"Ranks {runs[0].setting('ranks')}. {many}; deep KL-NMF starts from 500 iterations of multilayer KL-NMF, "
-            f"against 1,000 iterations of it. Errors KL(W$_{{l−1}}$, W$_l$H$_l$) after the scaling H$_l$e = e."
+            f"Ranks {runs[0].setting('ranks')}{weights}. {many}; deep KL-NMF starts from 500 iterations of "
+            f"multilayer KL-NMF, against 1,000 iterations of it. Errors KL(W$_{{l−1}}$, W$_l$H$_l$) "
+            "after the scaling H$_l$e = e."
         )
         title = f"Error of each layer on {name} (deep KL-NMF paper, Fig. {number})"
         return plots.ratios(looks, layers, dict(zip(layers, printed, strict=True)), title, note)

@@ -59,15 +59,14 @@ def tiles(
     height = sum(heights) * room + 0.27 * len(rows) + 0.15 * _wrapped(note, width).count("\n") + 0.5
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
-    shown: Any = None
     for ax, panel, mosaic in zip(axes.flat, chain(*rows), chain(*mosaics), strict=True):
         colours = matplotlib.colormaps["RdBu_r" if panel.signed else cmap].with_extremes(bad="0.8", under="white")
-        shown = ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
+        ax.imshow(mosaic, cmap=colours, vmin=-1 if panel.signed else 0, vmax=1, interpolation="nearest")
         ax.set_title(panel.title)
         ax.axis("off")
         ax.set_anchor("N")
     if scale:
-        figure.colorbar(shown, ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
+        figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
     return _captioned(figure, title, note)
 
 
@@ -137,6 +136,7 @@ def ratios(
     if printed:
         ax.plot([], [], marker="_", color="0.4", markersize=12, markeredgewidth=2, linestyle="", label="printed")
     ax.set_yscale("log")
+    ax.set_ylim(bottom=0.8 * min([values.min() for values in curves.values()] + list(printed.values())))
     ax.set_yticks([*_ticks(ax)], [f"{tick:.0%}" for tick in _ticks(ax)])
     ax.minorticks_off()
     ax.set_xlabel("iterations of deep KL-NMF")
@@ -146,9 +146,9 @@ def ratios(
 
 
 def _ticks(ax: Axes) -> list[float]:
-    """1, 2 and 5 times the powers of ten that an axis shows."""
+    """1, 2, 3 and 5 times the powers of ten that an axis shows."""
     low, high = ax.get_ylim()
-    ticks = [m * 10.0**e for e in range(-6, 6) for m in (1, 2, 5)]
+    ticks = [m * 10.0**e for e in range(-6, 6) for m in (1, 2, 3, 5)]
     return [tick for tick in ticks if low <= tick <= high]
 
 
@@ -174,13 +174,10 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
     """Of each method, codes (r, n) as a picture, each sample by its largest entry, above the sparsity (n,) of each."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots(2, len(methods), height_ratios=[3, 1], sharex=True, squeeze=False)
-    shown: Any = None
     for (above, below), (name, (codes, sparsity)) in zip(axes.T, methods.items(), strict=True):
         (r, n), largest = codes.shape, codes.max(0)
         scaled, sides = codes / np.where(largest > 0, largest, 1), (0.5, n + 0.5, r + 0.5, 0.5)
-        shown = above.imshow(
-            scaled, cmap="gray_r", vmin=0, vmax=1, extent=sides, aspect="auto", interpolation="nearest"
-        )
+        above.imshow(scaled, cmap="gray_r", vmin=0, vmax=1, extent=sides, aspect="auto", interpolation="nearest")
         above.set_title(f"{name}: mean sparsity {sparsity.mean():.2f}")
         above.set_yticks([1, *range(5, r + 1, 5)])
         below.bar(np.arange(1, n + 1), sparsity, color=COLOURS[0])
@@ -189,7 +186,7 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
         below.set_xticks([1, *range(5, n + 1, 5)])
     axes[0, 0].set_ylabel("component of the code")
     axes[1, 0].set_ylabel("Hoyer sparsity")
-    figure.colorbar(shown, ax=axes[0, :], label="share of the sample's largest", pad=0.02)
+    figure.colorbar(axes[0, 0].images[0], ax=axes[0, :], label="share of the sample's largest", pad=0.02)
     return _captioned(figure, title, note)
 
 
@@ -201,4 +198,4 @@ def _captioned(figure: Figure, title: str, note: str) -> Figure:
 
 def _wrapped(note: str, width: float) -> str:
     """The note in lines that fit on a page of that width in inches."""
-    return textwrap.fill(note, round(14 * width))
+    return textwrap.fill(note, round(14 * width), break_on_hyphens=False)

@@ -86,7 +86,8 @@ def test_every_figure_names_runs_of_an_experiment_that_make_figures_makes(name: 
     for arguments in FIGURES[name].runs:
         experiment = arguments.split()[0].removeprefix("experiment=")
         assert experiment in options("experiment") and experiment in made
-        assert compose(arguments.split())
+        if " " in arguments:  # what it chooses from the experiment is there
+            assert compose(arguments.split())
 
 
 def test_features_of_a_chain_are_its_products_with_the_smoothing_between() -> None:
@@ -162,8 +163,8 @@ def test_ratios_are_medians_over_the_runs_with_the_printed_value_at_the_end() ->
 def test_depths_show_mean_and_standard_deviation_in_percent() -> None:
     (ax,) = plots.depths({"A": [[0.5, 0.7], [0.6, 0.8]], "B": [[0.4], [0.5]]}, "t", "n").axes
     a, b = ax.containers
-    np.testing.assert_allclose(np.asarray(a.lines[0].get_ydata(), float), [60, 70])
-    np.testing.assert_allclose(np.asarray(b.lines[0].get_ydata(), float), [40, 50])
+    np.testing.assert_allclose(a.lines[0].get_ydata(orig=False), [60, 70])
+    np.testing.assert_allclose(b.lines[0].get_ydata(orig=False), [40, 50])
     low, high = a.lines[2][0].get_segments()[0][:, 1]
     assert (high - low) / 2 == pytest.approx(100 * np.std([0.5, 0.7], ddof=1))
 
