@@ -24,8 +24,8 @@ RHO, ADMM_STEPS, GAP = 100.0, 200, 1e-6
 class MinVolDeepKL(DeepSolver):
     """min Σ_l λ_l KL(W_{l−1}, W_l H_l) + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0 with W_lᵀe = e.
 
-    λ_l is one over what layer l costs at the start, which is that of `DeepKL` scaled to W_lᵀe = e, and α_l makes the
-    penalty of each layer α̃_l (``alpha``) times that. H_l takes a multiplicative step, W_l the majoriser's minimum:
+    λ_l is KL_1/KL_l at the start, which is that of `DeepKL` scaled to W_lᵀe = e, and α_l makes the penalty of each
+    layer α̃_l (``alpha``) times its λ_l KL_l. H_l takes a multiplicative step, W_l the majoriser's minimum:
     in closed form at the top, by ``TANGENTS`` such steps below. ``variant="admm"`` splits that block as the paper does:
     slower by 20 times or more, and less exact, so that the objective may rise. ``variant="paper"`` is ADMM with the
     paper's (27), in which ρ lacks a factor W̃, so that it does not solve the paper's own (24).
@@ -59,11 +59,9 @@ class MinVolDeepKL(DeepSolver):
         for _ in range(self.pretrain):
             layered.multilayer(X, Ws, Hs, 1.0, eps)
         layered.scale(Ws, Hs, of="W")
-        cost = layered.costs(X, Ws, Hs, 1.0).clamp(min=torch.finfo(X.dtype).tiny ** 0.5)
         weights = layered.weights(X, Ws, Hs, self.weights, 1.0)
-        if self.weights is None:
-            weights = weights / cost[:, :1].to(X)
-        alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), weights * cost, Ws)
+        costs = weights * layered.costs(X, Ws, Hs, 1.0)
+        alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), costs, Ws)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
             Y, eps = X, layered.floor(X)
