@@ -112,7 +112,8 @@ def semi_svd(X: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Z (…, m, r) of any sign and H (…, r, n) ≥ 0 whose product is the best approximation of X (…, m, n) of rank r − 1.
 
     One more component than singular triplets: it lifts every sample's coefficients to 0 or above, and its basis, the
-    others' sum with a minus, undoes that. Gillis & Kumar (2015), Algorithm 2.
+    others' sum with a minus, undoes that. Gillis & Kumar (2015), Algorithm 2; here all coefficients are lifted by their
+    mean besides, since steps that multiply never leave a zero: for r = 2 and X ≥ 0 a whole row of H would be zero.
     """
     U, s, Vt = torch.linalg.svd(torch.nan_to_num(X.double()), full_matrices=False)
     k = max(rank - 1, 1)
@@ -123,4 +124,5 @@ def semi_svd(X: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     if rank > 1:
         lift = (-B.amin(-2, keepdim=True)).clamp(min=0)
         A, B = torch.cat([A, -A.sum(-1, keepdim=True)], -1), torch.cat([B + lift, lift], -2)
+        B = B + B.mean((-2, -1), keepdim=True)
     return A.to(X.dtype), B.clamp(min=0).to(X.dtype)

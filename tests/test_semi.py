@@ -67,8 +67,10 @@ def test_svd_start_is_nonnegative_and_as_good_as_the_svd_of_one_rank_less(rank: 
     U, s, Vt = np.linalg.svd(signed.numpy())
     best = (U[:, : rank - 1] * s[: rank - 1]) @ Vt[: rank - 1]
     np.testing.assert_allclose((Z @ H).numpy(), best, atol=1e-10)
-    # No sample is lifted further than it must be.
-    assert (H.amin(0) == 0).all()
+    # No sample is lifted further than it must be, and then all by as much.
+    lifted = H.amin(0)
+    torch.testing.assert_close(lifted, lifted[:1].expand_as(lifted))
+    assert (H > 0).all()
     right = H[:-1] - H[-1]
     assert (right.amin(1) >= -right.amax(1)).all(), "the sign whose minimum is larger"
 
@@ -77,6 +79,12 @@ def test_svd_start_of_rank_one_is_the_nonnegative_part_of_the_first_triplet(X: n
     Z, H = inits.semi_svd(torch.from_numpy(X), 1)
     U, s, Vt = np.linalg.svd(X)
     np.testing.assert_allclose((Z @ H).numpy(), s[0] * U[:, :1] @ Vt[:1], atol=1e-10)
+
+
+def test_svd_start_has_no_zero_that_a_step_could_not_leave(X: np.ndarray) -> None:
+    (result,) = fit(SemiNMF(rank=2), X, stopping=Stopping(max_iter=500), dtype="float64")
+    rank_one = np.square(np.linalg.svd(X)[1][1:]).sum()
+    assert result.objective < 0.9 * rank_one, "a row of zeros would stay, and leave rank one"
 
 
 def test_svd_start_of_a_batch_is_that_of_each(signed: torch.Tensor) -> None:
