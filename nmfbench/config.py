@@ -6,6 +6,7 @@ import importlib
 import math
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from inspect import isabstract
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -99,7 +100,7 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
         if value == "???":
             raise ConfigError(f"{prefix}{key} must be given: add {prefix}{key}=…")
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(cls), values)
+        merged = OmegaConf.merge(_schema(cls), values)  # type: ignore[arg-type]
         checked = {str(k): v for k, v in OmegaConf.to_container(merged, resolve=True, throw_on_missing=True).items()}  # type: ignore[union-attr]
     except OmegaConfBaseException as error:
         key = f"{prefix}{error.full_key}"
@@ -115,6 +116,14 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
         return cls(**checked)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}" if where else str(error)) from None
+
+
+@cache
+def _schema(cls: type) -> Any:
+    """Kept, because a sweep checks thousands of nodes of few classes."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.structured(cls)
 
 
 def _locate(target: Any, base: type[T], where: str) -> type[T]:

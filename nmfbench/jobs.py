@@ -255,12 +255,18 @@ def _changed(node: dict[str, Any], group: str, one: Composed) -> dict[str, Any]:
     """The parameters that differ from what the chosen YAML gives; those it takes from elsewhere (${rank}) do not."""
     name = one.choices[group]
     path = next(path for source in one.sources if (path := source / group / f"{name}.yaml").exists())
-    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    written = _written(path)
     return {
         key: value
         for key, value in node.items()
         if value != written.get(key) and not str(written.get(key)).startswith("${")
     }
+
+
+@cache
+def _written(path: Path) -> dict[str, Any]:
+    """Kept, because the jobs of a table come from a few YAMLs."""
+    return cast(dict[str, Any], yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _words(parameters: dict[str, Any]) -> str:
