@@ -7,9 +7,11 @@ from scipy import stats
 from nmfbench.comparisons import holm, paired
 
 
-def test_p_is_that_of_the_signed_rank_test() -> None:
-    a, b = np.random.default_rng(0).normal([[0.4], [0]], size=(2, 10))
-    assert paired(a, b).p == stats.wilcoxon(a, b).pvalue
+@pytest.mark.parametrize("n", [2, 10, 13, 35])
+@pytest.mark.parametrize("digits", [9, 0], ids=["no ties", "ties and zeros"])
+def test_p_is_that_of_the_signed_rank_test(n: int, digits: int) -> None:
+    a, b = np.random.default_rng(n).normal([[0.9], [0]], size=(2, n)).round(digits)
+    assert paired(a, b).p == pytest.approx(stats.wilcoxon(a, b).pvalue, rel=1e-12)
 
 
 def test_shift_is_the_median_of_the_means_of_pairs() -> None:
