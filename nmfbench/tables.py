@@ -341,7 +341,7 @@ def _differences(compared: pd.DataFrame, metric: str, line: str, common: Sequenc
         if (compared["layer"] > 1).any():
             row["layer"] = _number(layer, "d")
         for _, test in method.iterrows():
-            spec = "+.1f" if metric in PERCENT else "+.3g"
+            spec = "+" + _digits(metric, max(abs(test["low"]), abs(test["high"])))
             span = f"{test['shift']:{spec}} [{test['low']:{spec}}, {test['high']:{spec}}]"
             row["difference" if pd.isna(test["n_clusters"]) else f"k = {test['n_clusters']:.0f}"] = (
                 f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
@@ -422,7 +422,7 @@ def _by_class_count(part: pd.DataFrame, metric: str, line: str, common: Sequence
 def _cell(row: pd.Series, line: str) -> str:
     if pd.isna(row["mean"]):  # a failed run
         return DASH
-    spec = ".1f" if row["metric"] in PERCENT else ".4g"
+    spec = _digits(row["metric"], row["mean"])
     sd = "" if pd.isna(row["sd"]) else f" ± {row['sd']:{spec}}"
     cell = f"{row['mean']:{spec}}{sd}"
     if pd.notna(row["best"]) and row["n"] > 1:
@@ -431,6 +431,13 @@ def _cell(row: pd.Series, line: str) -> str:
         digits = ".1f" if row["metric"] in PERCENT else ".3f"
         cell += f"{line}({row['paper']:{digits}}, {row['difference']:+{digits}})"
     return cell
+
+
+def _digits(metric: str, size: float) -> str:
+    """The format of a number of that size and of those beside it: decimals that show four digits, at most four."""
+    if metric in PERCENT:
+        return ".1f"
+    return f".{min(4, max(0, 3 - math.floor(math.log10(abs(size)))))}f" if 1e-3 <= abs(size) < 1e6 else ".4g"
 
 
 def _number(value: Any, spec: str) -> str:
