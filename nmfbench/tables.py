@@ -286,10 +286,11 @@ def _blocks(
         classes = f", {data['classes']} classes" if data["classes"] else ", no labels"
         head = f"{rule}{dataset}: {data['samples']} samples × {data['features']} features{classes}"
         common = _common(of_dataset)
+        metrics = [metric, "nmi_max", "nmi"] if by_class_count else [metric, *also]
         if by_class_count:
-            tables = [_by_class_count(part, one, line, common) for one in (metric, "nmi_max", "nmi")]
+            tables = [_by_class_count(part, one, line, common) for one in metrics]
         else:
-            tables = [_wide(part, [metric, *also], line, common)]
+            tables = [_wide(part, metrics, line, common)]
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
@@ -301,7 +302,7 @@ def _blocks(
             for exhibit in exhibits.get(str(dataset), ())
         )
         bodies.append("\n\n".join([head, *shown, *below]))
-        sentences.append([*said, *_notes(part, of_dataset, metric)])
+        sentences.append([*said, *_notes(part[part["metric"].isin(metrics)], of_dataset, metric)])
     # What holds for all blocks is said once, below them.
     shared = [s for s in sentences[0] if all(s in others for others in sentences)] if len(sentences) > 1 else []
     blocks = []
@@ -459,10 +460,9 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -
         "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column matched "
         "with one of the other. Seconds: of the fit, per seed.",
     ]
-    if part["paper"].notna().any():
+    if papers_of := dict.fromkeys(papers.SOURCES[metric] for metric in part.loc[part["paper"].notna(), "metric"]):
         notes.insert(
-            1,
-            f"In parentheses: the number that the {papers.SOURCES[metric]} paper prints, and ours minus it.",
+            1, f"In parentheses: the number that the {' or the '.join(papers_of)} paper prints, and ours minus it."
         )
     if any(config.get("label_fraction") for config in configs):
         notes.append(

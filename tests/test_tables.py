@@ -222,3 +222,15 @@ def test_printed_order_is_tested_each_method_against_the_next() -> None:
     close = records[:16] + of("c", [x - (0.1 if i % 2 else -0.09) for i, x in enumerate(low)])
     assert "holds in the means, but not beyond chance" in tables.order(close, ["a", "b", "c"], 20)["orl"]
     assert not tables.order(records, ["a", "d"], 20) and not tables.order(records, ["a", "b"], 30)
+
+
+def test_printed_numbers_of_a_further_metric_name_their_paper() -> None:
+    solver = {"name": "deep_kl", "ranks": [80, 40, 20]}
+    metrics = [{"metric": metric, "value": 0.5, "layer": 1} for metric in ("layer_error", "code_sparsity")]
+    faces = {"name": "cbcl", "images": "rows"}
+    records = [record(seed, solver=solver, data=faces, dataset="cbcl", metrics=metrics) for seed in (0, 1)]
+    table = tables.frame(records)
+    sentence = "the number that the deep KL-NMF paper prints"
+    shown = tables.markdown(table, records, metric="layer_error", also=["code_sparsity"])
+    assert sentence in shown and "(70.1, -20.1)" in shown
+    assert sentence not in tables.markdown(table, records, metric="layer_error")
