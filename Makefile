@@ -26,46 +26,57 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9 -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
-orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
-	@.venv/bin/nmfbench run experiment=orl jobs=$(JOBS)
+RUN = .venv/bin/nmfbench run jobs=$(JOBS)
+PLOT = .venv/bin/nmfbench plot
+ABUNDANCES := deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
+# In one call, which starts once and plans all of them before the first runs.
+TABLES := wnnf_table2 wnnf_table3a wnnf_table3b wnnf_table4 wnnf_other dnsnmf_tables dnsnmf_depth deep_kl_table2 \
+  deep_kl_cbcl neural_table1 hyperspectral topics showcase
 
-tables: table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase ## all below
+orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
+	@$(RUN) experiment=orl
+
+tables: .venv/.installed-run ## all below
+	@$(RUN) experiment=$$(echo $(TABLES) | tr ' ' ,); code=$$?; $(PLOT) dnsnmf_fig9 deep_kl_fig2 $(ABUNDANCES) && exit $$code
 
 table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
-	@.venv/bin/nmfbench run experiment=wnnf_$@ jobs=$(JOBS)
+	@$(RUN) experiment=wnnf_$@
 
 wnnf-other: .venv/.installed-run ## its methods on the reduced AR faces and on CNN features of Office
-	@.venv/bin/nmfbench run experiment=wnnf_other jobs=$(JOBS)
+	@$(RUN) experiment=wnnf_other
 
-dnsnmf-tables: .venv/.installed-run ## Tables I to III of the dnsNMF paper
-	@.venv/bin/nmfbench run experiment=dnsnmf_tables jobs=$(JOBS)
+dnsnmf-tables: .venv/.installed-run ## Tables I to III of the dnsNMF paper, accuracy against depth (its Fig. 9)
+	@$(RUN) experiment=dnsnmf_tables,dnsnmf_depth
+	@$(PLOT) dnsnmf_fig9
 
-deep-kl-table: .venv/.installed-run ## Table 2 of the deep KL-NMF paper
-	@.venv/bin/nmfbench run experiment=deep_kl_table2 jobs=$(JOBS)
+deep-kl-table: .venv/.installed-run ## Table 2 of the deep KL-NMF paper, error against iterations (its Fig. 2)
+	@$(RUN) experiment=deep_kl_table2,deep_kl_cbcl
+	@$(PLOT) deep_kl_fig2
 
 neural-table: .venv/.installed-run ## Table 1 of the Neural NMF paper
-	@.venv/bin/nmfbench run experiment=neural_table1 jobs=$(JOBS)
+	@$(RUN) experiment=neural_table1
 
-hyperspectral: .venv/.installed-run ## unmixing of Samson, Moffett and Tumor, as in the deep KL-NMF paper
-	@.venv/bin/nmfbench run experiment=hyperspectral jobs=$(JOBS)
+hyperspectral: .venv/.installed-run ## unmixing of Samson, Moffett and Tumor, as in the deep KL-NMF paper, with abundance maps
+	@$(RUN) experiment=hyperspectral
+	@$(PLOT) $(ABUNDANCES)
 
 topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NMF paper
-	@.venv/bin/nmfbench run experiment=topics jobs=$(JOBS)
+	@$(RUN) experiment=topics
 
 showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
-	@.venv/bin/nmfbench run experiment=showcase jobs=$(JOBS)
+	@$(RUN) experiment=showcase
 
 # Of the WNNF paper's tables one seed of what the figures show; `nmfbench plot` names the runs of each figure.
 FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wnnf,mu seeds=1" \
   "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral
 
 figures: .venv/.installed-run ## the figures of the papers, in results/figures
-	@for runs in $(FIGURES); do .venv/bin/nmfbench run experiment=$$runs jobs=$(JOBS) || exit; done
-	@.venv/bin/nmfbench plot --all
+	@for runs in $(FIGURES); do $(RUN) experiment=$$runs || exit; done
+	@$(PLOT) --all
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf results/smoke
-	@.venv/bin/nmfbench run experiment=smoke results_dir=results/smoke jobs=$(JOBS)
+	@$(RUN) experiment=smoke results_dir=results/smoke
 
 test: .venv/.installed-dev ## the tests
 	@.venv/bin/python -m pytest -n auto

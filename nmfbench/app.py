@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from nmfbench import results, runner, tables
-from nmfbench.compose import Composed, compose
+from nmfbench.compose import Composed, by_experiment, compose
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator, Exhibit, Fitted
@@ -20,14 +20,26 @@ from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
 from nmfbench.results import Record
 
+INTERRUPTED = 130
+
 
 def main(arguments: list[str]) -> int:
-    """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole."""
-    composed = compose(arguments)
-    if not composed:  # --help, --cfg and their like were answered by Hydra
-        return 0
-    jobs, skipped = plan(composed)
-    return execute(jobs, skipped, composed[0])
+    """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole.
+
+    Several experiments (``experiment=a,b``) are planned before the first runs; their tables come one after the other.
+    """
+    planned = []
+    for one in by_experiment(arguments):
+        composed = compose(one)
+        if not composed:  # --help, --cfg and their like were answered by Hydra
+            return 0
+        planned.append((*plan(composed), composed[0]))
+    code = 0
+    for jobs, skipped, asked in planned:
+        code = max(code, execute(jobs, skipped, asked))
+        if code == INTERRUPTED:
+            break
+    return code
 
 
 def rebuild(experiment: str, overrides: Sequence[str]) -> int:
@@ -89,6 +101,8 @@ def execute(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> int:
 
     ``asked`` is the first of the configurations: its experiment says what stands under the table.
     """
+    for job in jobs:
+        job.look_again()
     todo = [job for job in jobs if job.pending()]
     n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
     if not todo:
@@ -199,7 +213,7 @@ def _closing(jobs: list[Job], skipped: list[LeftOut], interrupted: bool) -> int:
     missing = [job for job in jobs if job.pending()]
     if interrupted:
         say(f"interrupted: {sum(len(job.pending()) for job in jobs)} runs to go; the same command goes on from here")
-        return 130
+        return INTERRUPTED
     for job in missing:
         say(f"missing: {job.label}, seeds {', '.join(map(str, job.pending()))}")
     if failed or missing:

@@ -156,7 +156,16 @@ def _plot(arguments: argparse.Namespace) -> int:
             runs = "".join(f"\n{'':<{width}}  nmfbench run {arguments}" for arguments in figure.runs)
             print(f"{name:<{width}}  {figure.what}{runs}")
     overrides = [] if arguments.results == Path("results") else [f"results_dir='{arguments.results}'"]
-    return max((app.plot(name, overrides) for name in names), default=0)
+    code = 0
+    for name in names:
+        try:
+            code = max(code, app.plot(name, overrides))
+        except DataError as error:
+            if len(names) == 1:
+                raise
+            print(f"nmfbench: {name}: {error}", file=sys.stderr)  # the others may have their data
+            code = 3
+    return code
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -81,6 +81,14 @@ def compose(arguments: list[str]) -> list[Composed]:
     return kept
 
 
+def by_experiment(arguments: list[str]) -> list[list[str]]:
+    """The arguments for each of the experiments that they name, separated by commas; one or none leaves them."""
+    names = (_value(arguments, "experiment") or "").split(",")
+    if len(names) == 1:
+        return [arguments]
+    return [[f"experiment={name}" if a.startswith("experiment=") else a for a in arguments] for name in names]
+
+
 def _value(arguments: Sequence[str], key: str) -> str | None:
     """What an override among the arguments sets that key to."""
     return next((value for name, _, value in (a.partition("=") for a in arguments) if name == key and value), None)

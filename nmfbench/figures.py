@@ -189,8 +189,8 @@ def dnsnmf_fig9(runs: Sequence[Run]) -> Figure:
         of_depth = curves.setdefault(name, [[] for _ in range(5)])
         of_depth[len(layers) - 1].append(accuracy)
     note = (
-        "10 people, 10 draws (JAFFE has but 10 people: one), rank 10 of the top layer; mean ± sd of the accuracy of "
-        "k-means on the top layer. Ranks [10], [20, 10], [40, 20, 10], …: chosen here, the paper prints none."
+        "10 people, 10 draws (of JAFFE all the same), rank 10 of the top layer; mean ± sd of the accuracy of k-means "
+        "on the top layer. Ranks [10], [20, 10], [40, 20, 10], … and θ = 0.1: chosen here, the paper prints none."
     )
     return plots.depths(curves, "Accuracy of dnsNMF against its depth (dnsNMF paper, Fig. 9)", note)
 

@@ -109,6 +109,11 @@ class Job:
         said = f"{self.config['solver']['name']} saw no labels: its unsupervised form; label_fraction=0.4 shows it 40 %"
         return ". ".join(filter(None, [self.solver.footnote, said if unlabelled else ""]))
 
+    def look_again(self) -> None:
+        """Take the records that another experiment has made since."""
+        for seed in self.pending():
+            self.records[seed] = self.store.finished(self.config_of(seed), seed)
+
     def pending(self) -> list[int]:
         return [seed for seed, record in self.records.items() if record is None]
 

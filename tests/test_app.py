@@ -367,6 +367,20 @@ def test_tuned_experiment_draws_anew_for_each_seed_and_shows_classes_down_and_me
     assert "nothing to run: all 20 runs" in capsys.readouterr().err
 
 
+def test_several_experiments_run_one_after_the_other_and_share_their_runs(tmp_path: Path, capsys) -> None:
+    arguments = write_experiment(tmp_path, "seeds: 2\nruns:\n  - solver=mu dataset=synthetic rank=3\n")
+    other = tmp_path / "configs/experiment/other.yaml"
+    other.write_text("# @package _global_\nseeds: 2\nruns:\n  - solver=mu,pca dataset=synthetic rank=3\n")
+    both = ["experiment=mine,other" if argument == "experiment=mine" else argument for argument in arguments]
+    assert run(tmp_path, *both) == 0
+    said = capsys.readouterr()
+    assert "2 runs are there already, 2 to go" in said.err
+    assert "mine.csv" in said.out and said.out.index("mine.csv") < said.out.index("other.csv")
+    other.write_text("# @package _global_\nruns:\n  - solver=mu dataset=synthetic rank=0\n")
+    assert main(["run", f"results_dir='{tmp_path / 'new'}'", *both]) == 2
+    assert not list((tmp_path / "new").rglob("*.json")), "a mistake in the last experiment stops the first"
+
+
 def test_experiment_may_name_its_metric_split_its_blocks_and_divide(tmp_path: Path, capsys) -> None:
     arguments = write_experiment(
         tmp_path,

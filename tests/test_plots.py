@@ -80,6 +80,14 @@ def test_plot_without_a_name_lists_all_and_a_wrong_name_proposes_the_nearest(cap
     assert "no figure is called 'wnnf_fig4'; did you mean wnnf_fig3 or wnnf_fig2" in capsys.readouterr().err
 
 
+def test_figure_whose_data_is_not_here_leaves_the_others_to_be_drawn(tiny: Path, tmp_path, monkeypatch, capsys) -> None:
+    assert run(tiny, "experiment=tiny", "solver=mu") == 0
+    monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path))
+    assert main(["plot", "deep_kl_fig8_9", "tiny_fig1", "--results", str(tiny)]) == 3
+    said = capsys.readouterr()
+    assert "deep_kl_fig8_9: tumor is not here" in said.err and "tiny_fig1.png and .pdf" in said.out
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_names_runs_of_an_experiment_that_make_figures_makes(name: str) -> None:
     made = (ROOT / "Makefile").read_text().partition("FIGURES :=")[2].partition("figures:")[0]
