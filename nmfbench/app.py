@@ -140,7 +140,7 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
         said |= {
             "notes": table.notes,
             "absent": {left.dataset: left.reason.anywhere for left in skipped if isinstance(left.reason, DataMissing)},
-            "compared": tables.compare(tested, metric),
+            "compared": tables.compare(tested, metric, pooled=table.tuning is not None),
             "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
         }
     frame = tables.frame(records, unfit, by_name=asked.experiment is None)

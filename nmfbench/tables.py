@@ -154,8 +154,10 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFrame:
+def compare(records: Sequence[dict[str, Any]], metric: str = "nmi", pooled: bool = False) -> pd.DataFrame:
     """The first method of each dataset, in the order of the records, against each of its others, seed by seed.
+
+    ``pooled`` compares their means over all cluster counts: one test a method, where one a count would be too many.
 
     One row per dataset × method × layer × cluster count: n, shift (how much higher the first scores, in the metric's
     unit), its 95 % interval low and high, p, and p_holm, corrected for all rows. A method of fewer layers is compared
@@ -166,10 +168,10 @@ def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFr
     for experiment in _experiments(records):
         by_dataset.setdefault(experiment[0]["dataset"], []).append(experiment)
     for dataset, (first, *others) in by_dataset.items():
-        ours = _by_repetition(first, metric)
+        ours = _by_repetition(first, metric, pooled)
         top = max((layer for layer, _ in ours if layer), default=None)
         for other in others:
-            theirs = _by_repetition(other, metric)
+            theirs = _by_repetition(other, metric, pooled)
             layered = len({layer for layer, _ in theirs}) > 1
             for (layer, k), values in theirs.items():
                 reference = ours.get((layer if layered else top, k), {})
@@ -218,8 +220,10 @@ def order(
     return said
 
 
-def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[Any, Any], dict[Any, float]]:
-    """(layer, cluster count) → (seed, draw) → value, in percent where the metric is."""
+def _by_repetition(
+    experiment: list[dict[str, Any]], metric: str, pooled: bool = False
+) -> dict[tuple[Any, Any], dict[Any, float]]:
+    """(layer, cluster count) → (seed, draw) → value, in percent where the metric is; pooled, their mean."""
     values: dict[tuple[Any, Any], dict[Any, float]] = {}
     for record in experiment:
         for row in record["metrics"]:
@@ -227,7 +231,17 @@ def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[
                 repetition = record["seed"], record["config"]["dataset"].get("draw")
                 scale = 100 if metric in PERCENT else 1
                 values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = scale * row["value"]
-    return values
+    if not pooled:
+        return values
+    by_layer: dict[Any, list[dict[Any, float]]] = {}
+    for (layer, _), scores in values.items():
+        by_layer.setdefault(layer, []).append(scores)
+    return {
+        (layer, None): {
+            r: sum(scores[r] for scores in counts) / len(counts) for r in set.intersection(*map(set, counts))
+        }
+        for layer, counts in by_layer.items()
+    }
 
 
 def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
@@ -294,7 +308,7 @@ def _blocks(
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
-            said += _comparison_notes(part, of_dataset[0]["solver"], compared, common)
+            said += _comparison_notes(part, of_dataset[0]["solver"], compared, common, by_class_count)
         said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         below = (
@@ -351,7 +365,9 @@ def _differences(compared: pd.DataFrame, metric: str, line: str, common: Sequenc
     return rows
 
 
-def _comparison_notes(part: pd.DataFrame, first: str, compared: pd.DataFrame, common: Sequence[str]) -> list[str]:
+def _comparison_notes(
+    part: pd.DataFrame, first: str, compared: pd.DataFrame, common: Sequence[str], pooled: bool
+) -> list[str]:
     """How to read `_differences`, and how far the block is from what is printed."""
     printed = part.dropna(subset=["paper"])
     off = []
@@ -362,8 +378,9 @@ def _comparison_notes(part: pd.DataFrame, first: str, compared: pd.DataFrame, co
     # Of n pairs, the signed ranks that favour one method in all of them have a probability of 2 · 2⁻ⁿ.
     least = len(compared) * 2.0 ** (1 - compared["n"].max())
     return [
-        f"Second table: how much higher {first} scores, seed by seed: Hodges–Lehmann shift [its 95 % interval], p of "
-        f"Wilcoxon's signed-rank test, corrected by Holm for the {len(compared)} tests of all blocks."
+        f"Against: how much higher {first} scores{' in the mean over class counts' if pooled else ''}, seed by seed: "
+        "Hodges–Lehmann shift [its 95 % interval], p of Wilcoxon's signed-rank test, corrected by Holm for the "
+        f"{len(compared)} tests of all blocks."
         + (f" So few seeds and so many tests allow no p below {least:.2g}." if least > 0.05 else ""),
         *([f"Mean absolute difference to the printed numbers: {', '.join(off)}."] if off else []),
     ]

@@ -234,3 +234,25 @@ def test_printed_numbers_of_a_further_metric_name_their_paper() -> None:
     shown = tables.markdown(table, records, metric="layer_error", also=["code_sparsity"])
     assert sentence in shown and "(70.1, -20.1)" in shown
     assert sentence not in tables.markdown(table, records, metric="layer_error")
+
+
+def test_methods_are_compared_at_each_cluster_count_or_in_the_mean_over_them() -> None:
+    def scores(solver: str, *of_seed: tuple[float, float]) -> list[dict]:
+        return [
+            record(
+                seed,
+                solver={"name": solver},
+                metrics=[
+                    {"metric": "nmi", "value": value, "layer": 1, "n_clusters": k} for k, value in enumerate(values, 2)
+                ],
+            )
+            | {"solver": solver}
+            for seed, values in enumerate(of_seed)
+        ]
+
+    # One of the other's runs has no score at three clusters: a mean over both counts leaves it out.
+    records = scores("wnnf", (0.5, 0.9), (0.6, 0.8), (0.7, 0.7)) + scores("mu", (0.4, 0.6), (0.4, 0.6), (0.4,))
+    apart, pooled = tables.compare(records), tables.compare(records, pooled=True)
+    assert [tuple(row) for row in apart[["n_clusters", "n", "shift"]].round(6).to_numpy()] == [(2, 3, 20), (3, 2, 25)]
+    (row,) = pooled.to_dict("records")
+    assert (row["solver"], row["n_clusters"], row["n"]) == ("mu", None, 2) and row["shift"] == pytest.approx(20)
