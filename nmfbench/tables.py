@@ -381,7 +381,7 @@ def _comparison_notes(
         f"Against: how much higher {first} scores{' in the mean over class counts' if pooled else ''}, seed by seed: "
         "Hodges–Lehmann shift [its 95 % interval], p of Wilcoxon's signed-rank test, corrected by Holm for the "
         f"{len(compared)} tests of all blocks."
-        + (f" So few seeds and so many tests allow no p below {least:.2g}." if least > 0.05 else ""),
+        + (f" So few seeds and so many tests allow no p below {min(least, 1):.2g}." if least > 0.05 else ""),
         *([f"Mean absolute difference to the printed numbers: {', '.join(off)}."] if off else []),
     ]
 
