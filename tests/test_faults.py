@@ -240,8 +240,15 @@ def start(tmp_path: Path, fast: bool) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(folder), str(ROOT)])
     # In a folder of its own and with the bytecode cache off: the module is rewritten within a second.
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    # A shell's background job ignores Ctrl-C, and so would what the tests start there.
     return subprocess.Popen(
-        command, cwd=tmp_path, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        command,
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
