@@ -17,7 +17,7 @@ _WNNF_TABLE3: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # The same for Tables I to III of the dnsNMF paper, and its datasets.
 _DNSNMF: dict[str, tuple[str, dict[str, Any]]] = {
-    "mu": ("nmf", {}),
+    "mu": ("nmf", {"beta": 2.0}),
     "gnmf": ("gnmf", {}),
     "nsnmf": ("nsnmf", {}),
     "deep_semi": ("deep_semi", {}),
