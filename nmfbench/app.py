@@ -43,11 +43,14 @@ def main(arguments: list[str]) -> int:
 
 
 def rebuild(experiment: str, overrides: Sequence[str]) -> int:
-    """`nmfbench table NAME`: the table of an experiment from the records that are there; what is missing is named."""
+    """`nmfbench table NAME`: the table of an experiment from the records that are there; what is missing is named.
+
+    It is written only if nothing is missing, lest a part take the place of a whole one.
+    """
     composed = compose([f"experiment={experiment}", *overrides])
     jobs, skipped = plan(composed)
     if any(job.there() for job in jobs):
-        show(jobs, skipped, composed[0])
+        show(jobs, skipped, composed[0], write=not any(job.pending() for job in jobs))
     return _closing(jobs, skipped, interrupted=False)
 
 
@@ -120,8 +123,8 @@ def execute(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> int:
     return _closing(jobs, skipped, interrupted)
 
 
-def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
-    """Print and write the table of all records that these jobs have."""
+def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed, write: bool = True) -> None:
+    """Print the table of all records that these jobs have, and write it."""
     records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
     table = asked.table
@@ -140,16 +143,19 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> None:
         said |= {
             "notes": table.notes,
             "absent": {left.dataset: left.reason.anywhere for left in skipped if isinstance(left.reason, DataMissing)},
-            "compared": tables.compare(tested, metric, pooled=table.tuning is not None),
+            "compared": tables.compare(tested, metric),
             "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
         }
     frame = tables.frame(records, unfit, by_name=asked.experiment is None)
     said["exhibits"] = _exhibits(jobs)
+    print(tables.text(frame, records, **said))
+    if not write:
+        return
     path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
     results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
     results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
     results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
-    print(f"{tables.text(frame, records, **said)}\n\nwritten to {path}.csv, .md and .tex")
+    print(f"\nwritten to {path}.csv, .md and .tex")
 
 
 def _exhibits(jobs: list[Job]) -> dict[str, list[Exhibit]]:

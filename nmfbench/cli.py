@@ -58,9 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="the table of all that was run, or of an experiment")
     table.add_argument("name", nargs="?", metavar="NAME", help="an experiment: nmfbench list experiments")
     table.add_argument(
-        "--format", choices=FORMATS, default="text", help="text (default), csv (every metric), md, latex"
+        "--format", choices=FORMATS, help="of all that was run: text (default), csv (every metric), md, latex"
     )
-    table.add_argument("--metric", default="nmi", help="nmi (default), nmi_max, accuracy, ari, … (csv shows all)")
+    table.add_argument("--metric", help="of all that was run: nmi (default), nmi_max, accuracy, ari, … (csv shows all)")
     _add_results(table)
     table.set_defaults(command=_table)
 
@@ -126,6 +126,11 @@ def _table(arguments: argparse.Namespace) -> int:
     if arguments.name:
         from nmfbench import app
 
+        if arguments.format or arguments.metric:
+            raise ConfigError(
+                "--format and --metric are for the table of all that was run; an experiment's is written as csv, md "
+                "and tex, and its YAML names its metric"
+            )
         return app.rebuild(arguments.name, [f"results_dir='{arguments.results}'"])
     from nmfbench import results, tables
 
@@ -135,10 +140,10 @@ def _table(arguments: argparse.Namespace) -> int:
     if not records:
         raise ConfigError(f"no records in {arguments.results / 'runs'}; make some with: nmfbench run")
     table = tables.frame(records)
-    known = sorted(table["metric"].dropna().unique())
-    if arguments.metric not in {*known, "nmi"}:  # without labels there is none, and the table says so
-        raise ConfigError(f"no record has a metric {arguments.metric!r}{config.nearest(arguments.metric, known)}")
-    print(tables.FORMATS[arguments.format](table, records, arguments.metric).rstrip("\n"))
+    known, metric = sorted(table["metric"].dropna().unique()), arguments.metric or "nmi"
+    if metric not in {*known, "nmi"}:  # without labels there is none, and the table says so
+        raise ConfigError(f"no record has a metric {metric!r}{config.nearest(metric, known)}")
+    print(tables.FORMATS[arguments.format or "text"](table, records, metric).rstrip("\n"))
     return 0
 
 

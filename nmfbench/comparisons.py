@@ -1,6 +1,5 @@
 """Is one method better than another? Paired over seeds, without assuming a distribution."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ class Effect:
     """Hodges–Lehmann estimate: the median of the means of all pairs of differences."""
     low: float
     high: float
-    """Its 95 % interval, by inverting the signed-rank test."""
+    """Its interval of at least 95 %, by inverting the signed-rank test; fewer than six seeds allow none: NaN."""
     p: float
     """Wilcoxon's signed-rank test, two-sided; 1 where all differences are zero."""
 
@@ -31,9 +30,14 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Effect:
     n = len(d)
     i, j = np.triu_indices(n)
     walsh = np.sort((d[i] + d[j]) / 2)
-    # The normal approximation of the rank of the interval's ends; from n = 6 on, it can exclude anything.
-    cut = max(0, math.floor(len(walsh) / 2 - 1.96 * math.sqrt(n * (n + 1) * (2 * n + 1) / 24)))
-    return Effect(n, float(np.median(walsh)), float(walsh[cut]), float(walsh[-1 - cut]), _signed_rank(d[d != 0]))
+    # How many of the choices of signs give each sum of positive ranks, from 0 on.
+    ways = np.ones(1)
+    for rank in range(1, n + 1):
+        ways = np.convolve(ways, [1, *[0] * (rank - 1), 1])
+    # The interval leaves out so many means at either end that all choices giving fewer have at most 5 % together.
+    cut = np.searchsorted(np.cumsum(ways) / 2.0**n, 0.025, side="right") - 1
+    low, high = (walsh[cut], walsh[-1 - cut]) if cut >= 0 else (np.nan, np.nan)
+    return Effect(n, float(np.median(walsh)), float(low), float(high), _signed_rank(d[d != 0]))
 
 
 def _signed_rank(d: np.ndarray) -> float:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from nmfbench.config import structured
 from nmfbench.errors import ConfigError
 from nmfbench.results import Record
@@ -30,12 +28,13 @@ class Tuning:
     def blocks(self, records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
         """The table's records, merged over class counts, by two rules.
 
-        First with one setting for each method and dataset, chosen on the tuning seeds, which the table leaves out.
+        First with one setting for each method and dataset, chosen on the tuning seeds, which the table leaves out; a
+        method without a run on those is left out.
         Then with the best setting for each cell, chosen by the labels of the very draws that it is scored on.
         """
         tuning = [record for record in records if record["seed"] in self.seeds]
         table = [record for record in records if record["seed"] not in self.seeds]
-        fair, best = self._chosen(tuning or table, _method), self._chosen(table, _cell)
+        fair, best = self._chosen(tuning, _method), self._chosen(table, _cell)
         return (
             [record | {"variant": record["setting"]} for record in _merged(table, _method, fair)],
             [
@@ -50,15 +49,25 @@ class Tuning:
         )
 
     def _chosen(self, records: Sequence[Record], key: Callable[[Record], Key]) -> dict[Key, str]:
-        """For each key the setting with the highest mean of the metric in the top layer; of equals the first."""
-        values: dict[Key, dict[str, list[float]]] = {}
+        """For each key the setting with the highest mean of the metric in the top layer; of equals the first.
+
+        Settings of which some runs are missing or failed are compared on the draws that all of them have.
+        """
+        scores: dict[Key, dict[str, dict[Key, float]]] = {}
         for record in records:
-            found = [row["value"] for row in _top(record) if row["metric"] == self.metric and row["value"] is not None]
-            values.setdefault(key(record), {}).setdefault(record["setting"], []).extend(found)
-        return {
-            k: max(settings, key=lambda setting: np.mean(settings[setting] or [-np.inf]))
-            for k, settings in values.items()
-        }
+            of_setting = scores.setdefault(key(record), {}).setdefault(record["setting"], {})
+            draw = record["seed"], record["config"]["dataset"]["classes"]
+            of_setting |= {
+                (*draw, row["n_clusters"]): row["value"]
+                for row in _top(record)
+                if row["metric"] == self.metric and row["value"] is not None
+            }
+        chosen = {}
+        for k, settings in scores.items():
+            scored = {setting: values for setting, values in settings.items() if values} or settings
+            shared = set.intersection(*map(set, scored.values()))
+            chosen[k] = max(scored, key=lambda setting: sum(scored[setting][draw] for draw in shared))
+        return chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +119,9 @@ SPLITS = {"layers": _layers, "label_fraction": _labels}
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Under ``order``: solvers in the order of their printed scores at that cluster count."""
+    """Under ``order``: solvers in the order of their printed scores with as many clusters as classes."""
 
     solvers: list[str]
-    n_clusters: int
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ def _merged(records: Sequence[Record], key: Callable[[Record], Key], chosen: dic
     """One record a method and seed: the metrics of all class counts, each of the setting chosen for it."""
     groups: dict[Key, list[Record]] = {}
     for record in records:
-        if record["setting"] == chosen[key(record)]:
+        if record["setting"] == chosen.get(key(record)):
             groups.setdefault((*_method(record), record["seed"]), []).append(record)
     return [_sum(group) for group in groups.values()]
 

@@ -35,6 +35,7 @@ PERCENT = (
     *("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen"),
     *("error_ratio", "code_sparsity"),
 )
+SMALLER_IS_BETTER = ("error", "layer_error", "error_ratio", "spectral_angle", "abundance_rmse")
 DASH = "–"
 _EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
@@ -154,57 +155,58 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def compare(records: Sequence[dict[str, Any]], metric: str = "nmi", pooled: bool = False) -> pd.DataFrame:
+def compare(records: Sequence[dict[str, Any]], metric: str = "nmi") -> pd.DataFrame:
     """The first method of each dataset, in the order of the records, against each of its others, seed by seed.
 
-    ``pooled`` compares their means over all cluster counts: one test a method, where one a count would be too many.
-
-    One row per dataset × method × layer × cluster count: n, shift (how much higher the first scores, in the metric's
-    unit), its 95 % interval low and high, p, and p_holm, corrected for all rows. A method of fewer layers is compared
-    with the first one's top layer.
+    One row per dataset × method × layer: n, shift (how much larger the metric of the first is, in its unit, in the mean
+    over the cluster counts that both have), its 95 % interval low and high, p, and p_holm, corrected for all rows. A
+    method of fewer layers is compared with the first one's top layer.
     """
     rows = []
     by_dataset: dict[str, list[list[dict[str, Any]]]] = {}
     for experiment in _experiments(records):
         by_dataset.setdefault(experiment[0]["dataset"], []).append(experiment)
     for dataset, (first, *others) in by_dataset.items():
-        ours = _by_repetition(first, metric, pooled)
+        ours = _by_repetition(first, metric)
         top = max((layer for layer, _ in ours if layer), default=None)
         for other in others:
-            theirs = _by_repetition(other, metric, pooled)
-            layered = len({layer for layer, _ in theirs}) > 1
-            for (layer, k), values in theirs.items():
-                reference = ours.get((layer if layered else top, k), {})
-                shared = [repetition for repetition in values if repetition in reference]
+            theirs = _by_repetition(other, metric)
+            layers = dict.fromkeys(layer for layer, _ in theirs)
+            for layer in layers:
+                reference = layer if len(layers) > 1 else top
+                counts = [k for of, k in theirs if of == layer and (reference, k) in ours]
+                pairs = [(ours[reference, k], theirs[layer, k]) for k in counts]
+                shared = set.intersection(*({*a} & {*b} for a, b in pairs)) if pairs else ()
                 if len(shared) > 1:  # one seed is no evidence
-                    a, b = ([scores[r] for r in shared] for scores in (reference, values))
+                    a, b = ([sum(pair[i][r] for pair in pairs) / len(pairs) for r in sorted(shared)] for i in (0, 1))
                     named = {"dataset": dataset, "solver": other[0]["solver"], "variant": other[0].get("variant") or ""}
-                    rows.append(named | {"layer": layer, "n_clusters": k} | vars(paired(a, b)))
+                    rows.append(named | {"layer": layer} | vars(paired(a, b)))
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
-    columns = ["dataset", "solver", "variant", "layer", "n_clusters", *_EFFECT, "p_holm"]
+    columns = ["dataset", "solver", "variant", "layer", *_EFFECT, "p_holm"]
     return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
 
 
-def order(
-    records: Sequence[dict[str, Any]], solvers: Sequence[str], n_clusters: int, metric: str = "nmi"
-) -> dict[str, str]:
-    """Dataset → whether these solvers come in that order at that cluster count, each against the next, seed by seed."""
-    by_dataset: dict[str, dict[str, dict[Any, float]]] = {}
+def order(records: Sequence[dict[str, Any]], solvers: Sequence[str], metric: str = "nmi") -> dict[str, str]:
+    """Dataset → whether these solvers come in that order with as many clusters as classes, each against the next."""
+    found: dict[str, dict[str, dict[Any, float]]] = {}
+    classes = {}
     for experiment in _experiments(records):
+        dataset, k = experiment[0]["dataset"], experiment[0]["data"]["classes"]
         values = _by_repetition(experiment, metric)
-        top = max((layer for layer, k in values if layer and k == n_clusters), default=None)
+        top = max((layer for layer, count in values if layer and count == k), default=None)
         if experiment[0]["solver"] in solvers and top:
-            by_dataset.setdefault(experiment[0]["dataset"], {})[experiment[0]["solver"]] = values[top, n_clusters]
+            found.setdefault(dataset, {})[experiment[0]["solver"]] = values[top, k]
+            classes[dataset] = k
     said = {}
-    for dataset, found in by_dataset.items():
-        if len(found) < len(solvers):
-            continue
-        pairs = list(pairwise(solvers))
-        effects = [
-            paired(*zip(*((found[a][r], found[b][r]) for r in found[a] if r in found[b]), strict=True))
-            for a, b in pairs
+    for dataset, scores in found.items():
+        pairs = [
+            [(scores[a][r], scores[b][r]) for r in scores[a] if r in scores[b]]
+            for a, b in pairwise(solver for solver in solvers if solver in scores)
         ]
+        if len(scores) < len(solvers) or min(map(len, pairs)) < 2:  # one seed is no evidence
+            continue
+        effects = [paired(*zip(*pair, strict=True)) for pair in pairs]
         ps = holm([effect.p for effect in effects])
         if not all(effect.shift > 0 for effect in effects):
             verdict = "does not hold"
@@ -214,16 +216,17 @@ def order(
             verdict = "holds in the means, but not beyond chance"
         tests = ", ".join(
             f"{a} over {b} {effect.shift:+.1f} (p = {p:.2g})"
-            for (a, b), effect, p in zip(pairs, effects, ps, strict=True)
+            for (a, b), effect, p in zip(pairwise(solvers), effects, ps, strict=True)
         )
-        said[dataset] = f"Printed order {' > '.join(solvers)} at k = {n_clusters}: {verdict}. {tests}."
+        said[dataset] = (
+            f"Printed order {' > '.join(solvers)} at k = {classes[dataset]}: {verdict}. {tests}; p corrected by Holm "
+            f"for these {len(ps)} tests."
+        )
     return said
 
 
-def _by_repetition(
-    experiment: list[dict[str, Any]], metric: str, pooled: bool = False
-) -> dict[tuple[Any, Any], dict[Any, float]]:
-    """(layer, cluster count) → (seed, draw) → value, in percent where the metric is; pooled, their mean."""
+def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[Any, Any], dict[Any, float]]:
+    """(layer, cluster count) → (seed, draw) → value, in percent where the metric is."""
     values: dict[tuple[Any, Any], dict[Any, float]] = {}
     for record in experiment:
         for row in record["metrics"]:
@@ -231,17 +234,7 @@ def _by_repetition(
                 repetition = record["seed"], record["config"]["dataset"].get("draw")
                 scale = 100 if metric in PERCENT else 1
                 values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = scale * row["value"]
-    if not pooled:
-        return values
-    by_layer: dict[Any, list[dict[Any, float]]] = {}
-    for (layer, _), scores in values.items():
-        by_layer.setdefault(layer, []).append(scores)
-    return {
-        (layer, None): {
-            r: sum(scores[r] for scores in counts) / len(counts) for r in set.intersection(*map(set, counts))
-        }
-        for layer, counts in by_layer.items()
-    }
+    return values
 
 
 def text(table: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str = "nmi", **experiment: Any) -> str:
@@ -308,7 +301,7 @@ def _blocks(
         said = [*notes, *([f"All methods: {', '.join(common)}."] if common else [])]
         if compared is not None and (compared["dataset"] == dataset).any():
             tables.append(_differences(compared[compared["dataset"] == dataset], metric, line, common))
-            said += _comparison_notes(part, of_dataset[0]["solver"], compared, common, by_class_count)
+            said += _comparison_notes(part, of_dataset[0]["solver"], metric, compared, common)
         said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         below = (
@@ -316,7 +309,7 @@ def _blocks(
             for exhibit in exhibits.get(str(dataset), ())
         )
         bodies.append("\n\n".join([head, *shown, *below]))
-        sentences.append([*said, *_notes(part[part["metric"].isin(metrics)], of_dataset, metric)])
+        sentences.append([*said, *_notes(part[part["metric"].isin(metrics)], of_dataset, metric, by_class_count)])
     # What holds for all blocks is said once, below them.
     shared = [s for s in sentences[0] if all(s in others for others in sentences)] if len(sentences) > 1 else []
     blocks = []
@@ -351,36 +344,38 @@ def _label(solver: Any, variant: Any, line: str, common: Sequence[str]) -> str:
 def _differences(compared: pd.DataFrame, metric: str, line: str, common: Sequence[str]) -> list[dict[str, str]]:
     """What `compare` found, one dict a method and layer: headings → cells."""
     rows = []
-    for (solver, variant, layer), method in compared.groupby(["solver", "variant", "layer"], sort=False, dropna=False):
-        row = {"against": _label(solver, variant, line, common)}
+    for _, test in compared.iterrows():
+        row = {"against": _label(test["solver"], test["variant"], line, common)}
         if (compared["layer"] > 1).any():
-            row["layer"] = _number(layer, "d")
-        for _, test in method.iterrows():
-            spec = "+" + _digits(metric, max(abs(test["low"]), abs(test["high"])))
-            span = f"{test['shift']:{spec}} [{test['low']:{spec}}, {test['high']:{spec}}]"
-            row["difference" if pd.isna(test["n_clusters"]) else f"k = {test['n_clusters']:.0f}"] = (
-                f"{span}{line}p = {test['p_holm']:.2g}, n = {test['n']}"
-            )
-        rows.append(row)
+            row["layer"] = _number(test["layer"], "d")
+        spec = "+" + _digits(metric, max(abs(test[["shift", "low", "high"]])))
+        interval = DASH if pd.isna(test["low"]) else f"{test['low']:{spec}} to {test['high']:{spec}}"
+        row |= {"difference": f"{test['shift']:{spec}}", "95 % interval": interval}
+        rows.append(row | {"p": f"{test['p_holm']:.2g}", "n": str(test["n"])})
     return rows
 
 
 def _comparison_notes(
-    part: pd.DataFrame, first: str, compared: pd.DataFrame, common: Sequence[str], pooled: bool
+    part: pd.DataFrame, first: str, metric: str, compared: pd.DataFrame, common: Sequence[str]
 ) -> list[str]:
     """How to read `_differences`, and how far the block is from what is printed."""
     printed = part.dropna(subset=["paper"])
     off = []
-    for (solver, variant, metric), method in printed.groupby(["solver", "variant", "metric"], sort=False):
-        digits = ".1f" if metric in PERCENT else ".3f"
-        name = _label(solver, variant, " ", common) + ("" if printed["metric"].nunique() == 1 else f" ({metric})")
-        off.append(f"{name} {method['difference'].abs().mean():{digits}}")
+    for (solver, variant, name), method in printed.groupby(["solver", "variant", "metric"], sort=False):
+        digits = ".1f" if name in PERCENT else ".3f"
+        label = _label(solver, variant, " ", common) + ("" if printed["metric"].nunique() == 1 else f" ({name})")
+        off.append(f"{label} {method['difference'].abs().mean():{digits}}")
     # Of n pairs, the signed ranks that favour one method in all of them have a probability of 2 · 2⁻ⁿ.
     least = len(compared) * 2.0 ** (1 - compared["n"].max())
+    of_metric = part[part["metric"] == metric]
+    counts = of_metric["n_clusters"].nunique()
+    depths = of_metric.groupby(["solver", "variant"])["layer"].max()
     return [
-        f"Against: how much higher {first} scores{' in the mean over class counts' if pooled else ''}, seed by seed: "
-        "Hodges–Lehmann shift [its 95 % interval], p of Wilcoxon's signed-rank test, corrected by Holm for the "
+        f"Against: how much larger the {metric} of {first} is{', the mean over all k' if counts > 1 else ''}, seed by "
+        f"seed{' (smaller is better)' if metric in SMALLER_IS_BETTER else ''}: Hodges–Lehmann shift, its own 95 % "
+        "interval from 6 seeds on, p of Wilcoxon's signed-rank test corrected by Holm for the "
         f"{len(compared)} tests of all blocks."
+        + (" Methods of one layer are compared with its top layer." if depths.nunique() > 1 else "")
         + (f" So few seeds and so many tests allow no p below {min(least, 1):.2g}." if least > 0.05 else ""),
         *([f"Mean absolute difference to the printed numbers: {', '.join(off)}."] if off else []),
     ]
@@ -429,9 +424,13 @@ def _by_class_count(part: pd.DataFrame, metric: str, line: str, common: Sequence
         | {name: _cell(row, line) for name, m in methods.items() for _, row in m[m["n_clusters"] == k].iterrows()}
         for k in sorted(scored["n_clusters"].dropna().unique())
     ]
-    mean = scored[["mean", "paper", "difference"]]
+    # The mean is over the counts that every method has, or methods of which some runs are missing would differ by them.
+    shared = set.intersection(*(set(m["n_clusters"]) for m in methods.values())) if methods else set()
     averages = {
-        name: pd.Series({"metric": metric, "sd": math.nan, "best": math.nan, "n": 1, **m[mean.columns].mean()})
+        name: pd.Series(
+            {"metric": metric, "sd": math.nan, "best": math.nan, "n": 1}
+            | dict(m.loc[m["n_clusters"].isin(shared), ["mean", "paper", "difference"]].mean())
+        )
         for name, m in methods.items()
     }
     return [*rows, {metric: "mean"} | {name: _cell(row, line) for name, row in averages.items()}]
@@ -462,29 +461,34 @@ def _number(value: Any, spec: str) -> str:
     return DASH if value is None or pd.isna(value) else format(int(value) if spec == "d" else value, spec)
 
 
-def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str) -> list[str]:
+def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str, by_class_count: bool) -> list[str]:
     """What one must know to read the numbers."""
     configs = [record["config"] for record in records]
     unit = " in percent" if metric in PERCENT else ""
     name = "NMI (arithmetic normaliser)" if metric == "nmi" else metric
     clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
     of = " of k-means with k clusters on the codes" if clustered else ""
-    notes = [
-        f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds [seed with the least objective]."
-        if clustered
-        else "Cells: mean ± standard deviation over seeds [seed with the least objective]; accuracies, ratios and "
-        "sparsities in percent.",
-        "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column matched "
-        "with one of the other. Seconds: of the fit, per seed.",
-    ]
+    least = " [seed with the least objective]"
+    if by_class_count:
+        notes = [f"Cells: {' or '.join(part['metric'].unique())}{unit}{of}, mean ± standard deviation over seeds."]
+    elif clustered:
+        notes = [f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds{least}."]
+    else:
+        notes = [f"Cells: mean ± standard deviation over seeds{least}; accuracies, ratios and sparsities in percent."]
     if papers_of := dict.fromkeys(papers.SOURCES[metric] for metric in part.loc[part["paper"].notna(), "metric"]):
-        notes.insert(
-            1, f"In parentheses: the number that the {' or the '.join(papers_of)} paper prints, and ours minus it."
+        notes.append(
+            f"In parentheses: the number that the {' or the '.join(papers_of)} paper prints, and ours minus it."
+        )
+    if not by_class_count:
+        notes.append(
+            "Error: ‖X − reconstruction‖/‖X‖. Stability: mean cosine between the bases of two seeds, each column "
+            "matched with one of the other. Seconds: of the fit, per seed."
         )
     if any(config.get("label_fraction") for config in configs):
+        others = " and is scored on the other samples" if clustered else ""
         notes.append(
-            "label_fraction: this method saw that share of each class's labels and is scored on the other samples; "
-            "at 1 it saw them all, and its scores are training scores."
+            f"label_fraction: this method saw that share of each class's labels{others}; at 1 it saw them all, and its "
+            "scores are training scores."
         )
     risen = [f"{record['solver']} (seed {record['seed']})" for record in records if record.get("rises")]
     if risen:

@@ -262,11 +262,18 @@ def test_table_of_an_experiment_is_made_from_records_and_names_what_is_missing(
     yaml.write_text(yaml.read_text() + "stopping:\n  max_iter: 2\nevaluator:\n  n_init: 1\nthreads: 1\n")
     assert run(tmp_path, "experiment=mine", "dataset=synthetic") == 0
     capsys.readouterr()
-    monkeypatch.setattr("nmfbench.runner.fit", no_fit)
-    assert main(["table", "mine", "--results", str(tmp_path)]) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("nmfbench.runner.fit", no_fit)
+        assert main(["table", "mine", "--results", str(tmp_path)]) == 1
     printed = capsys.readouterr()
     assert "missing: wnnf on digits rank=4" in printed.err and "seeds 0" in printed.err
-    assert "mu" in printed.out and (tmp_path / "tables/mine.md").exists()
+    assert "mu" in printed.out and not (tmp_path / "tables/mine.md").exists(), "a part would take a whole table's place"
+    assert run(tmp_path, "experiment=mine") == 0
+    (tmp_path / "tables/mine.md").unlink()
+    assert main(["table", "mine", "--results", str(tmp_path)]) == 0 and (tmp_path / "tables/mine.md").exists()
+    for option in (["--format", "csv"], ["--metric", "ari"]):
+        assert main(["table", "mine", *option, "--results", str(tmp_path)]) == 2
+    assert "for the table of all that was run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["-m", "--multirun"])

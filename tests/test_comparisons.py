@@ -1,5 +1,7 @@
 """Paired comparisons against scipy and against values worked out by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -18,15 +20,28 @@ def test_shift_is_the_median_of_the_means_of_pairs() -> None:
     assert paired([1, 2, 6], [0, 0, 0]).shift == np.median([1, 2, 6, 1.5, 3.5, 4])
 
 
-def test_interval_covers_the_true_shift_in_about_19_of_20_samples() -> None:
-    rng = np.random.default_rng(1)
-    effects = [paired(rng.normal(3, 1, 10), rng.normal(0, 1, 10)) for _ in range(400)]
-    assert 0.91 < np.mean([effect.low <= 3 <= effect.high for effect in effects]) < 0.98
-    assert all(effect.low <= effect.shift <= effect.high for effect in effects)
+@pytest.mark.parametrize("n", [6, 7, 10])
+def test_interval_is_the_shortest_that_covers_at_least_95_percent(n: int) -> None:
+    d = np.random.default_rng(n).normal(1, 1, n)
+    # Whatever the sizes of the differences from the true shift, each choice of their signs is as likely.
+    covered = {0: 0, 1: 0}
+    for signs in itertools.product((-1, 1), repeat=n):
+        sample = np.abs(d) * signs
+        effect = paired(sample, np.zeros(n))
+        covered[0] += effect.low <= 0 <= effect.high
+        inside = np.sort([(a + b) / 2 for a, b in itertools.combinations_with_replacement(sample, 2)])
+        narrower = np.searchsorted(inside, effect.low) + 1
+        covered[1] += inside[narrower] <= 0 <= inside[-1 - narrower]
+    assert covered[0] / 2**n >= 0.95 > covered[1] / 2**n
+
+
+def test_five_seeds_allow_no_interval() -> None:
+    effect = paired([5, 6, 7, 8, 9], [1, 1, 1, 1, 1])
+    assert np.isnan([effect.low, effect.high]).all() and effect.shift == 6
 
 
 def test_equal_scores_are_no_difference() -> None:
-    effect = paired([1, 2, 3], [1, 2, 3])
+    effect = paired([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
     assert (effect.p, effect.shift, effect.low, effect.high) == (1, 0, 0, 0)
 
 

@@ -1,5 +1,7 @@
 """What a table makes of its records, on records that are written by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from nmfbench.experiments import BEST, Relative, Tuning, split
@@ -58,6 +60,17 @@ def test_of_equal_settings_the_first_is_chosen_and_a_failed_run_is_never_the_bes
     records += [record("t", "b", 2, 100, 0.0), record("t", "a", 2, 0, 0.7), record("t", "b", 2, 0, 0.6)]
     fair, _ = TUNING.blocks(records)
     assert {r["solver"]: r["variant"] for r in fair} == {"s": "a", "t": "b"}
+
+
+def test_settings_are_compared_on_the_draws_that_all_of_them_have() -> None:
+    scores = {("a", 100): 0.8, ("a", 101): 0.2, ("b", 100): 0.7, ("a", 0): 0.5, ("b", 0): 0.5}
+    fair, _ = replace(TUNING, seeds=[100, 101]).blocks([record("s", s, 2, seed, v) for (s, seed), v in scores.items()])
+    assert {r["variant"] for r in fair} == {"a"}, "on draw 101, which b lacks, a is worse"
+
+
+def test_method_without_a_tuning_run_is_left_out_rather_than_chosen_on_the_tables_draws() -> None:
+    fair, best = TUNING.blocks([*table(), record("t", "a", 2, 0, 0.9), record("t", "b", 2, 0, 0.8)])
+    assert {r["solver"] for r in fair} == {"s"} and {r["solver"] for r in best} == {"s", "t"}
 
 
 def test_quotient_is_taken_seed_by_seed_and_layer_by_layer() -> None:
