@@ -369,7 +369,7 @@ def _comparison_notes(
     least = len(compared) * 2.0 ** (1 - compared["n"].max())
     of_metric = part[part["metric"] == metric]
     counts = of_metric["n_clusters"].nunique()
-    depths = of_metric.groupby(["solver", "variant"], sort=False)["layer"].max()
+    depths = of_metric.groupby(["solver", "variant"], sort=False)["layer"].max().fillna(1)
     return [
         f"Against: how much larger the {metric} of {first} is{', the mean over all k' if counts > 1 else ''}, seed by "
         f"seed{' (smaller is better)' if metric in SMALLER_IS_BETTER else ''}: Hodges–Lehmann shift, its own 95 % "
