@@ -1,4 +1,4 @@
-"""How much faster `nmfbench.nnls` is than a loop over scipy's, column by column: python benchmarks/nnls.py [threads].
+"""How much faster `nnls` is than a loop over scipy's, column by column: python benchmarks/nnls.py [threads].
 
 Float64; A is uniform, and X is uniform too (then almost no entry of the solution is zero) or AS + noise where half of
 S is zero. All times are the least of several repetitions in this one process, "all" with the products AᵀA and AᵀX;
@@ -17,7 +17,7 @@ from scipy.optimize import nnls as scipy_nnls
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from nmfbench.nnls import nnls
+from nmfbench.numerics.nnls import nnls
 
 SHAPES = {(10304, 400, 20): 100, (585, 2000, 10): 8, (100, 500, 20): 1}
 """(m, n, r), and how many times faster it is to be."""

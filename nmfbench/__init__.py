@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "fit": "nmfbench.fitting",
     "FitResult": "nmfbench.fitting",
-    "Problem": "nmfbench.solvers.base",
+    "Problem": "nmfbench.numerics.problem",
     "Solver": "nmfbench.solvers.base",
     "Stopping": "nmfbench.solvers.base",
     "Dataset": "nmfbench.datasets.base",

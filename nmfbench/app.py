@@ -10,15 +10,17 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from nmfbench import results, runner, tables
-from nmfbench.compose import Composed, by_experiment, compose
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator, Exhibit, Fitted
-from nmfbench.experiments import split
-from nmfbench.jobs import Job, LeftOut, labelled_samples, load, plan
 from nmfbench.progress import FitProgress, say
-from nmfbench.results import Record
+from nmfbench.records import SCHEMA, Record, write_bytes, write_text
+from nmfbench.records import environment as environment_of
+from nmfbench.reports import tables
+from nmfbench.reports.experiments import split
+from nmfbench.running import measuring
+from nmfbench.running.composing import Composed, by_experiment, compose
+from nmfbench.running.jobs import Job, LeftOut, labelled_samples, load, plan
 
 INTERRUPTED = 130
 
@@ -59,7 +61,7 @@ def plot(name: str, overrides: Sequence[str]) -> int:
 
     Raises DataMissing or DataError where the data of a run is not there.
     """
-    from nmfbench import figures, plots
+    from nmfbench.reports import figures, plots
 
     figure = figures.FIGURES[name]
     shown, missing = [], []
@@ -77,7 +79,7 @@ def plot(name: str, overrides: Sequence[str]) -> int:
         return 1
     drawn, root = figure.draw(shown), jobs[0].store.root
     for kind in ("png", "pdf"):
-        results.write_bytes(root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
+        write_bytes(root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
     print(f"written to {root / 'figures' / name}.png and .pdf")
     return 0
 
@@ -152,9 +154,9 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed, write: bool =
     if not write:
         return
     path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
-    results.write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
-    results.write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
-    results.write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
+    write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
+    write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
+    write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
     print(f"\nwritten to {path}.csv, .md and .tex")
 
 
@@ -239,7 +241,7 @@ def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
     """Run the pending seeds of a job and keep each record as soon as it is there; returns the job's records."""
     start = time.monotonic()
     threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
-    environment = results.environment(threads, job.settings.device)
+    environment = environment_of(threads, job.settings.device)
     pending = job.pending()
     by_data: dict[str, list[int]] = {}
     for seed in pending:
@@ -254,7 +256,7 @@ def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
                         job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
                     job.store.save(record)  # last: a record says that all of it is there
                 except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
-                    record = _record(job, dataset, runner.failed(outcome.seed, error), environment)
+                    record = _record(job, dataset, measuring.failed(outcome.seed, error), environment)
                 job.records[outcome.seed] = record
     ended = [record["status"] for record in job.there() if record["seed"] in pending]
     statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
@@ -264,18 +266,18 @@ def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
 
 def _outcomes(
     job: Job, dataset: Dataset, seeds: list[int], threads: int, progress: FitProgress
-) -> Iterator[runner.Outcome]:
+) -> Iterator[measuring.Outcome]:
     """From saved codes where an earlier fit left them, from a fit elsewhere."""
     labelled = labelled_samples(dataset, job.config["label_fraction"])
     saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config_of(seed), seed))}
     for seed, (fitted, fit) in saved.items():
         try:
-            outcome = runner.score(fitted, fit, dataset, job.evaluator, seed, labelled)
+            outcome = measuring.score(fitted, fit, dataset, job.evaluator, seed, labelled)
         except Exception as error:
-            outcome = runner.failed(seed, error)
+            outcome = measuring.failed(seed, error)
         yield outcome
     fresh = [seed for seed in seeds if seed not in saved]
-    yield from runner.run(
+    yield from measuring.run(
         job.solver,
         dataset,
         job.evaluator,
@@ -289,10 +291,10 @@ def _outcomes(
     )
 
 
-def _record(job: Job, dataset: Dataset, outcome: runner.Outcome, environment: dict[str, Any]) -> Record:
+def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, environment: dict[str, Any]) -> Record:
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     return {
-        "schema": results.SCHEMA,
+        "schema": SCHEMA,
         "config": job.config_of(outcome.seed),
         "dataset": dataset.name,
         "solver": job.config["solver"]["name"],

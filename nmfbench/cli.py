@@ -132,9 +132,10 @@ def _table(arguments: argparse.Namespace) -> int:
                 "and tex, and its YAML names its metric"
             )
         return app.rebuild(arguments.name, [f"results_dir='{arguments.results}'"])
-    from nmfbench import results, tables
+    from nmfbench.records import Store
+    from nmfbench.reports import tables
 
-    records, unreadable = results.Store(arguments.results).load()
+    records, unreadable = Store(arguments.results).load()
     for file in unreadable:
         print(f"not counted: {file.path}: {file.reason}", file=sys.stderr)
     if not records:
@@ -149,7 +150,7 @@ def _table(arguments: argparse.Namespace) -> int:
 
 def _plot(arguments: argparse.Namespace) -> int:
     from nmfbench import app
-    from nmfbench.figures import FIGURES
+    from nmfbench.reports.figures import FIGURES
 
     names = list(FIGURES) if arguments.all else arguments.names
     for name in names:
@@ -190,9 +191,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from nmfbench import results
+    from nmfbench.records import Store
 
-    store = results.Store(arguments.results)
+    store = Store(arguments.results)
     records, unreadable = store.load()
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for record in records:

@@ -14,10 +14,11 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
-from nmfbench.factorization import Factorization
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
-from nmfbench.sparse import SparseMatrix
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.sparse import SparseMatrix
+from nmfbench.solvers.base import Solver, Stopping
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nmfbench import runner
 from nmfbench.cli import main
-from nmfbench.compose import compose
-from nmfbench.jobs import plan
-from nmfbench.results import Store
+from nmfbench.records import Store
+from nmfbench.running import measuring
+from nmfbench.running.composing import compose
+from nmfbench.running.jobs import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 SWEEP = ["-m", "solver=mu,wnnf", "dataset=digits,synthetic", "rank=3,4", "stopping.max_iter=5", "evaluator.n_init=2"]
@@ -53,7 +53,7 @@ def test_sweep_makes_one_record_a_config_and_seed(swept: Path) -> None:
 def test_second_call_runs_nothing_says_so_and_writes_the_same_table(swept: Path, capsys, monkeypatch) -> None:
     files = sorted(swept.glob("tables/*"))
     before = [path.read_bytes() for path in files]
-    monkeypatch.setattr(runner, "fit", no_fit)
+    monkeypatch.setattr(measuring, "fit", no_fit)
     # In another order and with -m last, it is the same sweep.
     assert run(swept, *SWEEP[:0:-1], "seeds=2", "-m") == 0
     assert f"nothing to run: all 16 runs are in {swept / 'runs'}" in capsys.readouterr().err
@@ -80,13 +80,13 @@ def test_table_shows_each_method_and_rank_as_a_row_and_is_the_same_twice(swept: 
 
 def test_another_seed_runs_that_seed_alone(swept: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     asked: list[tuple[int, ...]] = []
-    fit = runner.fit
+    fit = measuring.fit
 
     def spy(*arguments: object, seeds: list[int], **options: object) -> object:
         asked.append(tuple(seeds))
         return fit(*arguments, seeds=seeds, **options)
 
-    monkeypatch.setattr(runner, "fit", spy)
+    monkeypatch.setattr(measuring, "fit", spy)
     shutil.copytree(swept, tmp_path / "copy")
     assert run(tmp_path / "copy", *SWEEP, "solver=mu", "dataset=synthetic", "rank=3", "seeds=3") == 0
     assert asked == [(2,)]
@@ -112,7 +112,7 @@ def test_saved_codes_are_scored_anew_without_a_fit(tmp_path: Path, monkeypatch) 
     assert run(tmp_path, *call, "save_codes=true") == 0
     assert len(list(tmp_path.glob("runs/*/*/*.npz"))) == 2
     first = {record["seed"]: record for record in load(tmp_path)}
-    monkeypatch.setattr(runner, "fit", no_fit)
+    monkeypatch.setattr(measuring, "fit", no_fit)
     assert run(tmp_path, *call, "evaluator.n_clusters=[3]") == 0
     again = {r["seed"]: r for r in load(tmp_path) if r["config"]["evaluator"]["n_clusters"] == [3]}
     assert again.keys() == first.keys()
@@ -263,7 +263,7 @@ def test_table_of_an_experiment_is_made_from_records_and_names_what_is_missing(
     assert run(tmp_path, "experiment=mine", "dataset=synthetic") == 0
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr("nmfbench.runner.fit", no_fit)
+        patch.setattr("nmfbench.running.measuring.fit", no_fit)
         assert main(["table", "mine", "--results", str(tmp_path)]) == 1
     printed = capsys.readouterr()
     assert "missing: wnnf on digits rank=4" in printed.err and "seeds 0" in printed.err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nmfbench.comparisons import holm, paired
+from nmfbench.reports.statistics import holm, paired
 
 
 @pytest.mark.parametrize("n", [2, 10, 13, 35])

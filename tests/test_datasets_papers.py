@@ -414,7 +414,7 @@ def test_features_with_a_bad_entry_or_of_another_shape_are_refused(
 
 
 MEASURE = """
-from nmfbench import load_dataset, fit, WNNF, Stopping
+from nmfbench import Stopping, WNNF, fit, load_dataset
 def anonymous():
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))
 before = anonymous()

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import fit, layered, load_dataset, losses
+from nmfbench import fit, load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics import hierarchies, losses
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping
 from nmfbench.solvers.deep_kl import DeepKL
 from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL
 from nmfbench.solvers.lc_dmf import LayerCentricDMF
 from nmfbench.solvers.mu import MultiplicativeNMF
 from nmfbench.solvers.multilayer_kl import MultilayerKL
 
-betas = pytest.mark.parametrize("beta", layered.BETAS)
+betas = pytest.mark.parametrize("beta", hierarchies.BETAS)
 EPS = 1e-300
 
 
@@ -42,7 +44,7 @@ def majoriser(Y: torch.Tensor, V: torch.Tensor, W: torch.Tensor, w: torch.Tensor
 def test_bases_step_minimises_the_majoriser_with_the_next_layer(beta: float, lam: float) -> None:
     Y, W, H, above = block()
     lams = torch.full((2, 1, 1), lam, dtype=torch.float64)
-    found = layered.bases_step(Y, W, H, above, lams, beta, EPS)
+    found = hierarchies.bases_step(Y, W, H, above, lams, beta, EPS)
 
     def cost(w: torch.Tensor) -> torch.Tensor:
         return majoriser(Y, W @ H, W, w, H, beta) + lam * losses.beta_divergence(w, above, beta)
@@ -58,7 +60,7 @@ def test_bases_step_minimises_the_majoriser_with_the_next_layer(beta: float, lam
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5])
 def test_codes_step_minimises_the_majoriser_under_its_row_sums(beta: float) -> None:
     Y, W, H, _ = block(1)
-    found = layered.codes_step(Y, W, H, beta, EPS)
+    found = hierarchies.codes_step(Y, W, H, beta, EPS)
     torch.testing.assert_close(found.sum(-1), torch.ones(2, 4, dtype=torch.float64), rtol=1e-12, atol=1e-12)
 
     def cost(h: torch.Tensor) -> torch.Tensor:
@@ -79,11 +81,11 @@ def test_quadratic_blocks_reach_the_constrained_minimum() -> None:
     Y, W, H, above = block(2)
     lam = torch.tensor([0.3, 2.0], dtype=torch.float64).reshape(2, 1, 1)
     for _ in range(400):
-        W = layered.bases_step(Y, W, H, above, lam, 2.0, EPS)
+        W = hierarchies.bases_step(Y, W, H, above, lam, 2.0, EPS)
     gradient = (W @ H - Y) @ H.mT + lam * (W - above)
     assert (gradient * W).abs().max() < 1e-7 and gradient.min() > -1e-7
     for _ in range(400):
-        H = layered.codes_step(Y, W, H, 2.0, EPS)
+        H = hierarchies.codes_step(Y, W, H, 2.0, EPS)
     gradient = W.mT @ (W @ H - Y)
     least = gradient.amin(-1, keepdim=True)
     assert ((gradient - least) * (H > 1e-9)).abs().max() < 1e-6
@@ -95,22 +97,22 @@ def test_no_block_raises_the_objective(beta: float, X: np.ndarray) -> None:
     solver = DeepKL(ranks=[6, 4, 2], beta=beta, pretrain=20)
     state = next(solver.iterates(problem, Streams([0, 1])))
     Ws, Hs, weights = list(state.Ws), list(state.Hs), state.weights
-    eps = layered.floor(problem.X)
+    eps = hierarchies.floor(problem.X)
 
     def objective() -> torch.Tensor:
-        return (weights * layered.costs(problem.X, Ws, Hs, beta)).sum(-1)
+        return (weights * hierarchies.costs(problem.X, Ws, Hs, beta)).sum(-1)
 
     before = objective()
     for _ in range(30):
         Y = problem.X
         for l in range(3):
-            Hs[l] = layered.codes_step(Y, Ws[l], Hs[l], beta, eps)
+            Hs[l] = hierarchies.codes_step(Y, Ws[l], Hs[l], beta, eps)
             after_H = objective()
             if l < 2:
                 lam = (weights[:, l + 1] / weights[:, l])[:, None, None]
-                Ws[l] = layered.bases_step(Y, Ws[l], Hs[l], Ws[l + 1] @ Hs[l + 1], lam, beta, eps)
+                Ws[l] = hierarchies.bases_step(Y, Ws[l], Hs[l], Ws[l + 1] @ Hs[l + 1], lam, beta, eps)
             else:
-                Ws[l] = layered.top_step(Y, Ws[l], Hs[l], beta, eps)
+                Ws[l] = hierarchies.top_step(Y, Ws[l], Hs[l], beta, eps)
             after_W = objective()
             assert (after_H <= before * (1 + 1e-10)).all() and (after_W <= after_H * (1 + 1e-10)).all()
             before, Y = after_W, Ws[l]
@@ -137,8 +139,8 @@ def test_vanishing_upper_weights_leave_the_first_layer_of_the_multilayer_method(
     W, H = state.Ws[0], state.Hs[0]
     for _ in range(20):
         after = next(iterates)
-        H = layered.codes_step(problem.X, W, H, beta, EPS)
-        W = layered.top_step(problem.X, W, H, beta, EPS)
+        H = hierarchies.codes_step(problem.X, W, H, beta, EPS)
+        W = hierarchies.top_step(problem.X, W, H, beta, EPS)
     torch.testing.assert_close(after.Ws[0] @ after.Hs[0], W @ H, rtol=1e-5, atol=1e-8)
 
 
@@ -186,7 +188,7 @@ def test_scaling_changes_no_layer_and_makes_the_sums_one() -> None:
     for of, sums in (("H", lambda: [H.sum(-1) for H in Hs]), ("W", lambda: [W.sum(-2) for W in Ws])):
         relative = [W @ H for W, H in zip(Ws, Hs, strict=True)]
         data = list(Ws)
-        layered.scale(Ws, Hs, of=of)
+        hierarchies.scale(Ws, Hs, of=of)
         for total in sums():
             torch.testing.assert_close(total, torch.ones_like(total))
         # Layer l + 1 follows what the scaling did to the bases that it factors.
@@ -200,7 +202,7 @@ def test_weights_are_one_over_the_cost_at_the_start(X: np.ndarray) -> None:
     problem = Problem(torch.from_numpy(X))
     solver = DeepKL(ranks=[5, 3])
     state = next(solver.iterates(problem, Streams([0])))
-    cost = layered.costs(problem.X, state.Ws, state.Hs, 1.0)
+    cost = hierarchies.costs(problem.X, state.Ws, state.Hs, 1.0)
     torch.testing.assert_close(state.weights * cost, cost[:, :1].expand(-1, 2))
     given = next(DeepKL(ranks=[5, 3], weights=[4, 1]).iterates(problem, Streams([0])))
     assert given.weights.tolist() == [[4, 1]]
@@ -211,7 +213,7 @@ def test_weights_are_one_over_the_cost_at_the_start(X: np.ndarray) -> None:
     "solver",
     [
         MultilayerKL(ranks=[5, 3]),
-        *(DeepKL(ranks=[5, 3], beta=beta, pretrain=20) for beta in layered.BETAS),
+        *(DeepKL(ranks=[5, 3], beta=beta, pretrain=20) for beta in hierarchies.BETAS),
         MinVolDeepKL(ranks=[5, 3], pretrain=20),
         LayerCentricDMF(ranks=[5, 3], alpha=[0.5, 0.5], pretrain=20),
         LayerCentricDMF(ranks=[5, 3], sums="H", pretrain=20),

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import fit, layered, volume
+from nmfbench import fit
 from nmfbench.errors import ConfigError
+from nmfbench.numerics import hierarchies, volume
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL, WBlock
 
@@ -68,7 +69,7 @@ def test_multipliers_are_found_on_as_many_rows_as_a_photograph_has() -> None:
     rng = np.random.default_rng(0)
     m, one = 10304, torch.ones(1, 1, 1, dtype=torch.float64)
     Y, W, H = (torch.from_numpy(rng.uniform(0, 1, (1, *s)) ** 8) for s in ((m, 8), (m, 4), (4, 8)))
-    W = W.clamp(min=layered.EPS)
+    W = W.clamp(min=hierarchies.EPS)
     W, V = W / W.sum(-2, keepdim=True), torch.full_like(W, 1 / m)
     step = WBlock(Y, W, H, one, 1e-300)
     w = step.minimum(-100 * V, 100 * W)
@@ -130,7 +131,7 @@ def test_penalty_shrinks_the_volume(X: np.ndarray) -> None:
 def test_penalty_weighs_its_share_of_each_layer_at_the_start(X: np.ndarray) -> None:
     (result,) = fit(MinVolDeepKL(ranks=[5, 3], alpha=[0.5, 2.0]), X, stopping=Stopping(max_iter=0), dtype="float64")
     start = result.factorization.map(lambda tensor: tensor[None])
-    costs = start.weights * layered.costs(torch.from_numpy(X), start.Ws, start.Hs, 1.0)
+    costs = start.weights * hierarchies.costs(torch.from_numpy(X), start.Ws, start.Hs, 1.0)
     volumes = torch.stack([volume.log_det(W).abs() for W in start.Ws], -1)
     torch.testing.assert_close(costs, costs[:, :1].expand_as(costs))
     torch.testing.assert_close(start.alphas * volumes / costs, torch.tensor([[0.5, 2.0]], dtype=torch.float64))

@@ -6,8 +6,9 @@ import torch
 
 from nmfbench import fit
 from nmfbench.errors import ConfigError
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.deep_mu import DeepMU
 from nmfbench.solvers.mu import MultiplicativeNMF
 

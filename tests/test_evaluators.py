@@ -9,7 +9,6 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
 
 from nmfbench import evaluate
-from nmfbench import rng as rng_module
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.evaluators import Clustering, Fitted, clustering
@@ -18,6 +17,7 @@ from nmfbench.evaluators.labels import Labels
 from nmfbench.evaluators.layers import Layers
 from nmfbench.evaluators.measures import factor_measures, hoyer, matched_cosine
 from nmfbench.evaluators.unmixing import Unmixing, spectral_angles
+from nmfbench.numerics import rng as rng_module
 
 rng = np.random.default_rng(0)
 CASES = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nmfbench.experiments import BEST, Relative, Tuning, split
+from nmfbench.reports.experiments import BEST, Relative, Tuning, split
 
 TUNING = Tuning(metric="accuracy", seeds=[100], classes=[2])
 

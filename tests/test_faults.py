@@ -16,12 +16,13 @@ import pandas as pd
 import pytest
 import torch
 
-from nmfbench import results
+from nmfbench import records as nmfbench_records
 from nmfbench.cli import main
-from nmfbench.factorization import Factorization, Product
-from nmfbench.results import Store
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.records import Store
+from nmfbench.solvers.base import Solver, Stopping
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ["threads=1", "evaluator.n_init=1", "stopping.max_iter=3"]
@@ -195,7 +196,7 @@ def test_row_12_results_folder_that_cannot_be_written_is_refused_at_the_start(
 ) -> None:
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "results" if place == "below a file" else place
-    monkeypatch.setattr("nmfbench.runner.fit", lambda *a, **k: pytest.fail("a fit was started"))
+    monkeypatch.setattr("nmfbench.running.measuring.fit", lambda *a, **k: pytest.fail("a fit was started"))
     sweep = ["-m", "solver=mu,raw"] if multi else ["solver=mu"]
     assert main(["run", *sweep, *SYNTHETIC, f"results_dir={folder}", *SHORT]) == 2
     said = capsys.readouterr().err
@@ -206,7 +207,7 @@ SLEEPER = """
 import sys, time
 from dataclasses import dataclass
 from typing import ClassVar
-from nmfbench.factorization import Product
+from nmfbench.numerics.factorization import Product
 from nmfbench.solvers.base import Solver, Stopping
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,9 +301,9 @@ def test_row_22_interrupted_sweep_keeps_finished_records_and_shows_their_table(t
 WRITER = """
 import os
 from pathlib import Path
-from nmfbench import results
+from nmfbench import records
 os.replace = lambda *a: os._exit(9)
-results.write_text(Path("runs/a.json"), "new")
+records.write_text(Path("runs/a.json"), "new")
 """
 
 
@@ -320,7 +321,7 @@ def test_row_14_process_that_dies_in_mid_write_leaves_the_old_file_whole(tmp_pat
 def test_row_14_only_temporary_files_of_dead_processes_of_this_machine_are_cleaned(tmp_path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = results.socket.gethostname()
+    host = nmfbench_records.socket.gethostname()
     assert run(tmp_path, *SYNTHETIC, "solver=raw", "seeds=1", *SHORT) == 0
     (folder,) = (tmp_path / "results" / "runs").glob("*/*")
     names = {
@@ -342,10 +343,10 @@ def test_rows_11_and_14_failed_write_leaves_no_file_and_counts_as_failed(tmp_pat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("nmfbench.results.os.replace", full)
+        patch.setattr("nmfbench.records.os.replace", full)
         store = Store(tmp_path / "results")
         with pytest.raises(OSError, match="No space"):
-            results.write_text(store.runs / "a.json", "text")
+            nmfbench_records.write_text(store.runs / "a.json", "text")
         assert not list(store.runs.iterdir())
         patch.setattr("nmfbench.app.results.write_text", lambda *a: None)
         assert run(tmp_path, *SYNTHETIC, "solver=raw", "seeds=1", *SHORT) == 1
@@ -408,7 +409,7 @@ def test_all_seeds_failed_shows_a_dash_and_the_status(tmp_path, configs, capsys)
     ],
 )
 def test_row_18_misspelt_name_is_refused_with_the_nearest(arguments, said, tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("nmfbench.runner.fit", lambda *a, **k: pytest.fail("a fit was started"))
+    monkeypatch.setattr("nmfbench.running.measuring.fit", lambda *a, **k: pytest.fail("a fit was started"))
     assert run(tmp_path, "solver=raw" if "solver=" not in " ".join(arguments) else "seeds=1", *arguments) == 2 or (
         pytest.fail(capsys.readouterr().err)
     )

@@ -11,9 +11,10 @@ import torch
 
 from nmfbench import FitResult, MultiplicativeNMF, fit, fitting
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Product
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping
 
 X = np.ones((3, 4))
 

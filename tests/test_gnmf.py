@@ -7,14 +7,15 @@ import torch
 from scipy.sparse.csgraph import laplacian
 from sklearn.metrics import pairwise_distances
 
-from nmfbench import graph, load_dataset
+from nmfbench import load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit
-from nmfbench.graph import Graph
+from nmfbench.numerics import graph
+from nmfbench.numerics.graph import Graph
+from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.gnmf import GNMF
 from nmfbench.solvers.mu import MultiplicativeNMF
-from nmfbench.sparse import SparseMatrix
 
 
 def dense(found: Graph) -> np.ndarray:

@@ -6,11 +6,13 @@ import scipy.sparse
 import torch
 from sklearn.decomposition import NMF
 
-from nmfbench import load_dataset, losses
+from nmfbench import load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics import losses
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hals import HALS, sweep
 from nmfbench.solvers.mu import MultiplicativeNMF
 

@@ -7,13 +7,14 @@ import torch
 from sklearn.decomposition import NMF
 from sklearn.decomposition._nmf import _initialize_nmf
 
-from nmfbench import inits, losses
 from nmfbench.errors import NotApplicable
 from nmfbench.fitting import fit
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.sparse import SparseMatrix
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.mu import MultiplicativeNMF
-from nmfbench.sparse import SparseMatrix
 
 
 def factors_after(solver: MultiplicativeNMF, X: np.ndarray, sweeps: int) -> tuple[np.ndarray, np.ndarray]:

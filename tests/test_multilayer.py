@@ -12,7 +12,8 @@ from nmfbench import load_dataset
 from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit, place
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics.problem import Problem
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hals import HALS
 from nmfbench.solvers.hierarchical import HierarchicalNMF
 from nmfbench.solvers.multilayer import MultilayerNMF

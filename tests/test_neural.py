@@ -8,14 +8,16 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
-from nmfbench import labels, load_dataset
+from nmfbench import load_dataset
 from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain
 from nmfbench.fitting import fit, place
-from nmfbench.nnls import layer, nnls
-from nmfbench.optimizers import spectral_norm
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics import label_term
+from nmfbench.numerics.factorization import Chain
+from nmfbench.numerics.nnls import layer, nnls
+from nmfbench.numerics.optimizers import spectral_norm
+from nmfbench.numerics.problem import Problem
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hierarchical import HierarchicalNMF
 from nmfbench.solvers.neural import NeuralNMF, _project, lipschitz
 
@@ -44,7 +46,7 @@ def bases(m: int, ranks: list[int], S: int = 2) -> tuple[torch.Tensor, ...]:
 @pytest.mark.parametrize("ranks", [[4], RANKS])
 def test_gradient_is_that_of_the_objective_in_plain_lines(cost: str, ranks: list[int], partly: Problem) -> None:
     solver, As = NeuralNMF(ranks=ranks, cost=cost, lam=3), bases(13, ranks)
-    chain, fast = solver.propagate(partly.X, As, labels.seen(partly))
+    chain, fast = solver.propagate(partly.X, As, label_term.seen(partly))
     Ss = [partly.X]
     for A in As:
         Ss.append(layer(A, Ss[-1]))
@@ -58,7 +60,7 @@ def test_gradient_is_that_of_the_objective_in_plain_lines(cost: str, ranks: list
 @pytest.mark.parametrize("cost", ["last", "layers"])
 def test_gradient_is_that_of_finite_differences_with_B_at_its_best(cost: str, partly: Problem) -> None:
     # B depends on A too, but at its minimum the objective does not feel it.
-    solver, seen = NeuralNMF(ranks=[4, 3], cost=cost, lam=3), labels.seen(partly)
+    solver, seen = NeuralNMF(ranks=[4, 3], cost=cost, lam=3), label_term.seen(partly)
     assert torch.autograd.gradcheck(lambda *As: solver.propagate(partly.X, As, seen)[1], bases(13, [4, 3], S=1))
 
 

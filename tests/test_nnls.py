@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.optimize import nnls as scipy_nnls
 
-from nmfbench import nnls as module
-from nmfbench.nnls import layer, nnls, solve_on_support
+from nmfbench.numerics import nnls as module
+from nmfbench.numerics.nnls import layer, nnls, solve_on_support
 
 
 def problem(m: int, n: int, r: int, seed: int = 0, signs: bool = False) -> tuple[np.ndarray, np.ndarray]:

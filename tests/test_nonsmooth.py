@@ -7,7 +7,7 @@ from scipy.optimize import nnls
 
 from nmfbench import fit
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.nonsmooth import NonSmooth, moved, smooth
+from nmfbench.numerics.nonsmooth import NonSmooth, moved, smooth
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.dnsnmf import DeepNonSmoothNMF
 from nmfbench.solvers.mu import MultiplicativeNMF

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from nmfbench.optimizers import apg, spectral_norm
+from nmfbench.numerics.optimizers import apg, spectral_norm
 
 
 def problem(seed: int, m: int = 30, r: int = 6, n: int = 4) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import figures, layered, plots
 from nmfbench.cli import main
-from nmfbench.compose import compose
 from nmfbench.config import options
-from nmfbench.figures import FIGURES, PaperFigure
-from nmfbench.plots import Tiles
+from nmfbench.numerics import hierarchies
+from nmfbench.reports import figures, plots
+from nmfbench.reports.figures import FIGURES, PaperFigure
+from nmfbench.reports.plots import Tiles
+from nmfbench.running.composing import compose
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = "dataset=synthetic dataset.n_samples=20 dataset.n_features=12 dataset.n_classes=2 evaluator.n_init=1"
@@ -121,7 +122,9 @@ def test_layer_costs_do_not_depend_on_the_scale_of_the_factors() -> None:
     D = Hs[0].sum(1)
     Y, V = Ws[0] * D, Ws[1] @ (Hs[1] * D)
     assert costs[1] == pytest.approx(np.sum(Y * np.log(Y / V) - Y + V))
-    assert costs[0] == pytest.approx(layered.costs(*_tensors(X), [*_tensors(Ws[0])], [*_tensors(Hs[0])], 1.0).item())
+    assert costs[0] == pytest.approx(
+        hierarchies.costs(*_tensors(X), [*_tensors(Ws[0])], [*_tensors(Hs[0])], 1.0).item()
+    )
 
 
 def _tensors(*arrays: np.ndarray) -> list[torch.Tensor]:

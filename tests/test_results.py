@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmfbench import results
+from nmfbench import records
 from nmfbench.cli import main
-from nmfbench.compose import compose
 from nmfbench.evaluators import Fitted
-from nmfbench.jobs import plan
-from nmfbench.results import REQUIRED, SCHEMA, Store, Unreadable, digest, read
+from nmfbench.records import REQUIRED, SCHEMA, Store, Unreadable, digest, read
+from nmfbench.running.composing import compose
+from nmfbench.running.jobs import plan
 
 TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
 TINY += ["evaluator.n_init=1", "stopping.max_iter=3"]
@@ -160,7 +160,7 @@ def test_number_that_is_not_finite_never_gets_into_a_record(tmp_path: Path) -> N
 
 def test_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "a folder" / "table.md"
-    results.write_text(path, "long " * 100)
-    results.write_text(path, "ü ± ‖X‖")
+    records.write_text(path, "long " * 100)
+    records.write_text(path, "ü ± ‖X‖")
     assert path.read_text(encoding="utf-8") == "ü ± ‖X‖"
     assert list(path.parent.iterdir()) == [path]

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import inits, load_dataset
+from nmfbench import load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit
-from nmfbench.graph import same_label
-from nmfbench.rng import Streams
-from nmfbench.signed import pinv, semi_sweep, square_root_step
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics import inits
+from nmfbench.numerics.graph import same_label
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.signed import pinv, semi_sweep, square_root_step
+from nmfbench.solvers.base import Solver, Stopping
 from nmfbench.solvers.deep_semi import DeepSemiNMF
 from nmfbench.solvers.semi import SemiNMF
 

@@ -12,7 +12,7 @@ import torch
 from nmfbench import load_dataset
 from nmfbench.cli import main
 from nmfbench.datasets.base import labelled_mask
-from nmfbench.factorization import Product
+from nmfbench.numerics.factorization import Product
 from nmfbench.solvers.base import Solver, Stopping
 
 

@@ -12,8 +12,9 @@ from scipy.sparse import csc_array
 from nmfbench import config
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.fitting import DTYPES, fit, place
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping
 
 SOLVERS = config.options("solver")
 RANK = 4

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.special import wrightomega
 
-from nmfbench.projections import normalised, simplex
-from nmfbench.special import wright_omega
+from nmfbench.numerics.projections import normalised, simplex
+from nmfbench.numerics.special import wright_omega
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-6)])

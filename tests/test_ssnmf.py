@@ -7,11 +7,13 @@ import pytest
 import torch
 from sklearn.decomposition import NMF
 
-from nmfbench import labels, load_dataset
+from nmfbench import load_dataset
 from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit, place
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics import label_term
+from nmfbench.numerics.problem import Problem
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.mu import MultiplicativeNMF
 from nmfbench.solvers.ssnmf import SemiSupervisedNMF
 
@@ -28,7 +30,7 @@ def after(solver, problem: Problem, sweeps: int, seed: int = 5):
 
 
 def test_labels_are_one_hot_where_they_are_seen_and_zero_elsewhere(partly: Problem) -> None:
-    Y, L = labels.seen(partly)
+    Y, L = label_term.seen(partly)
     assert Y.dtype == L.dtype == torch.float64
     assert torch.equal(L.bool(), partly.labelled)
     assert torch.equal(Y.sum(0), L)
@@ -37,27 +39,27 @@ def test_labels_are_one_hot_where_they_are_seen_and_zero_elsewhere(partly: Probl
 
 def test_labels_outside_the_mask_are_never_read(partly: Problem) -> None:
     hidden = replace(partly, labels=torch.where(partly.labelled, partly.labels, -1))
-    assert all(torch.equal(a, b) for a, b in zip(labels.seen(partly), labels.seen(hidden), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(label_term.seen(partly), label_term.seen(hidden), strict=True))
 
 
 def test_no_mask_and_an_empty_mask_mean_no_labels(partly: Problem) -> None:
-    assert labels.seen(replace(partly, labels=None, labelled=None)) is None
-    assert labels.seen(replace(partly, labelled=torch.zeros(29, dtype=torch.bool))) is None
+    assert label_term.seen(replace(partly, labels=None, labelled=None)) is None
+    assert label_term.seen(replace(partly, labelled=torch.zeros(29, dtype=torch.bool))) is None
 
 
 def test_misfit_counts_labelled_columns_alone(partly: Problem) -> None:
-    Y, L = labels.seen(partly)
+    Y, L = label_term.seen(partly)
     B, H = torch.rand(2, 5, 4, dtype=Y.dtype), torch.rand(2, 4, 29, dtype=Y.dtype)
     columns = partly.labelled
     expected = (Y - B @ H)[..., columns].square().sum((-2, -1))
-    torch.testing.assert_close(labels.misfit(Y, L, B, H), expected)
+    torch.testing.assert_close(label_term.misfit(Y, L, B, H), expected)
 
 
 def test_equals_the_ssnmf_package_from_the_same_start(partly: Problem) -> None:
     package = pytest.importorskip("ssnmf.ssnmf")
     solver = SemiSupervisedNMF(rank=4, lam=0.7)
     start, end = after(solver, partly, 0), after(solver, partly, 100)
-    Y, L = (part.numpy() for part in labels.seen(partly))
+    Y, L = (part.numpy() for part in label_term.seen(partly))
     A, S, B = (factor.numpy() for factor in (start.Ws[0], start.Hs[0], start.B))
     theirs = package.SSNMF_N(
         partly.X.numpy(), 4, modelNum=3, A=A, S=S, B=B, Y=Y, L=np.tile(L, (5, 1)), lam=0.7, tol=-np.inf

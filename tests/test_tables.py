@@ -7,7 +7,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from nmfbench import tables
+from nmfbench.reports import tables
 
 COLUMNS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric", "mean", "sd", "n", "best"]
 COLUMNS += ["paper", "difference", "seconds", "status"]

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.unfolded import EPS, UnfoldedNMF, distinct
 
 

@@ -7,10 +7,11 @@ from torch.nn.functional import leaky_relu
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
-from nmfbench.leaky import LeakyStack
-from nmfbench.optimizers import Adam
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics.leaky import LeakyStack
+from nmfbench.numerics.optimizers import Adam
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.weak import WeakSolver
 from nmfbench.solvers.wnnf import WNNF
 from nmfbench.solvers.wnnf_deep import DeepWNNF

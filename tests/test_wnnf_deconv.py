@@ -6,10 +6,11 @@ import torch
 from test_wnnf import batch_loss, every_reading
 from torch.nn.functional import conv_transpose2d, leaky_relu
 
-from nmfbench.deconvolution import Blocks, Deconvolution
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit, place
-from nmfbench.solvers.base import Problem, Stopping
+from nmfbench.numerics.deconvolution import Blocks, Deconvolution
+from nmfbench.numerics.problem import Problem
+from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.wnnf_deconv import DeconvWNNF
 
 SIZES = [(8, 12, 2), (8, 12, 4), (7, 9, 2), (10, 7, 4)]

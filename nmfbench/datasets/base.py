@@ -14,7 +14,7 @@ import scipy.io
 from scipy.sparse import csc_array, issparse
 
 from nmfbench.errors import ConfigError, DataError, DataMissing
-from nmfbench.rng import integer
+from nmfbench.numerics.rng import integer
 
 ROOT = Path(__file__).resolve().parents[2]
 # In a checkout the data lies beside the package; a wheel carries the shipped sets inside it.

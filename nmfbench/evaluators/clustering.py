@@ -13,10 +13,10 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from threadpoolctl import threadpool_limits
 
-from nmfbench import rng
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Fitted, scored
+from nmfbench.numerics import rng
 
 NORMALIZERS = ("arithmetic", "geometric", "max", "min")
 

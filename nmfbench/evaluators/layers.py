@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from nmfbench import layered
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators.base import Evaluator, Fitted
 from nmfbench.evaluators.measures import hoyer
+from nmfbench.numerics import hierarchies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,8 @@ class Layers(Evaluator):
         Hs = [H for name, H in tensors.items() if name.startswith("H")]
         rows = []
         if len(Ws) == len(Hs) == len(fitted.codes):
-            layered.scale(Ws, Hs, of="H")
-            errors = layered.costs(torch.as_tensor(dataset.X), Ws, Hs, 1.0)[0].tolist()
+            hierarchies.scale(Ws, Hs, of="H")
+            errors = hierarchies.costs(torch.as_tensor(dataset.X), Ws, Hs, 1.0)[0].tolist()
             rows = [{"layer": l, "metric": "layer_error", "value": error} for l, error in enumerate(errors, start=1)]
         rows += [
             {"layer": l, "metric": "code_sparsity", "value": hoyer(np.asarray(H, np.float64), axis=1)}

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.factorization import Factorization
-from nmfbench.rng import Streams
-from nmfbench.sparse import SparseMatrix
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.sparse import SparseMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,21 +33,6 @@ class Stopping:
                 raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise ConfigError(f"max_seconds must be positive, got {self.max_seconds}")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a solver may see. X is (m features, n samples) on the device and in the dtype of the fit.
-
-    X is a SparseMatrix where the data is sparse and the solver accepts that. ``shape`` is the image shape of a sample
-    (height, width), None when samples are not images. ``labels`` (n,) and the mask ``labelled`` (n,) of those that may
-    be used are there for solvers that declare `uses_labels` alone.
-    """
-
-    X: Tensor
-    shape: tuple[int, ...] | None = None
-    labels: Tensor | None = None
-    labelled: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,12 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench import layered
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Hierarchy
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import hierarchies
+from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,9 @@ class DeepKL(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.beta not in layered.BETAS:
-            raise ConfigError(f"beta must be one of {', '.join(map(str, layered.BETAS))}, got {self.beta}")
-        layered.check_weights(self.weights, self.layers)
+        if self.beta not in hierarchies.BETAS:
+            raise ConfigError(f"beta must be one of {', '.join(map(str, hierarchies.BETAS))}, got {self.beta}")
+        hierarchies.check_weights(self.weights, self.layers)
         if self.pretrain < 0:
             raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
 
@@ -45,30 +46,30 @@ class DeepKL(DeepSolver):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        layered.check_zeros(problem, self.beta)
+        hierarchies.check_zeros(problem, self.beta)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X, eps = problem.X, layered.floor(problem.X)
-        Ws, Hs = layered.start(X, self.layers, rng)
+        X, eps = problem.X, hierarchies.floor(problem.X)
+        Ws, Hs = hierarchies.start(X, self.layers, rng)
         for _ in range(self.pretrain):
-            layered.multilayer(X, Ws, Hs, self.beta, eps)
-        layered.scale(Ws, Hs, of="H")
+            hierarchies.multilayer(X, Ws, Hs, self.beta, eps)
+        hierarchies.scale(Ws, Hs, of="H")
         # The bounds of every step hold at the start too: to meet them later would raise the objective.
-        Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=layered.EPS) for H in Hs]
-        weights = layered.weights(X, Ws, Hs, self.weights, self.beta)
+        Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=hierarchies.EPS) for H in Hs]
+        weights = hierarchies.weights(X, Ws, Hs, self.weights, self.beta)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights)
             Y = X
             for l in range(len(Ws)):
-                Hs[l] = layered.codes_step(Y, Ws[l], Hs[l], self.beta, eps)
+                Hs[l] = hierarchies.codes_step(Y, Ws[l], Hs[l], self.beta, eps)
                 if l + 1 < len(Ws):
                     above, lam = Ws[l + 1] @ Hs[l + 1], (weights[:, l + 1] / weights[:, l])[:, None, None]
-                    Ws[l] = layered.bases_step(Y, Ws[l], Hs[l], above, lam, self.beta, eps)
+                    Ws[l] = hierarchies.bases_step(Y, Ws[l], Hs[l], above, lam, self.beta, eps)
                 else:
-                    Ws[l] = layered.top_step(Y, Ws[l], Hs[l], self.beta, eps)
+                    Ws[l] = hierarchies.top_step(Y, Ws[l], Hs[l], self.beta, eps)
                 Y = Ws[l]
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Hierarchy)
-        costs = layered.costs(problem.X, factorization.Ws, factorization.Hs, self.beta)
+        costs = hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, self.beta)
         return (factorization.weights * costs).sum(-1).to(problem.X)

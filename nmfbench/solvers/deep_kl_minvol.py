@@ -7,12 +7,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import layered, volume
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Hierarchy
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
-from nmfbench.special import wright_omega
+from nmfbench.numerics import hierarchies, volume
+from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.special import wright_omega
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 TANGENTS = 5
 """Steps a block: on ORL and Samson the third changes the block's decrease by less than 1e-6 of it."""
@@ -42,7 +43,7 @@ class MinVolDeepKL(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        layered.check_weights(self.weights, self.layers)
+        hierarchies.check_weights(self.weights, self.layers)
         volume.per_layer(self.alpha, 0.05, self.layers)
         if self.pretrain < 0:
             raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
@@ -54,34 +55,34 @@ class MinVolDeepKL(DeepSolver):
         return self.variant == "exact"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X, eps = problem.X, layered.floor(problem.X)
-        Ws, Hs = layered.start(X, self.layers, rng)
+        X, eps = problem.X, hierarchies.floor(problem.X)
+        Ws, Hs = hierarchies.start(X, self.layers, rng)
         for _ in range(self.pretrain):
-            layered.multilayer(X, Ws, Hs, 1.0, eps)
-        layered.scale(Ws, Hs, of="W")
-        weights = layered.weights(X, Ws, Hs, self.weights, 1.0)
-        costs = weights * layered.costs(X, Ws, Hs, 1.0)
+            hierarchies.multilayer(X, Ws, Hs, 1.0, eps)
+        hierarchies.scale(Ws, Hs, of="W")
+        weights = hierarchies.weights(X, Ws, Hs, self.weights, 1.0)
+        costs = weights * hierarchies.costs(X, Ws, Hs, 1.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), costs, Ws)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
-            Y, eps = X, layered.floor(X)
+            Y, eps = X, hierarchies.floor(X)
             for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
-                Hs[l] = (H * layered.ratio(*layered.parts(Y, W, H, 1.0, eps))).clamp(min=eps)
+                Hs[l] = (H * hierarchies.ratio(*hierarchies.parts(Y, W, H, 1.0, eps))).clamp(min=eps)
                 lam = weights[:, l, None, None]
                 block = WBlock(Y, W, Hs[l], alphas[:, l, None, None] / lam, eps)
                 if l + 1 == len(Ws):
                     Ws[l] = block.minimum()
                 else:
-                    above, lam_above = (Ws[l + 1] @ Hs[l + 1]).clamp(min=layered.EPS), weights[:, l + 1, None, None]
+                    above, lam_above = (Ws[l + 1] @ Hs[l + 1]).clamp(min=hierarchies.EPS), weights[:, l + 1, None, None]
                     if self.variant == "exact":
                         Ws[l] = block.tangents(above, lam_above / lam)
                     else:
                         Ws[l] = block.admm(above, RHO / lam, RHO / lam_above, self.variant == "paper")
-                Y, eps = Ws[l], layered.EPS
+                Y, eps = Ws[l], hierarchies.EPS
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Hierarchy) and factorization.alphas is not None
-        costs = layered.costs(problem.X, factorization.Ws, factorization.Hs, 1.0)
+        costs = hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, 1.0)
         volumes = torch.stack([volume.log_det(W) for W in factorization.Ws], -1)
         return (factorization.weights * costs + factorization.alphas * volumes).sum(-1).to(problem.X)
 
@@ -114,7 +115,7 @@ class WBlock:
             slope = new / root  # −dW/dμ
             mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
         self.mu = mu
-        new = new.clamp(min=layered.EPS)
+        new = new.clamp(min=hierarchies.EPS)
         return new / new.sum(-2, keepdim=True)
 
     def tangents(self, above: Tensor, lam: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import inits
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Stack
-from nmfbench.optimizers import LeastSquares
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import inits
+from nmfbench.numerics.factorization import Factorization, Stack
+from nmfbench.numerics.optimizers import LeastSquares
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)

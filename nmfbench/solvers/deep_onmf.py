@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmfbench.factorization import Factorization, Hierarchy
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)

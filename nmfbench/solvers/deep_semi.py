@@ -6,13 +6,14 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench import graph, inits
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain, Factorization, product
-from nmfbench.graph import Graph
-from nmfbench.rng import Streams
-from nmfbench.signed import pinv, semi_sweep, square_root_step
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import graph, inits
+from nmfbench.numerics.factorization import Chain, Factorization, product
+from nmfbench.numerics.graph import Graph
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.signed import pinv, semi_sweep, square_root_step
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True)

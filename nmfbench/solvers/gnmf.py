@@ -7,12 +7,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import inits, losses
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.factorization import Factorization
-from nmfbench.graph import Graph, nearest_neighbours
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.graph import Graph, nearest_neighbours
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from nmfbench import inits, losses
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Product
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.optimizers import coordinate_sweep
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,23 +57,9 @@ class HALS(Solver):
         Wt = W.mT.contiguous()
         while True:
             yield Product(Wt.mT, H)
-            sweep(H, Wt @ Wt.mT, Wt @ X)
-            sweep(Wt, H @ H.mT, H @ X.mT)
+            coordinate_sweep(H, Wt @ Wt.mT, Wt @ X)
+            coordinate_sweep(Wt, H @ H.mT, H @ X.mT)
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         W, H = factorization.factors["W"], factorization.factors["H"]
         return losses.of_product(problem.X, W, H, beta=2, floor=0)
-
-
-def sweep(H: Tensor, gram: Tensor, cross: Tensor) -> None:
-    """One exact step in each row of H (S, r, n) in turn, in place: gram = WᵀW (S, r, r), cross = WᵀX (S, r, n)."""
-    squares = gram.diagonal(dim1=-2, dim2=-1)[..., None]
-    # A component whose other half is zero stays as it is, so that the other half can recover.
-    moves = squares >= torch.finfo(H.dtype).tiny
-    steps = torch.where(moves, 1 / squares.where(moves, 1), 0)
-    others = gram * -steps
-    others.diagonal(dim1=-2, dim2=-1).copy_(~moves[..., 0])
-    alone = cross * steps
-    for k in range(H.shape[-2]):
-        row = slice(k, k + 1)
-        torch.clamp(torch.baddbmm(alone[:, row], others[:, row], H), min=0, out=H[:, row])

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench import labels
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain, Factorization
-from nmfbench.rng import Streams
-from nmfbench.solvers import multilayer
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import label_term, layerwise
+from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,12 @@ class HierarchicalNMF(DeepSolver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        return multilayer.layer_by_layer(problem, self.layers, rng, self.lam, labels.seen(problem))
+        return layerwise.sweeps(problem, self.layers, rng, self.lam, label_term.seen(problem))
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         """The sum over the layers, label term included."""
         assert isinstance(factorization, Chain)
-        error, seen = multilayer.error(problem, factorization), labels.seen(problem)
+        error, seen = layerwise.error(problem, factorization), label_term.seen(problem)
         if factorization.B is None or seen is None:
             return error
-        return error + self.lam / 2 * labels.misfit(*seen, factorization.B, factorization.Hs[-1])
+        return error + self.lam / 2 * label_term.misfit(*seen, factorization.B, factorization.Hs[-1])

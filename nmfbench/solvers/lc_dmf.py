@@ -8,13 +8,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import layered, volume
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Hierarchy
-from nmfbench.optimizers import apg, spectral_norm
-from nmfbench.projections import simplex
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import hierarchies, volume
+from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.optimizers import apg, spectral_norm
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.projections import simplex
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class LayerCentricDMF(DeepSolver):
         super().__post_init__()
         if self.sums not in ("W", "H"):
             raise ConfigError(f"sums must be one of W, H, got {self.sums!r}")
-        layered.check_weights(self.weights, self.layers)
+        hierarchies.check_weights(self.weights, self.layers)
         volume.per_layer(self.alpha, 0.0, self.layers)
         for name, least in {"pretrain": 0, "inner": 1}.items():
             if getattr(self, name) < least:
@@ -51,13 +52,13 @@ class LayerCentricDMF(DeepSolver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X, eps = problem.X, layered.floor(problem.X)
-        Ws, Hs = layered.start(X, self.layers, rng)
+        X, eps = problem.X, hierarchies.floor(problem.X)
+        Ws, Hs = hierarchies.start(X, self.layers, rng)
         for _ in range(self.pretrain):
-            layered.multilayer(X, Ws, Hs, 2.0, eps)
-        layered.scale(Ws, Hs, of=self.sums)
-        weights = layered.weights(X, Ws, Hs, self.weights, 2.0)
-        costs = weights * layered.costs(X, Ws, Hs, 2.0)
+            hierarchies.multilayer(X, Ws, Hs, 2.0, eps)
+        hierarchies.scale(Ws, Hs, of=self.sums)
+        weights = hierarchies.weights(X, Ws, Hs, self.weights, 2.0)
+        costs = weights * hierarchies.costs(X, Ws, Hs, 2.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.0, self.layers), costs, Ws)
         project_W = partial(simplex, dim=-2) if self.sums == "W" else torch.relu
         project_H = partial(simplex, dim=-1) if self.sums == "H" else torch.relu
@@ -80,7 +81,7 @@ class LayerCentricDMF(DeepSolver):
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Hierarchy) and factorization.alphas is not None
-        costs = layered.costs(problem.X, factorization.Ws, factorization.Hs, 2.0)
+        costs = hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, 2.0)
         volumes = torch.stack([volume.log_det(W) for W in factorization.Ws], -1)
         return (factorization.weights * costs + factorization.alphas * volumes).sum(-1).to(problem.X)
 

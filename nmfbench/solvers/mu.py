@@ -7,12 +7,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import inits, losses
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.factorization import Factorization, Product
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
-from nmfbench.sparse import SparseMatrix
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.sparse import SparseMatrix
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)

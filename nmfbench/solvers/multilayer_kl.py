@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench import layered
-from nmfbench.factorization import Factorization, Hierarchy
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import hierarchies
+from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,13 @@ class MultilayerKL(DeepSolver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        eps = layered.floor(problem.X)
-        Ws, Hs = layered.start(problem.X, self.layers, rng)
+        eps = hierarchies.floor(problem.X)
+        Ws, Hs = hierarchies.start(problem.X, self.layers, rng)
         weights = problem.X.new_ones(len(rng.seeds), len(Ws))
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights)
-            layered.multilayer(problem.X, Ws, Hs, 1.0, eps)
+            hierarchies.multilayer(problem.X, Ws, Hs, 1.0, eps)
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Hierarchy)
-        return layered.costs(problem.X, factorization.Ws, factorization.Hs, 1.0).sum(-1).to(problem.X)
+        return hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, 1.0).sum(-1).to(problem.X)

@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import labels, losses
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain, Factorization, product
-from nmfbench.nnls import layer, nnls
-from nmfbench.optimizers import Adam, spectral_norm
-from nmfbench.rng import Streams
-from nmfbench.solvers import multilayer
-from nmfbench.solvers.base import DeepSolver, Problem, Stopping
+from nmfbench.numerics import label_term, layerwise, losses
+from nmfbench.numerics.factorization import Chain, Factorization, product
+from nmfbench.numerics.nnls import layer, nnls
+from nmfbench.numerics.optimizers import Adam, spectral_norm
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class NeuralNMF(DeepSolver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X, seen = problem.X, labels.seen(problem)
+        X, seen = problem.X, label_term.seen(problem)
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))
         As = tuple(A / torch.linalg.vector_norm(A, dim=-2, keepdim=True) for A in As)
@@ -100,18 +100,18 @@ class NeuralNMF(DeepSolver):
         Y, L = seen
         top = Ss[-1].detach()
         B = nnls((L * top) @ top.mT, top @ Y.mT).mT
-        return Chain(As, tuple(Ss), B), cost + self.lam / 2 * labels.misfit(Y, L, B, Ss[-1]).sum()
+        return Chain(As, tuple(Ss), B), cost + self.lam / 2 * label_term.misfit(Y, L, B, Ss[-1]).sum()
 
     def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
         assert isinstance(factorization, Chain)
         if self.cost == "last":
             cost = losses.beta_divergence(problem.X, factorization.reconstruct(), beta=2)
         else:
-            cost = multilayer.error(problem, factorization)
-        seen = labels.seen(problem)
+            cost = layerwise.error(problem, factorization)
+        seen = label_term.seen(problem)
         if factorization.B is None or seen is None:
             return cost
-        return cost + self.lam / 2 * labels.misfit(*seen, factorization.B, factorization.Hs[-1])
+        return cost + self.lam / 2 * label_term.misfit(*seen, factorization.B, factorization.Hs[-1])
 
 
 def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor]:

@@ -6,11 +6,12 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench import inits
-from nmfbench.factorization import Factorization
-from nmfbench.nonsmooth import NonSmooth, check_steps, check_theta
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics import inits
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.nonsmooth import NonSmooth, check_steps, check_theta
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import NotApplicable
-from nmfbench.factorization import Factorization
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from nmfbench.factorization import Factorization
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench import inits
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Product
-from nmfbench.rng import Streams
-from nmfbench.signed import semi_sweep
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics import inits
+from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.signed import semi_sweep
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)

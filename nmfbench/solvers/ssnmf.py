@@ -7,11 +7,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import inits, labels, losses
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain, Factorization
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics import inits, label_term, losses
+from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class SemiSupervisedNMF(Solver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
-        X, seen = problem.X, labels.seen(problem)
+        X, seen = problem.X, label_term.seen(problem)
         A, S = inits.uniform(X, self.rank, rng)
         if seen:
             Y, L = seen
@@ -65,8 +66,8 @@ class SemiSupervisedNMF(Solver):
         assert isinstance(factorization, Chain)
         (A,), (S,), B = factorization.Ws, factorization.Hs, factorization.B
         distance = 2 * losses.of_product(problem.X, A, S, beta=2, floor=0)
-        seen = labels.seen(problem)
-        return distance if B is None or seen is None else distance + self.lam * labels.misfit(*seen, B, S)
+        seen = label_term.seen(problem)
+        return distance if B is None or seen is None else distance + self.lam * label_term.misfit(*seen, B, S)
 
 
 def _multiply(factor: Tensor, p: Tensor, q: Tensor) -> Tensor:

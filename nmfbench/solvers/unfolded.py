@@ -7,13 +7,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench import losses
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization, Product
-from nmfbench.nnls import nnls
-from nmfbench.optimizers import Adam
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping, check_rank
+from nmfbench.numerics import losses
+from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.nnls import nnls
+from nmfbench.numerics.optimizers import Adam
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 EPS = torch.finfo(torch.float32).eps
 """In the denominator of a layer, whatever the dtype."""

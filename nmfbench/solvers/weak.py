@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmfbench import leaky
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Factorization
-from nmfbench.leaky import Leaky, LeakyStack
-from nmfbench.optimizers import Adam
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics import leaky
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.leaky import Leaky, LeakyStack
+from nmfbench.numerics.optimizers import Adam
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver, Stopping
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, check_rank
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import check_rank
 from nmfbench.solvers.weak import WeakSolver
 
 

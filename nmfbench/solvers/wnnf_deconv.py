@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nmfbench import leaky
-from nmfbench.deconvolution import Blocks, Deconvolution
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem, check_rank
+from nmfbench.numerics import leaky
+from nmfbench.numerics.deconvolution import Blocks, Deconvolution
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import check_rank
 from nmfbench.solvers.weak import WeakSolver
 
 

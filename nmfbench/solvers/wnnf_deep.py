@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Problem
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver
 from nmfbench.solvers.weak import WeakSolver
 
 

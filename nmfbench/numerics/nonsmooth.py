@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError
-from nmfbench.factorization import Chain, Factorization
-from nmfbench.optimizers import LeastSquares, apg
+from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.optimizers import LeastSquares, apg
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from nmfbench import papers, results
-from nmfbench.comparisons import Effect, holm, paired
+from nmfbench import papers
 from nmfbench.evaluators.base import Exhibit
+from nmfbench.records import digest
+from nmfbench.reports.statistics import Effect, holm, paired
 
 COLUMNS = [
     "dataset",
@@ -68,25 +69,25 @@ def frame(
 
 def _experiments(records: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Records grouped by what they repeat, in the order of their first ones; each seed (of each draw) once."""
-    groups: dict[str, dict[Any, dict[str, Any]]] = {results.digest(_identity(r["config"])): {} for r in records}
+    groups: dict[str, dict[Any, dict[str, Any]]] = {digest(_identity(r["config"])): {} for r in records}
     for record in sorted(records, key=_age):
-        repetitions = groups[results.digest(_identity(record["config"]))]
+        repetitions = groups[digest(_identity(record["config"]))]
         key = record["seed"], record["config"]["dataset"].get("draw")
         repetitions[key] = _merged(repetitions.get(key), record)
-    experiments = {digest: list(repetitions.values()) for digest, repetitions in groups.items()}
+    experiments = {key: list(repetitions.values()) for key, repetitions in groups.items()}
     names = [_name(repetitions[0]) for repetitions in experiments.values()]
     return [
         # Two of one name differ in what a variant does not name, the data or a version: they are told apart.
-        [record | {"variant": f"{record.get('variant') or ''} id={digest[:6]}".strip()} for record in repetitions]
+        [record | {"variant": f"{record.get('variant') or ''} id={key[:6]}".strip()} for record in repetitions]
         if names.count(_name(repetitions[0])) > 1
         else repetitions
-        for digest, repetitions in experiments.items()
+        for key, repetitions in experiments.items()
     ]
 
 
 def _age(record: dict[str, Any]) -> tuple[bool, str, str]:
     """The newest last, and failed ones first: they hide nothing that was measured."""
-    return record["status"] != "failed", str(record["environment"].get("date")), results.digest(record["config"])
+    return record["status"] != "failed", str(record["environment"].get("date")), digest(record["config"])
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:

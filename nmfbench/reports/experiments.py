@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from nmfbench.config import structured
 from nmfbench.errors import ConfigError
-from nmfbench.results import Record
+from nmfbench.records import Record
 
 T = TypeVar("T")
 Key = tuple[Any, ...]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nmfbench.factorization import Factorization, Stack
+from nmfbench.numerics.factorization import Factorization, Stack
 
 
 @dataclass(frozen=True)

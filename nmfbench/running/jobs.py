@@ -11,14 +11,14 @@ import numpy as np
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from nmfbench import results
-from nmfbench.compose import TABLE_KEYS, Composed
+from nmfbench import records
 from nmfbench.config import build, structured
 from nmfbench.datasets.base import Dataset, Loader, labelled_mask
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.evaluators import Evaluator
 from nmfbench.fitting import DTYPES, check_device, place
-from nmfbench.results import Record, Store
+from nmfbench.records import Record, Store
+from nmfbench.running.composing import TABLE_KEYS, Composed
 from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 
 
@@ -144,7 +144,7 @@ def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[LeftOut]]:
         try:
             job = _job(one)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
-            jobs.setdefault(results.digest(job.config), job).records.update(job.records)
+            jobs.setdefault(records.digest(job.config), job).records.update(job.records)
         except (DataError, NotApplicable) as error:
             if len(composed) == 1:
                 raise

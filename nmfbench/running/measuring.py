@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from nmfbench import losses
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import Evaluator, Fitted, measures
 from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
-from nmfbench.solvers.base import Problem, Solver, Stopping
+from nmfbench.numerics import losses
+from nmfbench.numerics.problem import Problem
+from nmfbench.solvers.base import Solver, Stopping
 
 
 @dataclass

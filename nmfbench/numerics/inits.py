@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.rng import Streams
-from nmfbench.signed import pinv
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.signed import pinv
 
 CHOICES = ("uniform", "nndsvd", "nndsvda", "nndsvdar")
 SEMI_CHOICES = ("svd", "random")

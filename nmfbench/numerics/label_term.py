@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from nmfbench.solvers.base import Problem
+from nmfbench.numerics.problem import Problem
 
 
 def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array, diags_array
 from sklearn.neighbors import kneighbors_graph
 from torch import Tensor
 
-from nmfbench.sparse import SparseMatrix
+from nmfbench.numerics.sparse import SparseMatrix
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nmfbench.config import CONFIG_DIR, nearest, user_dir
 from nmfbench.errors import ConfigError
-from nmfbench.experiments import Table
+from nmfbench.reports.experiments import Table
 
 TABLE_KEYS = tuple(field.name for field in fields(Table))
 GROUPS = ("solver", "dataset", "evaluator", "experiment")

@@ -8,14 +8,15 @@ import torch
 from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
-from nmfbench import layered, plots
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import Fitted
 from nmfbench.evaluators.measures import hoyer
-from nmfbench.jobs import Job, load
-from nmfbench.nonsmooth import smooth
-from nmfbench.plots import Tiles
-from nmfbench.results import Record
+from nmfbench.numerics import hierarchies
+from nmfbench.numerics.nonsmooth import smooth
+from nmfbench.records import Record
+from nmfbench.reports import plots
+from nmfbench.reports.plots import Tiles
+from nmfbench.running.jobs import Job, load
 
 NAMES = {
     "deep_kl": "deep KL-NMF",
@@ -86,8 +87,8 @@ def layer_costs(X: np.ndarray, factors: dict[str, np.ndarray]) -> np.ndarray:
     Ws, Hs = (
         [torch.from_numpy(F)[None].double() for name, F in factors.items() if name[0] == letter] for letter in "WH"
     )
-    layered.scale(Ws, Hs, of="H")
-    return layered.costs(torch.from_numpy(X), Ws, Hs, 1.0)[0].numpy()
+    hierarchies.scale(Ws, Hs, of="H")
+    return hierarchies.costs(torch.from_numpy(X), Ws, Hs, 1.0)[0].numpy()
 
 
 def images(columns: np.ndarray, shape: Sequence[int]) -> np.ndarray:

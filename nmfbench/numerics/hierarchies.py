@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nmfbench import inits, losses
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.optimizers import apg, spectral_norm
-from nmfbench.projections import normalised, simplex
-from nmfbench.rng import Streams
-from nmfbench.solvers.base import Problem
-from nmfbench.special import wright_omega
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.optimizers import apg, spectral_norm
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.projections import normalised, simplex
+from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.special import wright_omega
 
 BETAS = (0.0, 0.5, 1.0, 1.5, 2.0)
 INNER = 10

@@ -1,4 +1,4 @@
-"""Steps that more than one solver takes: Adam, and accelerated proximal gradient for quadratics."""
+"""Steps that more than one solver takes: Adam, accelerated proximal gradient, exact coordinate descent."""
 
 from collections.abc import Callable
 
@@ -95,3 +95,17 @@ class LeastSquares:
         """The norm of Q, (S,)."""
         norms = [spectral_norm(gram) for gram in (self.left, self.right) if gram is not None]
         return torch.stack(norms).prod(0)
+
+
+def coordinate_sweep(H: Tensor, gram: Tensor, cross: Tensor) -> None:
+    """One exact step in each row of H (S, r, n) in turn, in place: gram = WᵀW (S, r, r), cross = WᵀX (S, r, n)."""
+    squares = gram.diagonal(dim1=-2, dim2=-1)[..., None]
+    # A component whose other half is zero stays as it is, so that the other half can recover.
+    moves = squares >= torch.finfo(H.dtype).tiny
+    steps = torch.where(moves, 1 / squares.where(moves, 1), 0)
+    others = gram * -steps
+    others.diagonal(dim1=-2, dim2=-1).copy_(~moves[..., 0])
+    alone = cross * steps
+    for k in range(H.shape[-2]):
+        row = slice(k, k + 1)
+        torch.clamp(torch.baddbmm(alone[:, row], others[:, row], H), min=0, out=H[:, row])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nmfbench.leaky import Leaky
+from nmfbench.numerics.leaky import Leaky
 
 
 @dataclass(frozen=True)

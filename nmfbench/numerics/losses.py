@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from nmfbench.factorization import Factorization
-from nmfbench.sparse import SparseMatrix, kullback_leibler, squared_distance
+from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.sparse import SparseMatrix, kullback_leibler, squared_distance
 
 
 def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
