@@ -1,323 +1,298 @@
-"""`nmfbench run`, `table NAME` and `plot NAME`: jobs → runs → records → table or figure."""
+"""The commands that touch records: run, table, plot, show, rm. Here things are printed and tables are written."""
 
-import multiprocessing
-import os
+import dataclasses
+import hashlib
+import re
 import shlex
-import signal
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from nmfbench.datasets.base import Dataset
-from nmfbench.errors import DataError, DataMissing, NotApplicable
-from nmfbench.evaluators import Evaluator, Exhibit, Fitted
-from nmfbench.progress import FitProgress, say
-from nmfbench.records import SCHEMA, Record, write_bytes, write_text
-from nmfbench.records import environment as environment_of
-from nmfbench.reports import tables
-from nmfbench.reports.experiments import split
-from nmfbench.running import measuring
-from nmfbench.running.composing import Composed, by_experiment, compose
-from nmfbench.running.jobs import Job, LeftOut, labelled_samples, load, plan
+from nmfbench.config import nearest
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench.progress import plural, say
+from nmfbench.records import Record, Store, digest, read, write_bytes, write_text
+from nmfbench.reports.selecting import select
 
 INTERRUPTED = 130
 
 
-def main(arguments: list[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole.
 
     Several experiments (``experiment=a,b``) are planned before the first runs; their tables come one after the other.
     """
-    planned = []
-    for one in by_experiment(arguments):
-        composed = compose(one)
-        if not composed:  # --help, --cfg and their like were answered by Hydra
-            return 0
-        planned.append((*plan(composed), composed[0]))
+    from nmfbench.running.composing import requests
+
+    asked = requests(arguments)
+    from nmfbench.running.jobs import plan  # torch takes a second, and a misspelt name is answered without it
+
+    planned = [plan(request) for request in asked]
     code = 0
-    for jobs, skipped, asked in planned:
-        code = max(code, execute(jobs, skipped, asked))
+    for one in planned:
+        code = max(code, _execute(one))
         if code == INTERRUPTED:
             break
     return code
 
 
-def rebuild(experiment: str, overrides: Sequence[str]) -> int:
-    """`nmfbench table NAME`: the table of an experiment from the records that are there; what is missing is named.
+def table(words: Sequence[str], results: Path, style: str | None, metric: str | None, sort: str | None) -> int:
+    """`nmfbench table`: of all records that the words choose, or of the experiment that the first word names.
 
-    It is written only if nothing is missing, lest a part take the place of a whole one.
+    An experiment's table is written only if it is whole; what is missing is named.
     """
-    composed = compose([f"experiment={experiment}", *overrides])
-    jobs, skipped = plan(composed)
-    if any(job.there() for job in jobs):
-        show(jobs, skipped, composed[0], write=not any(job.pending() for job in jobs))
-    return _closing(jobs, skipped, interrupted=False)
+    from nmfbench.reports import report
+    from nmfbench.reports.renderers import RENDERERS
 
-
-def plot(name: str, overrides: Sequence[str]) -> int:
-    """`nmfbench plot NAME`: a figure of a paper from the runs that are there; what is missing is named.
-
-    Raises DataMissing or DataError where the data of a run is not there.
-    """
-    from nmfbench.reports import figures, plots
-
-    figure = figures.FIGURES[name]
-    shown, missing = [], []
-    for arguments in figure.runs:
-        jobs, skipped = plan(compose([*shlex.split(arguments), *overrides]))
-        for left in skipped:
-            raise left.reason
-        found, absent = _with_codes(list(filter(figure.shows, jobs)), figure.codes)
-        shown += [figures.Run(*run) for run in found]
-        missing += [f"{name} is missing {line}" for line in absent]
-        missing += [f"make them with: nmfbench run {' '.join([arguments, *overrides])}"] if absent else []
-    for line in missing:
-        say(line)
-    if missing:
-        return 1
-    drawn, root = figure.draw(shown), jobs[0].store.root
-    for kind in ("png", "pdf"):
-        write_bytes(root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
-    print(f"written to {root / 'figures' / name}.png and .pdf")
+    if words and "=" not in words[0]:
+        planned, built = _experiment(words, results, metric, sort)
+        if built is not None:
+            print(_rendered(built, style))
+            if not (style or metric or sort is not None):
+                _write(planned, built)
+        return _closing(planned, interrupted=False)
+    records, store = _selected(words, results)
+    built = report.build(records, metric=metric, sort=sort)
+    print(RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n"))
     return 0
 
 
-def _with_codes(jobs: list[Job], needed: bool) -> tuple[list[tuple[Job, Record, Fitted]], list[str]]:
-    """The finished runs of these jobs with their codes, which are empty if not ``needed``; and what is not there."""
-    found, absent = [], []
-    for job in jobs:
-        for seed, record in job.records.items():
-            saved = job.store.load_codes(job.config_of(seed), seed) if needed else (Fitted([]), {})
-            if record and saved:
-                found.append((job, record, saved[0]))
-            elif record:  # which a run would not make again
-                absent.append(
-                    f"the codes of {job.label}, seed {seed}: delete {job.store.path(job.config_of(seed), seed)}"
-                )
-            else:
-                absent.append(f"{job.label}, seed {seed}")
-    return found, absent
+def show(words: Sequence[str], results: Path) -> int:
+    """`nmfbench show`: one record whole, by its file, the start of its name or words that choose it alone.
 
-
-def execute(jobs: list[Job], skipped: list[LeftOut], asked: Composed) -> int:
-    """Run what is not there yet, print and write the table of everything that was asked for; the exit code.
-
-    ``asked`` is the first of the configurations: its experiment says what stands under the table.
+    Where the words choose several, they are listed with their names.
     """
+    from nmfbench.reports import one
+
+    if len(words) == 1 and "=" not in words[0]:
+        record = _by_name(words[0], _store(words, results))
+        print(one.whole(record))
+        return 0
+    records, store = _selected(words, results)
+    if len(records) == 1:
+        print(one.whole(records[0]))
+        return 0
+    for record in records:
+        print(one.line(record, store.path(record["config"], record["seed"]).stem))
+    print(f"{plural(len(records), 'record')}; nmfbench show NAME shows one whole")
+    return 0
+
+
+def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
+    """`nmfbench rm`: delete the records that the words choose, or those of an experiment, with their codes."""
+    if not words:
+        raise ConfigError("rm needs words that say which records go: nmfbench rm solver=mu dataset=orl, or an experiment")
+    if "=" not in words[0]:
+        planned = _planned(words, results)
+        records, store = planned.records(), planned.store
+    else:
+        records, store = _selected(words, results)
+    counts: dict[tuple[str, str], int] = {}
+    for record in records:
+        counts[record["solver"], record["dataset"]] = counts.get((record["solver"], record["dataset"]), 0) + 1
+    for (solver, dataset), n in counts.items():
+        print(f"{solver} on {dataset}: {plural(n, 'record')}")
+    if not confirmed:
+        if not sys.stdin.isatty():
+            raise ConfigError(f"nothing was removed: add --yes to remove {plural(len(records), 'record')}")
+        confirmed = input(f"remove {plural(len(records), 'record')} from {store.runs}? [y/N] ").casefold() in ("y", "yes")
+    if confirmed:
+        store.remove(records)
+        print(f"removed {plural(len(records), 'record')}")
+    else:
+        print("nothing was removed")
+    return 0
+
+
+def plot(name: str, words: Sequence[str], results: Path) -> int:
+    """`nmfbench plot NAME`: a figure of a paper from its finished runs; what is missing is named.
+
+    Raises DataMissing or DataError where the data of a run is needed and not here.
+    """
+    from nmfbench.reports import figures, plots
+    from nmfbench.running import drawing
+
+    figure = figures.FIGURES[name]
+    runs, missing, store = drawing.runs_of(figure, [*words, f"results_dir='{results}'"])
+    if missing:
+        for line in missing:
+            say(f"{name} is missing {line}")
+        for arguments in figure.runs:
+            say(f"make them with: nmfbench run {' '.join([arguments, *words])}")
+        return 1
+    drawn = figure.draw(runs)
+    for kind in ("png", "pdf"):
+        write_bytes(store.root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
+    print(f"written to {store.root / 'figures' / name}.png and .pdf")
+    return 0
+
+
+def _execute(planned: Any) -> int:
+    """Run what is missing, print and write the table of everything that was asked for; the exit code."""
+    from nmfbench.running.launching import launch
+
+    jobs = planned.jobs
     for job in jobs:
-        job.look_again()
+        if not job.settings.refit:
+            job.find_records()
     todo = [job for job in jobs if job.pending()]
-    n_runs, n_there = sum(len(job.pending()) for job in todo), sum(len(job.there()) for job in jobs)
+    n_runs, n_done = sum(len(job.pending()) for job in todo), len(planned.records())
     if not todo:
-        say(f"nothing to run: all {n_there} runs are in {jobs[0].store.runs}" if jobs else "nothing to run")
-    elif n_there:
-        say(f"{n_there} runs are there already, {n_runs} to go")
+        say(f"nothing to run: {'all ' if n_done > 1 else ''}{plural(n_done, 'run')} in {planned.store.runs}" if jobs else "nothing to run")
+    elif n_done:
+        say(f"already done: {n_done}, to run: {n_runs}")
     interrupted = False
     try:
-        # By all jobs, not by those to go: a run that is taken up again has the threads it would have had.
-        _run_all(todo, at_once=min([len(jobs), *(job.settings.jobs for job in jobs)]))
+        # Divide the cores by all jobs, not the remaining ones, so a resumed run uses the same number of threads.
+        at_once = min([len(jobs), *(job.settings.jobs for job in jobs)])
+        for job, records in launch(todo, at_once):
+            job.records |= records
     except KeyboardInterrupt:
         interrupted = True
-    if any(job.there() for job in jobs):
-        show(jobs, skipped, asked)
-    return _closing(jobs, skipped, interrupted)
+    for job in todo:  # a worker may have saved some before its end
+        if not job.settings.refit:
+            job.find_records()
+    if any(job.done() for job in jobs):
+        built = _built(planned, None, None)
+        print(_rendered(built, None))
+        if not interrupted:
+            _write(planned, built)
+    return _closing(planned, interrupted)
 
 
-def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed, write: bool = True) -> None:
-    """Print the table of all records that these jobs have, and write it."""
-    records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
-    unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
-    table = asked.table
-    metric = table.metric or jobs[0].evaluator.metric
-    others = dict.fromkeys(m for job in jobs for m in (job.evaluator.metric, *job.evaluator.also) if m != metric)
-    said: dict[str, Any] = {"metric": metric, "also": list(others)}
-    if asked.experiment:
-        if table.relative:
-            records = table.relative.added(records)
-        tested = records = split(records, table.split)
-        if table.tuning:
-            tested, best = table.tuning.blocks(records)
-            records = [*tested, *best]
-            metric = table.tuning.metric
-            said |= {"metric": metric, "by_class_count": True}
-        said |= {
-            "notes": table.notes,
-            "absent": {left.dataset: left.reason.anywhere for left in skipped if isinstance(left.reason, DataMissing)},
-            "compared": tables.compare(tested, metric),
-            "verdicts": tables.order(tested, **vars(table.order), metric=metric) if table.order else {},
-        }
-    frame = tables.frame(records, unfit, by_name=asked.experiment is None)
-    said["exhibits"] = _exhibits(jobs)
-    print(tables.text(frame, records, **said))
-    if not write:
+def _built(planned: Any, metric: str | None, sort: str | None) -> Any:
+    from nmfbench.reports import report
+
+    request = planned.request
+    refused = [(left.dataset, left.solver) for left in planned.left_out if isinstance(left.reason, NotApplicable)]
+    absent = {
+        left.dataset: left.reason.anywhere for left in planned.left_out if isinstance(left.reason, DataMissing)
+    }
+    if not request.experiment:
+        return report.build(planned.records(), metric=metric, sort=sort, refused=refused)
+    return report.build(planned.records(), request.table, metric=metric, sort=sort, refused=refused, absent=absent)
+
+
+def _rendered(built: Any, style: str | None) -> str:
+    from nmfbench.reports.renderers import RENDERERS
+
+    return RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n")
+
+
+def _write(planned: Any, built: Any) -> None:
+    """Write the table, if it is what its name says; see `_name`."""
+    from nmfbench.reports.renderers import FILES, RENDERERS
+
+    if any(job.pending() for job in planned.jobs) or planned.unknown:
         return
-    path = jobs[0].store.root / "tables" / (asked.experiment or _slug(jobs))
-    write_text(path.with_name(f"{path.name}.csv"), tables.csv_file(frame, records, table.notes))
-    write_text(path.with_name(f"{path.name}.md"), tables.markdown(frame, records, **said))
-    write_text(path.with_name(f"{path.name}.tex"), tables.latex(frame, records, **said))
-    print(f"\nwritten to {path}.csv, .md and .tex")
+    path = planned.store.tables / _name(planned)
+    for style, suffix in FILES.items():
+        write_text(path.with_name(f"{path.name}.{suffix}"), RENDERERS[style](built))
+    suffixes = [f".{suffix}" for suffix in FILES.values()]
+    print(f"\nwritten to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")
 
 
-def _exhibits(jobs: list[Job]) -> dict[str, list[Exhibit]]:
-    """What the evaluators show of the restart with the least objective of each job, by dataset."""
-    found: dict[str, list[Exhibit]] = {}
-    for job in jobs:
-        if type(job.evaluator).exhibits is Evaluator.exhibits:
-            continue
-        with_objective = [record for record in job.there() if record.get("objective") is not None]
-        best = min(with_objective, key=lambda record: record["objective"], default=None)
-        if best and (saved := job.store.load_codes(best["config"], best["seed"])):
-            dataset = load(job.loader_of(best["seed"]))
-            for exhibit in job.evaluator.exhibits(saved[0], dataset):
-                title = f"{job.config['solver']['name']} (seed {best['seed']}): {exhibit.title}"
-                found.setdefault(dataset.name, []).append(exhibit._replace(title=title))
-    return found
+def _name(planned: Any) -> str:
+    """The file name of a table. An experiment's whole table has the experiment's name, any other says what it is."""
+    request = planned.request
+    if request.experiment:
+        words = [request.experiment, *request.changes]
+    else:
+        groups = {}
+        for group in ("dataset", "solver"):
+            names = list(dict.fromkeys(job.config[group]["name"] for job in planned.jobs))
+            groups[group] = "+".join(names) if len(names) <= 4 else f"{len(names)}_{group}s"
+        given = {change.partition("=")[0] for change in request.changes}
+        # Where many names are counted, the words tell one sweep from another.
+        keep = {g for g in groups if re.match(r"\d+_", groups[g])}
+        words = [*groups.values(), *(c for c in request.changes if c.partition("=")[0] not in {*groups} - keep)]
+        words = [word for word in words if word.partition("=")[0] not in ("-m",)] if given else words
+    if not planned.is_whole:
+        words.append("partial")
+    name = re.sub(r"[^\w.=+,-]+", "_", "-".join(words)).strip("_")
+    if len(name) > 100:  # file systems allow 255 bytes
+        name = f"{name[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return name
 
 
-def _run_all(jobs: list[Job], at_once: int) -> None:
-    """One after the other, or some at once."""
-    if at_once <= 1:
-        for i, job in enumerate(jobs, start=1):
-            _run(job, f"[{i}/{len(jobs)}] " if len(jobs) > 1 else "")
-        return
-    # Spawned, not forked: threads of torch and a fork do not mix.
-    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), _ignore_interrupts) as workers:
-        running = {
-            workers.submit(_run, job, f"[{i}/{len(jobs)}] ", at_once): job for i, job in enumerate(jobs, start=1)
-        }
-        try:
-            for done in as_completed(running):
-                running[done].records |= done.result()
-        except BrokenProcessPool:
-            say(
-                "a worker was killed, out of memory perhaps; the same command goes on from here (jobs=1: one at a time)"
-            )
-        except BaseException:
-            for worker in multiprocessing.active_children():
-                worker.kill()
-            workers.shutdown(cancel_futures=True)
-            raise
-        finally:
-            for job in jobs:  # what a worker saved before its end
-                job.records = {s: r or job.store.finished(job.config_of(s), s) for s, r in job.records.items()}
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that started the others ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _closing(jobs: list[Job], skipped: list[LeftOut], interrupted: bool) -> int:
-    """Say what did not come out, and return the exit code."""
-    for reason, names in _by_reason(skipped).items():
-        say(f"left out: {', '.join(names)}: {reason}")
-    failed = [(job.label, record) for job in jobs for record in job.there() if record["status"] == "failed"]
+def _closing(planned: Any, interrupted: bool) -> int:
+    """Report what did not finish; returns the exit code."""
+    jobs = planned.jobs
+    reasons: dict[str, list[str]] = {}
+    for left in planned.left_out:
+        reasons.setdefault(str(left.reason), []).append(f"{left.solver} on {left.dataset}")
+    for reason, names in reasons.items():
+        say(f"left out: {', '.join(dict.fromkeys(names))}: {reason}")
+    failed = [(job.label, record) for job in jobs for record in job.done() if record["status"] == "failed"]
     for label, record in failed:
         say(f"failed: {label}, seed {record['seed']}: {record['error']}")
     if failed:
         say("`nmfbench status --errors` shows the tracebacks; the next call runs the failed ones again")
-    missing = [job for job in jobs if job.pending()]
     if interrupted:
-        say(f"interrupted: {sum(len(job.pending()) for job in jobs)} runs to go; the same command goes on from here")
+        n_runs = sum(len(job.pending()) for job in jobs)
+        say(f"interrupted: {plural(n_runs, 'run')} to go; the same command goes on from here")
         return INTERRUPTED
+    missing = [job for job in jobs if job.pending()]
     for job in missing:
         say(f"missing: {job.label}, seeds {', '.join(map(str, job.pending()))}")
-    if failed or missing:
+    for label in planned.unknown:
+        say(f"missing: {label}, all seeds")
+    if failed or missing or planned.unknown:
         return 1
-    corrupt = any(isinstance(left.reason, DataError) and not isinstance(left.reason, DataMissing) for left in skipped)
-    return 3 if corrupt or (skipped and not jobs) else 0
-
-
-def _by_reason(skipped: list[LeftOut]) -> dict[str, list[str]]:
-    reasons: dict[str, list[str]] = {}
-    for left in skipped:
-        reasons.setdefault(str(left.reason), []).append(f"{left.solver} on {left.dataset}")
-    return {reason: list(dict.fromkeys(names)) for reason, names in reasons.items()}
-
-
-def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
-    """Run the pending seeds of a job and keep each record as soon as it is there; returns the job's records."""
-    start = time.monotonic()
-    threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
-    environment = environment_of(threads, job.settings.device)
-    pending = job.pending()
-    by_data: dict[str, list[int]] = {}
-    for seed in pending:
-        by_data.setdefault(job.loader_of(seed), []).append(seed)
-    with FitProgress(prefix + job.label) as progress:
-        for node, seeds in by_data.items():
-            dataset = load(node)
-            for outcome in _outcomes(job, dataset, seeds, threads, progress):
-                record = _record(job, dataset, outcome, environment)
-                try:
-                    if job.settings.save_codes and outcome.fitted:
-                        job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
-                    job.store.save(record)  # last: a record says that all of it is there
-                except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
-                    record = _record(job, dataset, measuring.failed(outcome.seed, error), environment)
-                job.records[outcome.seed] = record
-    ended = [record["status"] for record in job.there() if record["seed"] in pending]
-    statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
-    say(f"{prefix}{job.label}: {len(pending)} seeds in {time.monotonic() - start:.1f} s ({statuses})")
-    return job.records
-
-
-def _outcomes(
-    job: Job, dataset: Dataset, seeds: list[int], threads: int, progress: FitProgress
-) -> Iterator[measuring.Outcome]:
-    """From saved codes where an earlier fit left them, from a fit elsewhere."""
-    labelled = labelled_samples(dataset, job.config["label_fraction"])
-    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config_of(seed), seed))}
-    for seed, (fitted, fit) in saved.items():
-        try:
-            outcome = measuring.score(fitted, fit, dataset, job.evaluator, seed, labelled)
-        except Exception as error:
-            outcome = measuring.failed(seed, error)
-        yield outcome
-    fresh = [seed for seed in seeds if seed not in saved]
-    yield from measuring.run(
-        job.solver,
-        dataset,
-        job.evaluator,
-        seeds=fresh,
-        stopping=job.stopping,
-        dtype=job.settings.dtype,
-        device=job.settings.device,
-        threads=threads,
-        labelled=labelled,
-        on_look=progress,
+    corrupt = any(
+        isinstance(left.reason, DataError) and not isinstance(left.reason, DataMissing) for left in planned.left_out
     )
+    return 3 if corrupt or (planned.left_out and not jobs) else 0
 
 
-def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, environment: dict[str, Any]) -> Record:
-    fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
-    return {
-        "schema": SCHEMA,
-        "config": job.config_of(outcome.seed),
-        "dataset": dataset.name,
-        "solver": job.config["solver"]["name"],
-        "variant": job.variant,
-        "rank": job.config["solver"].get("rank"),
-        "footnote": job.footnote,
-        "seed": outcome.seed,
-        **fit,
-        "metrics": outcome.fit["metrics"] + outcome.metrics,
-        "data": {
-            "features": dataset.X.shape[0],
-            "samples": dataset.n_samples,
-            "classes": dataset.n_classes,
-            "preprocessing": list(dataset.preprocessing),
-        },
-        "environment": environment,
-    }
+def _planned(words: Sequence[str], results: Path) -> Any:
+    from nmfbench.running.composing import requests
+
+    (request,) = requests([f"experiment={words[0]}", *words[1:], *_results_word(words, results)])
+    from nmfbench.running.jobs import plan
+
+    return plan(request, will_run=False)
 
 
-def _slug(jobs: list[Job]) -> str:
-    """A file name for the table of these jobs: datasets, then solvers."""
-    names = [list(dict.fromkeys(job.config[group]["name"] for job in jobs)) for group in ("dataset", "solver")]
-    return "-".join(
-        "+".join(some) if len(some) <= 4 else f"{len(some)}_{group}"
-        for some, group in zip(names, ("datasets", "solvers"), strict=True)
-    )
+def _experiment(words: Sequence[str], results: Path, metric: str | None, sort: str | None) -> tuple[Any, Any]:
+    planned = _planned(words, results)
+    return planned, _built(planned, metric, sort) if planned.records() else None
+
+
+def _results_word(words: Sequence[str], results: Path) -> list[str]:
+    return [] if any(word.startswith("results_dir=") for word in words) else [f"results_dir='{results}'"]
+
+
+def _store(words: Sequence[str], results: Path) -> Store:
+    own = [word.partition("=")[2].strip("'\"") for word in words if word.startswith("results_dir=")]
+    return Store(Path(own[-1] if own else results).expanduser())
+
+
+def _selected(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
+    """The records that the words choose. Raises ConfigError if there are none."""
+    store = _store(words, results)
+    records, unreadable = store.load()
+    for file in unreadable:
+        print(f"not counted: {file.path}: {file.reason}", file=sys.stderr)
+    if not records:
+        raise ConfigError(f"no records in {store.runs}; make some with: nmfbench run solver=mu dataset=orl_28x23")
+    filters = [word for word in words if not word.startswith("results_dir=")]
+    chosen = select(records, filters)
+    if not chosen:
+        raise ConfigError(f"no record in {store.runs} has {' '.join(filters)}")
+    return chosen, store
+
+
+def _by_name(name: str, store: Store) -> Record:
+    """The record in that file, or the one whose file name starts so. Raises ConfigError."""
+    paths = [Path(name)] if Path(name).is_file() else sorted(store.runs.glob(f"*/*/{Path(name).stem}*.json"))
+    if not paths:
+        names = [path.stem for path in store.runs.glob("*/*/*.json")]
+        raise ConfigError(f"no record in {store.runs} is called {name}{nearest(name, names, list_all=False)}")
+    if len(paths) > 1:
+        raise ConfigError(f"{name} starts the names of {len(paths)} records: {', '.join(p.stem for p in paths[:5])}")
+    record = read(paths[0])
+    if not isinstance(record, dict):
+        raise ConfigError(f"{paths[0]} cannot be shown: {record.reason}")
+    return record

@@ -2,12 +2,14 @@
 
 import dataclasses
 import difflib
+import hashlib
 import importlib
+import inspect
 import math
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from inspect import isabstract
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -29,45 +31,70 @@ def user_dir() -> Path:
 
 
 def config_dirs() -> list[Path]:
-    """Where YAMLs are looked for, in this order: those that ship, then the user's own."""
+    """Folders of YAMLs, in the order of precedence: those that ship, then the user's own."""
     return [CONFIG_DIR, user_dir()]
 
 
-def _path(group: str, name: str) -> Path:
-    for folder in config_dirs():
+def _path(group: str, name: str, folders: Sequence[Path] | None = None) -> Path:
+    for folder in folders or config_dirs():
         if (path := folder / group / f"{name}.yaml").exists():
             return path
-    raise ConfigError(f"no {group} is called {name!r}{nearest(name, options(group))}")
+    raise ConfigError(f"no {group} is called {name!r}{nearest(name, options(group, folders))}")
 
 
-def options(group: str) -> list[str]:
+def options(group: str, folders: Sequence[Path] | None = None) -> list[str]:
     """The names that a config group offers: solver, dataset, evaluator, experiment."""
-    return sorted({path.stem for folder in config_dirs() for path in (folder / group).glob("*.yaml")})
+    return sorted({path.stem for folder in folders or config_dirs() for path in (folder / group).glob("*.yaml")})
 
 
 def describe(group: str, name: str) -> str:
-    """What an option is, in a line: the comment that its YAML opens with."""
+    """An option in one line: the first comment of its YAML."""
     lines = _path(group, name).read_text(encoding="utf-8").splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 
 
-def defaults(group: str, name: str) -> dict[str, Any]:
-    """The parameters as the YAML of that option gives them."""
-    path = _path(group, name)
+def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -> str:
+    """The option that a person means by this name: in any case, or one of the YAML's ``# also called:`` names.
+
+    A name that nothing goes by is returned as it is.
+    """
+    names = options(group, folders)
+    if name in names:
+        return name
+    for option in names:
+        text = _path(group, option, folders).read_text(encoding="utf-8")
+        others = (line.partition(":")[2] for line in text.splitlines() if line.startswith("# also called:"))
+        called = [option, *(other.strip() for line in others for other in line.split(","))]
+        if name.casefold() in map(str.casefold, called):
+            return option
+    return name
+
+
+def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
+    """The parameters of an option as its YAML gives them, with those of the YAMLs in its ``defaults`` list."""
+    path = _path(group, name, folders)
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        node = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise ConfigError(f"{path} is not YAML with a key: value a line: {error}") from error
+    bases = node.pop("defaults", [])
+    composed: dict[str, Any] = {}
+    for base in bases if "_self_" in bases else [*bases, "_self_"]:
+        if not isinstance(base, str):
+            raise ConfigError(f"{path}: defaults may name YAMLs of {group} and _self_, got {base}")
+        composed |= node if base == "_self_" else defaults(group, base, folders)
+    return composed
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a sentence that proposes the names most like this one, or lists them all."""
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+def nearest(name: str, names: Iterable[str], list_all: bool = True) -> str:
+    """The end of a sentence that proposes the names most like this one; if none is, it lists them all or is empty."""
+    by_lowercase = {known.casefold(): known for known in names}
+    names = list(by_lowercase.values())
+    close = [by_lowercase[c] for c in difflib.get_close_matches(name.casefold(), by_lowercase, n=3, cutoff=0.6)]
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; there are: {', '.join(names)}" if names else ""
+    return f"; there are: {', '.join(names)}" if names and list_all else ""
 
 
 def build(node: Mapping[Any, Any], base: type[T], where: str) -> T:
@@ -134,6 +161,25 @@ def _locate(target: Any, base: type[T], where: str) -> type[T]:
         cls: Any = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{where}._target_ {target!r} cannot be imported: {error}") from error
-    if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(cls)) or isabstract(cls):
+    if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(cls)) or inspect.isabstract(cls):
         raise ConfigError(f"{where}._target_ {target!r} is not a final {base.__name__} dataclass; refused")
     return cast(type[T], cls)
+
+
+@cache
+def source_hash(cls: type) -> str:
+    """16 digits that change when the source of a class from outside this package does; empty for our own classes.
+
+    Our own carry a version. The module of the class counts, and those of its base classes in the same package.
+    """
+    package = cls.__module__.partition(".")[0]
+    if package == "nmfbench":
+        return ""
+    modules = {c.__module__ for c in cls.__mro__ if c.__module__.partition(".")[0] == package}
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        try:
+            digest.update(inspect.getsource(sys.modules[name]).encode())
+        except (OSError, TypeError):  # typed into an interpreter
+            digest.update(name.encode())
+    return digest.hexdigest()[:16]

@@ -75,3 +75,8 @@ def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]
     finally:
         if bar is not None:
             bar.close()
+
+
+def plural(n: int, noun: str) -> str:
+    """The number with its noun: "1 seed", "3 seeds"."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Records: one JSON file per (config, seed), named by its content; and the codes beside it. Knows files, not maths."""
+"""Records: one JSON file per (config, seed), named by its content, with the codes beside it. Knows files, not maths."""
 
 import hashlib
 import json
@@ -10,17 +10,20 @@ import subprocess
 import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import IO, TYPE_CHECKING, Any
 
 from nmfbench.config import CONFIG_DIR
 from nmfbench.errors import ConfigError
-from nmfbench.evaluators.base import Fitted
 
-SCHEMA = 1
+if TYPE_CHECKING:  # numpy takes a moment, and most commands read JSON alone
+    import numpy as np
+
+    from nmfbench.evaluators.base import Fitted
+
+SCHEMA = 2
 REQUIRED = {
     "schema": int,
     "config": dict,
@@ -46,7 +49,7 @@ class Unreadable:
     reason: str
 
 
-def digest(config: dict[str, Any]) -> str:
+def digest(config: Any) -> str:
     """16 hexadecimal digits of the sha256 of the config's canonical JSON."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
 
@@ -61,44 +64,59 @@ class Store:
     def runs(self) -> Path:
         return self.root / "runs"
 
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    @property
+    def cards(self) -> Path:
+        return self.root / "cards"
+
     def ensure_writable(self) -> None:
         """Make the folders; raise ConfigError now rather than after an hour's computation."""
         try:
-            for folder in (self.runs, self.root / "tables"):
+            for folder in (self.runs, self.tables, self.cards):
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / _temporary("probe")
                 probe.write_text("")
                 probe.unlink()
         except OSError as error:
             raise ConfigError(f"results_dir={self.root} cannot be written to: {error.strerror or error}") from error
-        for path in self.runs.rglob(".*.tmp"):
+        for path in self.root.rglob(".*.tmp"):
             if _is_stray(path):
                 path.unlink(missing_ok=True)
 
     def path(self, config: dict[str, Any], seed: int) -> Path:
-        """Where the record of that config (see `app.Job`) and seed lies."""
+        """The file of the record of that config (see `running.jobs.Job.config`) and seed."""
         folder = self.runs / config["dataset"]["name"] / config["solver"]["name"]
         return folder / f"{digest(config | {'seed': seed})}.json"
 
     def codes_path(self, config: dict[str, Any], seed: int) -> Path:
-        """Where its codes lie: named without the evaluator, so that every evaluator finds them."""
+        """The file of its codes: named without the evaluator, so that every evaluator finds them."""
         fitted = {key: value for key, value in config.items() if key != "evaluator"}
         return self.path(config, seed).with_name(f"{digest(fitted | {'seed': seed})}.npz")
 
+    def bases_path(self, config: dict[str, Any], seed: int) -> Path:
+        """The file of its bases, kept for the seed that the stability of the others refers to."""
+        return self.codes_path(config, seed).with_suffix(".bases.npz")
+
     def save(self, record: Record) -> Path:
+        """Write the record under the name of its config and seed, whole or not at all."""
         path = self.path(record["config"], record["seed"])
         text = json.dumps(record, indent=1, allow_nan=False)
         _write(path, lambda file: file.write(text.encode()))
         return path
 
     def finished(self, config: dict[str, Any], seed: int) -> Record | None:
-        """The record if it is there, valid and not of a failed run."""
+        """The record, if it exists, is valid and not of a failed run."""
         path = self.path(config, seed)
-        found = read(path) if path.exists() else None
-        return found if isinstance(found, dict) and found["status"] != "failed" else None
+        record = read(path) if path.exists() else None
+        return record if isinstance(record, dict) and record["status"] != "failed" else None
 
-    def save_codes(self, config: dict[str, Any], seed: int, fitted: Fitted, fit: dict[str, Any]) -> None:
-        """What evaluators look at, with what the fit said of itself."""
+    def save_codes(self, config: dict[str, Any], seed: int, fitted: "Fitted", fit: dict[str, Any]) -> None:
+        """Write what evaluators look at, with what the fit reported of itself."""
+        import numpy as np
+
         arrays = {f"layer_{i}": H for i, H in enumerate(fitted.codes, start=1)}
         arrays |= {f"factor_{name}": factor for name, factor in fitted.factors.items()}
         if fitted.label_scores is not None:
@@ -108,34 +126,68 @@ class Store:
             lambda file: np.savez_compressed(file, fit=np.array(json.dumps(fit)), **arrays),  # type: ignore[arg-type]
         )
 
-    def load_codes(self, config: dict[str, Any], seed: int) -> tuple[Fitted, dict[str, Any]] | None:
-        path = self.codes_path(config, seed)
+    def load_codes(self, config: dict[str, Any], seed: int) -> "tuple[Fitted, dict[str, Any]] | None":
+        """The codes of a run and what its fit reported; None if they are absent or cut short."""
+        import numpy as np
+
+        from nmfbench.evaluators.base import Fitted
+
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            with self.codes_path(config, seed).open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 layers = [name for name in saved.files if name.startswith("layer_")]
                 factors = {n.removeprefix("factor_"): saved[n] for n in saved.files if n.startswith("factor_")}
                 label_scores = saved["label_scores"] if "label_scores" in saved.files else None
                 codes = [saved[f"layer_{i}"] for i in range(1, len(layers) + 1)]
                 return Fitted(codes, factors, label_scores), json.loads(str(saved["fit"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-            return None  # absent, or cut short: the fit is run again
+        except _DAMAGED:
+            return None  # the fit is run again
+
+    def save_bases(self, config: dict[str, Any], seed: int, bases: "np.ndarray") -> None:
+        """Keep the bases of the first layer (m, r) of a run."""
+        import numpy as np
+
+        _write(self.bases_path(config, seed), lambda file: np.savez_compressed(file, bases=bases))  # type: ignore[arg-type]
+
+    def load_bases(self, config: dict[str, Any], seed: int) -> "np.ndarray | None":
+        """The kept bases (m, r) of a run; None if they are absent or cut short."""
+        import numpy as np
+
+        try:
+            with self.bases_path(config, seed).open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                bases: np.ndarray = saved["bases"]
+                return bases
+        except _DAMAGED:
+            return None
 
     def load(self) -> tuple[list[Record], list[Unreadable]]:
         """Every record, in the order of its path; and the files that are none."""
-        found = [read(path) for path in sorted(self.runs.glob("*/*/*.json"))]
-        return [f for f in found if isinstance(f, dict)], [f for f in found if isinstance(f, Unreadable)]
+        contents = [read(path) for path in sorted(self.runs.glob("*/*/*.json"))]
+        return [c for c in contents if isinstance(c, dict)], [c for c in contents if isinstance(c, Unreadable)]
+
+    def remove(self, records: list[Record]) -> None:
+        """Delete these records, and the codes and bases that no other record refers to."""
+        for record in records:
+            self.path(record["config"], record["seed"]).unlink(missing_ok=True)
+        kept = {self.codes_path(record["config"], record["seed"]) for record in self.load()[0]}
+        for record in records:
+            if self.codes_path(record["config"], record["seed"]) not in kept:
+                self.codes_path(record["config"], record["seed"]).unlink(missing_ok=True)
+                self.bases_path(record["config"], record["seed"]).unlink(missing_ok=True)
+
+
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def read(path: Path) -> Record | Unreadable:
-    """The record in that file, or why there is none."""
+    """The record in that file, in the present schema; or why there is none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return Unreadable(path, "empty file" if path.exists() and not path.stat().st_size else f"not JSON: {error}")
     if not isinstance(record, dict):
         return Unreadable(path, "not a record of nmfbench")
-    if record.get("schema") != SCHEMA and isinstance(record.get("schema"), int):
-        return Unreadable(path, f"schema {record['schema']}, this version reads {SCHEMA}")
+    if isinstance(record.get("schema"), int) and not 1 <= record["schema"] <= SCHEMA:
+        return Unreadable(path, f"schema {record['schema']}, this version reads 1 to {SCHEMA}")
     wrong = [key for key, kind in REQUIRED.items() if not isinstance(record.get(key), kind)]  # type: ignore[arg-type]
     if not wrong and not all(isinstance(record["config"].get(key), dict) for key in ("solver", "dataset", "evaluator")):
         wrong = ["config"]
@@ -143,11 +195,40 @@ def read(path: Path) -> Record | Unreadable:
         wrong = ["metrics"]
     if wrong:
         return Unreadable(path, f"not a record of nmfbench: {', '.join(wrong)} missing or of the wrong type")
-    return record
+    return record if record["schema"] == SCHEMA else _upgraded(record)
+
+
+def _upgraded(record: Record) -> Record:
+    """A record of schema 1 in the present one.
+
+    Its variant was text; the values are those of the config. Its stability depended on the seeds that ran along, so it
+    is left out.
+    """
+    config = record["config"]
+    variant = {}
+    for part in filter(None, str(record.get("variant") or "").split(", ")):
+        leaf, _, text = part.partition("=")
+        for group in ("solver", "dataset", "stopping", "evaluator"):
+            if leaf in (node := config.get(group) or {}) and _as_schema_1_wrote(node[leaf]) == text:
+                variant[f"{group}.{leaf}"] = node[leaf]
+                break
+        else:
+            variant[leaf] = config.get(leaf, text)
+    metrics = [row for row in record["metrics"] if row["metric"] != "stability"]
+    return {"block": "", "setting": {}, "declared": [], "exhibits": []} | record | {
+        "schema": SCHEMA,
+        "variant": variant,
+        "metrics": metrics,
+    }
+
+
+def _as_schema_1_wrote(value: Any) -> str:
+    return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def environment(threads: int, device: str) -> dict[str, Any]:
-    """Where and with what a run was made."""
+    """The program, versions and machine that a run was made with."""
+    import numpy as np
     import sklearn
     import torch
 
@@ -155,7 +236,7 @@ def environment(threads: int, device: str) -> dict[str, Any]:
 
     return {
         "nmfbench": __version__,
-        **_git(),
+        **git_state(CONFIG_DIR.parent),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -173,16 +254,16 @@ def environment(threads: int, device: str) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The whole new text or the old one, never a part."""
+    """Write the whole new text, or leave the old one: never a part."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """The whole new content or the old one, never a part."""
+    """Write the whole new content, or leave the old one: never a part."""
     _write(path, lambda file: file.write(content))
 
 
-def _write(path: Path, write: Any) -> None:
+def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(_temporary(path.stem))
     try:
@@ -213,19 +294,22 @@ def _is_stray(path: Path) -> bool:
     return False
 
 
-def _git() -> dict[str, Any]:
-    """Commit of the checkout the package runs from, and whether it has uncommitted changes."""
+def git_state(root: Path) -> dict[str, Any]:
+    """Commit of the checkout in that folder, and whether its code or configs differ from the commit.
+
+    Results, notes and a user's data do not count: they change no number.
+    """
 
     def git(*arguments: str) -> str | None:
         try:
-            command = ["git", "-C", str(CONFIG_DIR.parent), *arguments]
+            command = ["git", "-C", str(root), *arguments]
             return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
         except (OSError, subprocess.SubprocessError):
             return None
 
-    if not (CONFIG_DIR.parent / ".git").exists():
+    if not (root / ".git").exists():
         return {"commit": None, "dirty": None}
-    status = git("status", "--porcelain", "--untracked-files=no")
+    status = git("status", "--porcelain", "--", "nmfbench", "configs", "pyproject.toml", "constraints.txt")
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 

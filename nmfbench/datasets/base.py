@@ -4,6 +4,8 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +41,8 @@ class Dataset:
     """Of the m features, words of documents for example."""
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     """True factors or other knowledge, by name; no solver sees it."""
+    files: dict[str, list[int] | None] = field(default_factory=dict)
+    """Fingerprint of each file it was read from, by path; None for one that was looked for and absent."""
 
     @property
     def n_samples(self) -> int:
@@ -176,8 +180,18 @@ class Loader(ABC):
     def read(self) -> Dataset:
         """The raw data, unscaled. Raises DataMissing (with where to get it) or DataError (with the file)."""
 
+    def for_seed(self, seed: int) -> "Loader":
+        """The loader of what a seed's run is given; the same for all seeds, unless each is to draw its own data."""
+        return self
+
     def load(self) -> Dataset:
-        raw = self.read()
+        """The dataset, checked and scaled. Raises DataMissing, DataError or ConfigError."""
+        with _files_noted() as files:
+            for key in self.location:
+                value = getattr(self, key)
+                if isinstance(value, str) and (place := Path(value).expanduser().absolute()).exists():
+                    files[str(place)] = fingerprint(place)
+            raw = self.read()
         _check(raw)
         X: Any = raw.X
         said = list(raw.preprocessing)
@@ -196,11 +210,39 @@ class Loader(ABC):
             X = scale_sparse(X, step) if issparse(X) else scale(X)
             said.append(words)
         return replace(
-            raw, X=X, preprocessing=tuple(said), n_clusters=tuple(self.n_clusters) if self.n_clusters else None
+            raw,
+            X=X,
+            preprocessing=tuple(said),
+            n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
+            files=files,
         )
 
     def _scalings(self) -> list[str]:
         return [self.scaling] if isinstance(self.scaling, str) else list(self.scaling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassDrawingLoader(Loader):
+    """A dataset of which some classes may be drawn, another draw for each seed, as in the dnsNMF paper.
+
+    Parameters
+    ----------
+    classes: how many classes are drawn at random, 1 to all; None: all of them.
+    draw: which draw, ≥ 0; None: the seed of the run.
+    """
+
+    classes: int | None = None
+    draw: int | None = None
+
+    @abstractmethod
+    def read_all(self) -> Dataset:
+        """The raw data of all classes. Raises DataMissing or DataError."""
+
+    def read(self) -> Dataset:
+        return draw_classes(self.read_all(), self.classes, self.draw)
+
+    def for_seed(self, seed: int) -> Loader:
+        return self if self.classes is None or self.draw is not None else replace(self, draw=seed)
 
 
 def _check(data: Dataset) -> None:
@@ -287,19 +329,50 @@ def upright(X: np.ndarray, height: int, width: int) -> np.ndarray:
     return X.reshape(width, height, -1).transpose(1, 0, 2).reshape(height * width, -1)
 
 
+_noted: ContextVar[dict[str, list[int] | None] | None] = ContextVar("files that a loader reads", default=None)
+
+
+@contextmanager
+def _files_noted() -> Iterator[dict[str, list[int] | None]]:
+    files: dict[str, list[int] | None] = {}
+    token = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(token)
+
+
+def fingerprint(path: Path) -> list[int]:
+    """Total size, latest change (ns) and number of the files at a path: it differs when one of them was replaced."""
+    stats = [file.stat() for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()]
+    return [sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0), len(stats)]
+
+
+def locate(path: str) -> Path | None:
+    """The file or folder of an absolute path, or of one below the data folders; None if it is not here."""
+    places = [Path(path)] if Path(path).is_absolute() else [folder / path for folder in _folders()]
+    return next((place for place in places if place.exists()), None)
+
+
+def _folders() -> list[Path]:
+    """Where loaders look: the folder that NMFBENCH_DATA names, then DATA_DIR."""
+    own = os.environ.get("NMFBENCH_DATA")
+    return [*([Path(own).expanduser()] if own else []), DATA_DIR]
+
+
 def require(name: str, hint: str, *candidates: str) -> Path:
     """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR.
 
     Raises DataMissing that names the places looked at and says (``hint``) where to get the data.
     """
-    own = os.environ.get("NMFBENCH_DATA")
-    places = [
-        folder / candidate
-        for folder in ([Path(own).expanduser()] if own else []) + [DATA_DIR]
-        for candidate in candidates
-    ]
-    for place in places:
+    files = _noted.get()
+    places = [(candidate, folder / candidate) for folder in _folders() for candidate in candidates]
+    for candidate, place in places:
         if place.exists():
+            if files is not None:
+                files[candidate] = fingerprint(place)
             return place
-    looked = " and ".join(map(str, places))
+        if files is not None and locate(candidate) is None:
+            files[candidate] = None
+    looked = " and ".join(str(place) for _, place in places)
     raise DataMissing(f"{name} is not here (looked for {looked}). {hint}", f"{name} is not here. {hint}")

@@ -6,18 +6,15 @@ from nmfbench.datasets import base
 
 
 @dataclass(frozen=True, kw_only=True)
-class JAFFE(base.Loader):
+class JAFFE(base.ClassDrawingLoader):
     """213 faces of 10 people, 20 to 23 each: X (1024, 213), 0 to 255 before scaling.
 
     ``classes`` people are drawn at random by ``draw``, as in the dnsNMF paper's Tables I–III; null: all of them.
     Lyons, Kamachi & Gyoba.
     """
 
-    classes: int | None = None
-    draw: int | None = None
-
-    def read(self) -> base.Dataset:
+    def read_all(self) -> base.Dataset:
         hint = "nmfbench data fetch jaffe says where its photographs are and in which form they are read."
         mat = base.read_mat("jaffe", hint, "jaffe/JAFFE_32x32.mat", X=(1024, 213), Y=(213, 1))
         X = base.upright(mat["X"], 32, 32)
-        return base.draw_classes(base.Dataset("jaffe", X, mat["Y"].ravel() - 1, (32, 32)), self.classes, self.draw)
+        return base.Dataset("jaffe", X, mat["Y"].ravel() - 1, (32, 32))

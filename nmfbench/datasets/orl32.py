@@ -6,18 +6,15 @@ from nmfbench.datasets import base
 
 
 @dataclass(frozen=True, kw_only=True)
-class ORL32(base.Loader):
+class ORL32(base.ClassDrawingLoader):
     """400 faces of 40 people, cropped and aligned by Deng Cai: X (1024, 400), 0 to 255 before scaling.
 
     Not a smaller version of `orl`, but another experiment: the dnsNMF paper's. ``classes`` people are drawn at random
     by ``draw``, as in its Tables I–III; None: all of them. A run draws anew for each seed unless ``draw`` is given.
     """
 
-    classes: int | None = None
-    draw: int | None = None
-
-    def read(self) -> base.Dataset:
+    def read_all(self) -> base.Dataset:
         hint = "Download ORL_32x32.mat from Deng Cai's page; nmfbench data fetch orl32 says where."
         mat = base.read_mat("orl32", hint, "orl/ORL_32x32.mat", fea=(400, 1024), gnd=(400, 1))
         X = base.upright(mat["fea"].T, 32, 32)
-        return base.draw_classes(base.Dataset("orl32", X, mat["gnd"].ravel() - 1, (32, 32)), self.classes, self.draw)
+        return base.Dataset("orl32", X, mat["gnd"].ravel() - 1, (32, 32))

@@ -6,17 +6,14 @@ from nmfbench.datasets import base
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yale(base.Loader):
+class Yale(base.ClassDrawingLoader):
     """165 faces of 15 people, 11 each, cropped and aligned by Deng Cai: X (1024, 165), 0 to 255 before scaling.
 
     ``classes`` people are drawn at random by ``draw``, as in the dnsNMF paper's Tables I–III; null: all of them.
     """
 
-    classes: int | None = None
-    draw: int | None = None
-
-    def read(self) -> base.Dataset:
+    def read_all(self) -> base.Dataset:
         hint = "Download Yale_32x32.mat from Deng Cai's page; nmfbench data fetch yale says where."
         mat = base.read_mat("yale", hint, "yale/Yale_32x32.mat", fea=(165, 1024), gnd=(165, 1))
         X = base.upright(mat["fea"].T, 32, 32)
-        return base.draw_classes(base.Dataset("yale", X, mat["gnd"].ravel() - 1, (32, 32)), self.classes, self.draw)
+        return base.Dataset("yale", X, mat["gnd"].ravel() - 1, (32, 32))

@@ -1,180 +1,280 @@
-"""From command-line overrides to configurations. Hydra only composes and sweeps; nothing runs here."""
+"""From a command line to configurations. Hydra's parser reads the overrides, its compose API composes; nothing runs."""
 
-import os
 import shlex
-import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from nmfbench.config import CONFIG_DIR, nearest, user_dir
+from nmfbench import config
+from nmfbench.config import nearest
 from nmfbench.errors import ConfigError
-from nmfbench.reports.experiments import Table
+from nmfbench.reports.settings import Table
+from nmfbench.running.settings import Settings
 
-TABLE_KEYS = tuple(field.name for field in fields(Table))
 GROUPS = ("solver", "dataset", "evaluator", "experiment")
+NEUTRAL = ("results_dir", "jobs", "threads", "device", "refit")
+"""Overrides that change where and how runs are made, but not which table is asked for."""
+_FILTERS = ("solver", "dataset")
 
 
 @dataclass(frozen=True)
 class Composed:
-    """One configuration as Hydra composed it, with the names chosen in each group and where YAMLs are looked for."""
+    """One configuration as Hydra composed it, and the option chosen in each group."""
 
     config: DictConfig
-    choices: dict[str, Any]
-    sources: list[Path]
+    choices: dict[str, str]
+    hydra: DictConfig
+    """Hydra's own node, shared by all copies."""
 
-    @property
-    def experiment(self) -> str | None:
-        """Its name, if all of it was asked for."""
-        return self.choices.get("experiment")
+    def plain(self, key: str, resolve: bool = True) -> dict[str, Any]:
+        """A node as plain values, with ``${rank}`` and its like resolved. Raises ConfigError if it is not there."""
+        if self.config.get(key) is None:
+            raise ConfigError(f"{key} must be given: add {key}=…")
+        HydraConfig.instance().set_config(self.hydra)  # for ${hydra:…}
+        try:
+            return cast(dict[str, Any], OmegaConf.to_container(self.config[key], resolve=resolve))
+        except OmegaConfBaseException as error:
+            raise ConfigError(_explain(error)) from error
 
-    @property
-    def table(self) -> Table:
-        """What its experiment says of the table."""
-        return Table.of({str(key): self.config[key] for key in TABLE_KEYS if key in self.config})
+    def with_values(self, values: dict[str, Any]) -> "Composed":
+        """The same configuration with these keys set."""
+        copied = deepcopy(self.config)  # its copy() shares the groups
+        try:
+            for key, value in values.items():
+                OmegaConf.update(copied, key, value)
+        except OmegaConfBaseException as error:
+            raise ConfigError(_explain(error)) from error
+        return Composed(copied, self.choices, self.hydra)
 
 
-def compose(arguments: list[str]) -> list[Composed]:
-    """The configuration of each job that these arguments describe. Raises ConfigError.
+@dataclass(frozen=True)
+class Request:
+    """What one command line asks for: configurations, and the table that shows their records."""
 
-    An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` among
-    the arguments choose from what the lines describe, and any other override holds for every line.
+    composed: list[Composed]
+    table: Table
+    experiment: str | None
+    changes: tuple[str, ...]
+    """The overrides that decide what is asked for, as given: all but the experiment's name and the neutral ones."""
+    folders: tuple[Path, ...]
+    """Where YAMLs are looked for."""
+
+
+def arguments_parser() -> ArgumentParser:
+    """Hydra's own options, under this program's name."""
+    parser = get_args_parser()
+    parser.prog = "nmfbench run"
+    return parser
+
+
+class Composer:
+    """Hydra over one set of config folders."""
+
+    def __init__(self, options: Namespace):
+        primary = Path(options.config_path).absolute() if options.config_path else config.CONFIG_DIR
+        more = [Path(options.config_dir).absolute()] if options.config_dir else []
+        for folder in [primary, *more]:
+            if not folder.is_dir():
+                raise ConfigError(f"the config folder {folder} does not exist")
+        self.folders = (primary, *more, config.user_dir())
+        self.config_name = options.config_name or "config"
+        version.setbase("1.3")
+        GlobalHydra.instance().clear()
+        search_path = create_config_search_path(str(primary))
+        for folder in self.folders[1:]:
+            if folder.is_dir():
+                search_path.append("nmfbench", f"file://{folder}")
+        self.hydra = Hydra.create_main_hydra2("nmfbench", search_path)
+        self.parser = OverridesParser.create(config_loader=self.hydra.config_loader)
+        self._cached = cache(self._compose)
+
+    def parse(self, words: Sequence[str]) -> list[Override]:
+        """The overrides that these words are. Raises ConfigError."""
+        try:
+            return self.parser.parse_overrides(list(words))
+        except HydraException as error:
+            raise ConfigError(_explain(error)) from error
+
+    def words_of(self, override: Override) -> list[str]:
+        """An override as one word for each value that it names."""
+        key = override.get_key_element()
+        if override.is_delete():
+            return [str(override.input_line)]
+        if override.key_or_group in GROUPS:
+            return [f"{key}={name}" for name in self.names(override)]
+        if not override.is_sweep_override():
+            return [f"{key}={override.get_value_element_as_str()}"]
+        if not override.is_discrete_sweep():
+            raise ConfigError(f"{override.input_line}: an interval has no list of values; use range(…) or choice(…)")
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+    def names(self, override: Override) -> list[str]:
+        """The options that an override of a group names, as their YAMLs are called."""
+        group = override.key_or_group
+        values = [override.value()] if not override.is_sweep_override() else list(override.sweep_iterator())
+        names = ["null" if value is None else str(getattr(value, "text", value)) for value in values]
+        if not names:
+            there = ", ".join(config.options(group, self.folders))
+            raise ConfigError(f"{override.input_line} matches no {group}; there are: {there}")
+        return [config.resolve_name(group, name, self.folders) for name in names]
+
+    def compose(self, words: Sequence[str]) -> Composed:
+        """One configuration; no word may name several values. Raises ConfigError."""
+        return self._cached(tuple(words))
+
+    def _compose(self, words: tuple[str, ...]) -> Composed:
+        try:
+            composed = self.hydra.compose_config(
+                self.config_name, list(words), run_mode=RunMode.RUN, with_log_configuration=False
+            )
+        # A solver=null raises ValueError.
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+            raise ConfigError(_explain(error)) from error
+        hydra = OmegaConf.create({"hydra": composed.hydra})
+        with open_dict(composed):
+            del composed["hydra"]
+        Settings.check_keys(composed)
+        choices = {group: hydra.hydra.runtime.choices.get(group) for group in GROUPS}
+        return Composed(composed, {group: str(choice) for group, choice in choices.items() if choice}, hydra)
+
+
+def requests(arguments: Sequence[str]) -> list[Request]:
+    """What the words after ``nmfbench run`` ask for: one request, or one for each experiment. Raises ConfigError.
+
+    An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` choose
+    from what the lines describe, and any other override holds for every line.
     """
-    experiment = _value(arguments, "experiment")
-    # The overrides may be a sweep, which only a run of the experiment knows what to do with.
-    alone = [a for a in arguments if "=" not in a or a.startswith(("-", "experiment=", "hydra."))]
-    composed = _compose(alone if experiment else arguments)
-    # Unresolved: what a line refers to is that of its own configurations.
-    lines = (
-        cast(list[str], OmegaConf.to_container(composed[0].config.runs))
-        if composed and "runs" in composed[0].config
-        else None
-    )
-    if lines is None:
-        return _compose(arguments) if experiment and composed else composed
-    chosen = {group: value.split(",") for group in ("solver", "dataset") if (value := _value(arguments, group))}
-    others = [argument for argument in arguments if argument.partition("=")[0] not in chosen]
-    described = [
-        one
-        for line in lines
-        for one in _compose(["-m", *(o for o in shlex.split(line) if not _value(others, o.partition("=")[0])), *others])
+    options = arguments_parser().parse_intermixed_args(list(arguments))
+    composer = Composer(options)
+    overrides = composer.parse(options.overrides)
+    _refuse_hydra(overrides)
+    multirun = options.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
+    asked = [override for override in overrides if override.key_or_group != "hydra.mode"]
+    experiments: list[str | None] = [
+        name for override in asked if override.key_or_group == "experiment" for name in composer.names(override)
     ]
-    if tuning := composed[0].table.tuning:
-        tried = [one for one in described if one.config.dataset.classes in tuning.classes]
-        described += [_set(one, {"seeds": tuning.seeds}) for one in tried]
-    kept = [one for one in described if all(one.choices[group] in names for group, names in chosen.items())]
-    for one in kept if chosen else ():
-        one.choices["experiment"] = None  # a part of it is not its table
-    if not kept:
-        there = {group: ", ".join(dict.fromkeys(one.choices[group] for one in described)) for group in chosen}
-        raise ConfigError(
-            f"experiment {experiment} has no run with "
-            f"{' and '.join(f'{group}={_value(arguments, group)} (there are: {there[group]})' for group in chosen)}"
+    others = [override for override in asked if override.key_or_group != "experiment"]
+    return [
+        _request(composer, None if name == "null" else name, others, multirun)
+        for name in dict.fromkeys(experiments or [None])
+    ]
+
+
+def _refuse_hydra(overrides: Sequence[Override]) -> None:
+    for override in overrides:
+        if override.is_hydra_override() and override.key_or_group not in ("hydra.mode", "hydra.searchpath"):
+            raise ConfigError(
+                f"{override.input_line} is refused: nmfbench launches, logs and stores runs itself; use jobs=4 instead "
+                "of a launcher or sweeper, and results_dir=… instead of Hydra's output folders"
+            )
+
+
+def _request(composer: Composer, experiment: str | None, overrides: list[Override], multirun: bool) -> Request:
+    base = [f"experiment={experiment}"] if experiment else []
+    table, lines = Table(), None
+    if experiment or composer.config_name != "config":
+        whole = composer.compose(base)
+        table = Table.of(whole.plain("table", resolve=False) if whole.config.get("table") else {})
+        lines = whole.plain("runs", resolve=False) if whole.config.get("runs") else None
+        if whole.hydra.hydra.mode == RunMode.MULTIRUN:  # the YAML's own sweep, as Hydra has it
+            multirun = True
+            given = {override.key_or_group for override in overrides}
+            swept = whole.hydra.hydra.sweeper.params or {}
+            overrides = [*composer.parse([f"{k}={v}" for k, v in swept.items() if k not in given]), *overrides]
+    if lines is None:
+        several = [override for override in overrides if override.is_sweep_override()]
+        if several and not multirun:
+            raise ConfigError(
+                f"{several[0].input_line} names several values: add -m to run them all, or quote it if it is one value"
+            )
+        composed = list(_expanded(composer, base, overrides))
+    else:
+        composed = _lines(composer, experiment, base, cast(list[str], lines), overrides, table)
+    changes = tuple(str(o.input_line) for o in overrides if o.key_or_group not in NEUTRAL)
+    return Request(composed, table, experiment, changes, composer.folders)
+
+
+def _lines(
+    composer: Composer, experiment: str | None, base: list[str], lines: list[str], given: list[Override], table: Table
+) -> list[Composed]:
+    """The configurations of an experiment's lines."""
+    chosen = {
+        o.key_or_group: composer.names(o) for o in given if o.key_or_group in _FILTERS and o.type == OverrideType.CHANGE
+    }
+    others = [override for override in given if override.key_or_group not in chosen]
+    keys = {override.get_key_element() for override in others}
+    described: list[Composed] = []
+    there: dict[str, list[str]] = {group: [] for group in chosen}
+    for line in lines:
+        overrides = [o for o in composer.parse(shlex.split(line)) if o.get_key_element() not in keys]
+        narrowed = []
+        for override in overrides:
+            words = composer.words_of(override)
+            if (group := override.key_or_group) in chosen:
+                there[group] += composer.names(override)
+                words = [f"{group}={name}" for name in composer.names(override) if name in chosen[group]]
+            narrowed.append((override, words))
+        described += _product(composer, base, [*narrowed, *((o, composer.words_of(o)) for o in others)])
+    if table.tuning:
+        tried = [one for one in described if one.config.dataset.get("classes") in table.tuning.classes]
+        described += [one.with_values({"seeds": table.tuning.seeds}) for one in tried]
+    if not described:
+        missing = " and ".join(
+            f"{group}={','.join(names)} (there are: {', '.join(dict.fromkeys(there[group]))})"
+            for group, names in chosen.items()
         )
-    return kept
+        raise ConfigError(f"experiment {experiment} has no run with {missing}")
+    return described
 
 
-def by_experiment(arguments: list[str]) -> list[list[str]]:
-    """The arguments for each of the experiments that they name, separated by commas; one or none leaves them."""
-    names = (_value(arguments, "experiment") or "").split(",")
-    if len(names) == 1:
-        return [arguments]
-    return [[f"experiment={name}" if a.startswith("experiment=") else a for a in arguments] for name in names]
+def _expanded(composer: Composer, base: list[str], overrides: Sequence[Override]) -> Iterator[Composed]:
+    return _product(composer, base, [(override, composer.words_of(override)) for override in overrides])
 
 
-def _value(arguments: Sequence[str], key: str) -> str | None:
-    """What an override among the arguments sets that key to."""
-    return next((value for name, _, value in (a.partition("=") for a in arguments) if name == key and value), None)
+def _product(
+    composer: Composer, base: list[str], overrides: Sequence[tuple[Override, list[str]]]
+) -> Iterator[Composed]:
+    """Every combination of the words, the first key varying slowest: groups first, then other keys.
 
-
-def _compose(arguments: list[str]) -> list[Composed]:
-    """The configurations that Hydra makes of these arguments, a sweep's first key varying slowest, after the groups.
-
-    Hydra takes 0.2 s for each: so a sweep's plain keys are set on copies of what it makes of the groups.
+    A plain key that is swept is set on copies of what is composed once, since composing costs a hundred times more.
     """
-    if not {"-m", "--multirun"} & {*arguments}:
-        return _hydra(arguments)
-    plain = [a for a in arguments if a.partition("=")[0] not in GROUPS and a[0] not in "-+~" and "hydra." not in a]
-    swept = _values([argument for argument in plain if "=" in argument])
-    composed = _hydra([argument for argument in arguments if argument.partition("=")[0] not in swept])
-    try:
-        return [
-            _set(one, dict(zip(swept, values, strict=True))) for one in composed for values in product(*swept.values())
-        ]
-    except OmegaConfBaseException as error:
-        raise ConfigError(_explain(error)) from error
 
+    def is_plain_sweep(override: Override) -> bool:
+        plain = override.type == OverrideType.CHANGE and override.package is None
+        return plain and override.key_or_group not in GROUPS and override.is_sweep_override()
 
-def _values(arguments: list[str]) -> dict[str, list[Any]]:
-    """Key → the values that it is to take, one after the other."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser, found = OverridesParser.create(), {}
-    try:
-        for override in parser.parse_overrides(arguments):
-            key = override.get_key_element()
-            one = [override.get_value_element_as_str()] if not override.is_sweep_override() else None
-            found[key] = [parser.parse_override(f"{key}={v}").value() for v in one or override.sweep_string_iterator()]
-    except HydraException as error:
-        raise ConfigError(_explain(error)) from error
-    return found
-
-
-def _set(one: Composed, values: dict[str, Any]) -> Composed:
-    config = deepcopy(one.config)  # its copy() shares the groups
-    for key, value in values.items():
-        OmegaConf.update(config, key, value)
-    return Composed(config, dict(one.choices), one.sources)
-
-
-def _hydra(arguments: list[str]) -> list[Composed]:
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
-
-    composed: list[Composed] = []
-
-    # Hydra composes and sweeps; the jobs run after it, so that a mistake in the last of them stops the first.
-    def collect(config: DictConfig) -> None:
-        runtime = HydraConfig.get().runtime
-        sources = [Path(s.path) for s in runtime.config_sources if s.schema == "file"]
-        choices = {str(group): choice for group, choice in runtime.choices.items()}
-        composed.append(Composed(config.copy(), choices, sources))
-
-    if user_dir().is_dir() and not any(argument.startswith("hydra.searchpath") for argument in arguments):
-        quoted = str(user_dir()).replace("'", "\\'")
-        arguments = [*arguments, f"hydra.searchpath=['file://{quoted}']"]
-    argv, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    # Hydra wants its options (and their values) before the overrides; people put them anywhere.
-    sys.argv = ["nmfbench run", *sorted(arguments, key=lambda a: a.startswith("~") or ("=" in a and a[0] != "-"))]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of to the screen
-    try:
-        hydra.main(config_path=str(CONFIG_DIR), config_name="config", version_base="1.3")(collect)()
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:  # ValueError: solver=null
-        raise ConfigError(_explain(error)) from error
-    except OSError as error:
-        raise ConfigError(f"results_dir cannot be written to: {error}") from error
-    finally:
-        sys.argv = argv
-        if full_error is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = full_error
-    return composed
+    composing = [words for override, words in overrides if not is_plain_sweep(override)]
+    setting = {
+        override.key_or_group: [composer.parse([word])[0].value() for word in words]
+        for override, words in overrides
+        if is_plain_sweep(override)
+    }
+    for words in product(*composing):
+        one = composer.compose([*base, *words])
+        for values in product(*setting.values()):
+            yield one.with_values(dict(zip(setting, values, strict=True)))
 
 
 def _explain(error: BaseException) -> str:
     """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
-    from hydra.errors import MissingConfigException, OverrideParseException
-
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
@@ -185,8 +285,8 @@ def _explain(error: BaseException) -> str:
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
             parent = cause.parent_node
             if isinstance(parent, DictConfig) and cause.key not in parent:
-                siblings = [str(key) for key in parent if key != "_target_"]
+                siblings = [str(key) for key in parent if key not in ("_target_", "hydra")]
                 return f"unknown key {cause.full_key}{nearest(str(cause.key), siblings)}"
             return f"{cause.full_key}: {str(cause).splitlines()[0]}"
         cause = cause.__cause__
-    return str(error).replace("--multirun", "-m")
+    return str(error).splitlines()[0]

@@ -1,279 +1,316 @@
-"""From configurations to jobs: every one built and checked before the first of them runs."""
+"""From a request to jobs: every one built, checked and compared with its records before the first of them runs."""
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import yaml
-from omegaconf import DictConfig, OmegaConf
 
-from nmfbench import records
-from nmfbench.config import build, structured
-from nmfbench.datasets.base import Dataset, Loader, labelled_mask
-from nmfbench.errors import ConfigError, DataError, NotApplicable
-from nmfbench.evaluators import Evaluator
-from nmfbench.fitting import DTYPES, check_device, place
-from nmfbench.records import Record, Store
-from nmfbench.running.composing import TABLE_KEYS, Composed
+from nmfbench import config as configs
+from nmfbench.config import build, source_hash, structured
+from nmfbench.datasets.base import Dataset, labelled_mask
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench.evaluators.base import Evaluator
+from nmfbench.fitting import check_device, place
+from nmfbench.records import Record, Store, digest
+from nmfbench.running.cards import Card, Cards, load, loader_of
+from nmfbench.running.composing import Composed, Request
+from nmfbench.running.settings import Settings
 from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The keys of config.yaml beside the groups."""
-
-    rank: int | None = None
-    seeds: Any = 10
-    dtype: str = "float32"
-    device: str = "cpu"
-    jobs: int = 1
-    threads: int | None = None
-    stopping: dict[str, Any] = field(default_factory=dict)
-    results_dir: str = "results"
-    save_codes: bool = False
-    label_fraction: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.results_dir:
-            raise ConfigError("results_dir must not be empty; results_dir=. is the current folder")
-        if self.dtype not in DTYPES:
-            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        for name in ("jobs", "threads"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.label_fraction <= 1:
-            raise ConfigError(f"label_fraction must lie in [0, 1], got {self.label_fraction}")
-        if self.rank is not None and self.rank < 1:
-            raise ConfigError(f"rank must be at least 1, got {self.rank}")
-
-    def seed_list(self) -> list[int]:
-        seeds = list(range(self.seeds)) if _is_count(self.seeds) else self.seeds
-        if not isinstance(seeds, list) or not seeds or not all(map(_is_count, seeds)) or len(set(seeds)) < len(seeds):
-            raise ConfigError(f"seeds must be a number above 0 or a list of distinct numbers ≥ 0, got {self.seeds}")
-        return seeds
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+Node = dict[str, Any]
 
 
 @dataclass(kw_only=True)
 class Job:
-    """One configuration, checked and ready to run for several seeds."""
+    """One configuration for several seeds: plain values and a solver, so that it can travel to another process.
 
-    config: dict[str, Any]
-    """What its runs have in common and is no path, device or number of threads; the data by its sha256."""
-    variant: str
-    """What differs from the YAMLs as they stand, in words."""
-    setting: str
-    """The solver's part of it, as written: what refers to the rank is one setting for all ranks."""
+    Parameters
+    ----------
+    config: settings shared by all its runs, without paths, device or threads. The data is identified by its sha256.
+    variant: the settings that differ from the YAMLs as they stand, by dotted key.
+    setting: the solver's part of it as written: what refers to the rank is one setting for all ranks.
+    loader_node: the dataset's parameters; a job holds no data, so that a long sweep does not hold all of it at once.
+    records: seed → its record; None: still to run.
+    """
+
+    config: Node
+    variant: Node
+    setting: Node
     solver: Solver
-    loader_node: str
-    """The dataset's node as JSON: a job holds no data, so that a long sweep does not hold all of it at once."""
+    loader_node: Node
     evaluator: Evaluator
     stopping: Stopping
     settings: Settings
     store: Store
+    checksums: dict[int, str] = field(default_factory=dict)
+    """Seed → sha256 of the data that it draws, where each draws its own."""
     records: dict[int, Record | None] = field(default_factory=dict)
-    """By seed; None: still to run."""
 
-    def loader_of(self, seed: int) -> str:
-        """The dataset's node for that seed, which draws its own part of the data where none is named."""
-        node = json.loads(self.loader_node)
-        if node.get("classes") is None or node.get("draw") is not None:
-            return self.loader_node
-        return json.dumps(node | {"draw": seed})
+    def loader_for(self, seed: int) -> Node:
+        """The dataset's parameters for this seed."""
+        return _node_for_seed(self.loader_node, seed)
 
-    def config_of(self, seed: int) -> dict[str, Any]:
-        """What identifies a run, beside its seed."""
-        node = self.loader_of(seed)
-        if node == self.loader_node:
+    def config_of(self, seed: int) -> Node:
+        """The identity of a run, beside its seed."""
+        node = self.loader_for(seed)
+        drawn = {key: value for key, value in node.items() if value != self.loader_node[key]}
+        if not drawn:
             return self.config
-        return self.config | {"dataset": self.config["dataset"] | {"sha256": checksum(node), "draw": seed}}
+        return self.config | {"dataset": self.config["dataset"] | {"sha256": self.checksums[seed]} | drawn}
 
     @property
     def label(self) -> str:
+        """The job in a line, for messages."""
         rank = f"rank={self.config['solver']['rank']}" if "rank" in self.config["solver"] else ""
-        return " ".join(
-            filter(None, [self.config["solver"]["name"], "on", self.config["dataset"]["name"], rank, self.variant])
-        )
+        changes = ", ".join(f"{key}={value}" for key, value in self.variant.items())
+        names = f"{self.config['solver']['name']} on {self.config['dataset']['name']}"
+        return " ".join(filter(None, [names, rank, changes]))
 
     @property
     def footnote(self) -> str:
-        """What a reader of the table must know of this job."""
+        """The sentence that a reader of the table needs about this job."""
         unlabelled = self.solver.uses_labels and not self.config["label_fraction"]
-        said = f"{self.config['solver']['name']} saw no labels: its unsupervised form; label_fraction=0.4 shows it 40 %"
-        return ". ".join(filter(None, [self.solver.footnote, said if unlabelled else ""]))
+        name = self.config["solver"]["name"]
+        sentence = f"{name} saw no labels: its unsupervised form; label_fraction=0.4 shows it 40 %"
+        return ". ".join(filter(None, [self.solver.footnote, sentence if unlabelled else ""]))
 
-    def look_again(self) -> None:
-        """Take the records that another experiment has made since."""
+    def find_records(self) -> None:
+        """Take the records that exist, also those that another experiment has made since."""
         for seed in self.pending():
-            self.records[seed] = self.store.finished(self.config_of(seed), seed)
+            record = self.store.finished(self.config_of(seed), seed)
+            # The words of the table that is asked for, should another command have made the record.
+            self.records[seed] = record and record | {"variant": self.variant, "setting": self.setting}
 
     def pending(self) -> list[int]:
+        """The seeds that are still to run."""
         return [seed for seed, record in self.records.items() if record is None]
 
-    def there(self) -> list[Record]:
+    def done(self) -> list[Record]:
+        """The records that exist, of failed runs too."""
         return [record for record in self.records.values() if record is not None]
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A job of a sweep that cannot run: its data is not there, or its solver cannot take the data."""
+    """A job of a sweep that cannot run: its data is not here or damaged, or its solver cannot take the data."""
 
     solver: str
     dataset: str
     reason: Exception
 
 
-def plan(composed: Sequence[Composed]) -> tuple[list[Job], list[LeftOut]]:
-    """The jobs, each checked; and what a sweep leaves out, with the reason.
+@dataclass
+class Plan:
+    """The jobs of a request, and those that it leaves out.
 
-    Alone, a job whose data is missing or whose solver cannot take it raises; in a sweep it is left out. Any other
-    mistake in any job raises ConfigError, before anything runs.
+    Parameters
+    ----------
+    unknown: labels of the jobs whose data was never loaded for this results folder, so that none of them has run.
+    """
+
+    request: Request
+    jobs: list[Job]
+    left_out: list[LeftOut]
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def store(self) -> Store:
+        settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].config)]
+        return Store(settings[0].root)
+
+    def records(self) -> list[Record]:
+        """The records that exist, in the order of the jobs and seeds."""
+        return [record for job in self.jobs for record in job.done()]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run that was asked for is finished, but for data that is not here and has no record either."""
+        left_out_with_records = [
+            left
+            for left in self.left_out
+            if not isinstance(left.reason, NotApplicable)
+            and (
+                not isinstance(left.reason, DataMissing)
+                or any((self.store.runs / left.dataset / left.solver).glob("*.json"))
+            )
+        ]
+        failed = [record for record in self.records() if record["status"] == "failed"]
+        return not (self.unknown or left_out_with_records or failed or any(job.pending() for job in self.jobs))
+
+
+def plan(request: Request, will_run: bool = True) -> Plan:
+    """The jobs of a request, each checked; and those that a sweep leaves out, with the reason.
+
+    A request for a single configuration whose data is missing, or whose solver cannot take the data, raises; in a
+    sweep it is left out. Any other mistake in any job raises ConfigError, before anything runs. Data is read where
+    something has to run and where no data card tells what it is; if nothing is to run, only for results that have none.
     """
     jobs: dict[str, Job] = {}
-    skipped: list[LeftOut] = []
-    # Dataset by dataset, so that each is read once.
-    order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
-    for one in sorted(composed, key=lambda one: order[str(one.config.get("dataset"))]):
+    planned = Plan(request, [], [])
+    by_root: dict[str, Cards] = {}
+    for one in _by_dataset(request.composed):
+        settings = Settings.of(one.config)
+        store = Store(settings.root)
+        cards = by_root.setdefault(settings.results_dir, Cards(store))
+        name = one.choices["dataset"]
         try:
-            job = _job(one)
+            node = one.plain("dataset")
+            card = cards.known(node)
+            if card is None and not will_run and not any(store.runs.glob(f"*/{one.choices.get('solver')}/*.json")):
+                planned.unknown.append(f"{one.choices.get('solver')} on {name}")
+                continue
+            card = card or cards.of(node)
+            name = card.name
+            job = _checked(one, settings, store, cards, card, will_run, request)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
-            jobs.setdefault(records.digest(job.config), job).records.update(job.records)
+            jobs.setdefault(digest(job.config), job).records.update(job.records)
         except (DataError, NotApplicable) as error:
-            if len(composed) == 1:
+            if len(request.composed) == 1:
                 raise
-            loaded = isinstance(error, NotApplicable)
-            name = load(json.dumps(_plain(one.config, "dataset"))).name if loaded else one.choices["dataset"]
-            skipped.append(LeftOut(one.choices["solver"], name, error))
-    for store in {job.store for job in jobs.values()}:
-        store.ensure_writable()
-    return list(jobs.values()), skipped
+            planned.left_out.append(LeftOut(one.choices["solver"], name, error))
+    for cards in by_root.values():
+        cards.flush()
+    if will_run:
+        for store in {job.store for job in jobs.values()}:
+            store.ensure_writable()
+    planned.jobs = list(jobs.values())
+    return planned
 
 
-def _job(one: Composed) -> Job:
-    settings = _settings(one.config)
+def _by_dataset(composed: list[Composed]) -> list[Composed]:
+    """The configurations dataset by dataset, so that each is read once."""
+    order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
+    return sorted(composed, key=lambda one: order[str(one.config.get("dataset"))])
+
+
+def _checked(
+    one: Composed, settings: Settings, store: Store, cards: Cards, card: Card, will_run: bool, request: Request
+) -> Job:
+    job = _job(one, settings, store, cards, card, request)
+    if reason := card.refusals.get(digest(job.config)):
+        raise NotApplicable(reason)
+    if not job.pending() or not will_run:
+        return job
+    current = cards.loaded(card.node)
+    if current.sha256 != card.sha256:  # the data has changed since
+        job = _job(one, settings, store, cards, current, request)
+    if not job.pending():
+        return job
     check_device(settings.device)
+    dataset = load(json.dumps(card.node))
+    try:
+        job.solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
+        job.evaluator.check(dataset, labelled_samples(dataset, job.config["label_fraction"]))
+    except NotApplicable as error:
+        cards.refuse(card.node, job.config, str(error))
+        raise
+    return job
 
-    loader_node = _plain(one.config, "dataset")
-    loader = build(loader_node, Loader, "dataset")
-    dataset = load(json.dumps(loader_node))
 
+def _job(one: Composed, settings: Settings, store: Store, cards: Cards, card: Card, request: Request) -> Job:
+    loader = loader_of(card.node)
     if settings.rank is None:
-        one.config.rank = dataset.n_classes
-    solver_node = _plain(one.config, "solver")
+        one = one.with_values({"rank": card.classes})
+    solver_node, evaluator_node = one.plain("solver"), one.plain("evaluator")
     if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
-        raise ConfigError(f"rank must be given: {dataset.name} has no labels to count classes by; add rank=…")
+        raise ConfigError(f"rank must be given: {card.name} has no labels to count classes by; add rank=…")
     solver = build(solver_node, Solver, "solver")
-    as_written = cast(dict[str, Any], OmegaConf.to_container(one.config.solver, resolve=False))
-    solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
     # Labels reach only a solver that declares it; for the others the setting means nothing.
     label_fraction = settings.label_fraction if solver.uses_labels else 0.0
-    if label_fraction and dataset.y is None:
-        raise ConfigError(f"label_fraction={label_fraction} needs labels, and {dataset.name} has none")
-
-    evaluator_node = _plain(one.config, "evaluator")
-    if evaluator_node.get("n_clusters", ()) is None and dataset.n_classes is not None:
-        evaluator_node["n_clusters"] = list(dataset.n_clusters or [dataset.n_classes])
+    if label_fraction and card.classes is None:
+        raise ConfigError(f"label_fraction={label_fraction} needs labels, and {card.name} has none")
+    if evaluator_node.get("n_clusters", ()) is None and card.classes is not None:
+        evaluator_node["n_clusters"] = card.n_clusters or [card.classes]
     evaluator = build(evaluator_node, Evaluator, "evaluator")
-    labelled = labelled_samples(dataset, label_fraction)
-    evaluator.check(dataset, labelled)
-
     given = {key: value for key, value in settings.stopping.items() if value is not None}
     stopping = structured(vars(solver.stopping) | given, Stopping, "stopping")
     if solver.direct:
         stopping = solver.stopping
-
     # The data's checksum stands for its place.
-    preprocessing = {key: value for key, value in loader_node.items() if key not in ("n_clusters", *loader.location)}
-    variant = {
-        **_changed(solver_node, "solver", one),
-        **_changed({key: value for key, value in preprocessing.items() if key != "draw"}, "dataset", one),
-        **{key: value for key, value in vars(stopping).items() if value != getattr(solver.stopping, key)},
-        **_changed({key: value for key, value in evaluator_node.items() if key != "n_clusters"}, "evaluator", one),
-        **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
-        **({"label_fraction": label_fraction} if label_fraction else {}),
-    }
-    store = Store(Path(settings.results_dir).expanduser().absolute())
+    preprocessing = {key: value for key, value in card.node.items() if key not in ("n_clusters", *loader.location)}
+    scored = {key: value for key, value in evaluator_node.items() if key != "n_clusters"}
+
+    def changed(node: Node, group: str) -> Node:
+        return _changed(node, group, one.choices[group], request)
+
     job = Job(
         config={
-            "solver": {"name": one.choices["solver"], "version": solver.version, **solver_node, **_ranks(solver)},
-            "dataset": {"name": dataset.name, "sha256": dataset.sha256, **preprocessing},
-            "evaluator": {"name": one.choices["evaluator"], **evaluator_node},
+            "solver": _named(one, "solver", solver, {"version": solver.version, **solver_node, **_ranks(solver)}),
+            "dataset": {"name": card.name, "sha256": card.sha256, **preprocessing},
+            "evaluator": _named(one, "evaluator", evaluator, evaluator_node),
             "stopping": vars(stopping),
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
         },
-        variant=_words(variant),
-        setting=_words(_changed(as_written, "solver", one)).replace("${rank}", "rank"),
+        variant={
+            **changed(solver_node, "solver"),
+            **changed({key: value for key, value in preprocessing.items() if key != "draw"}, "dataset"),
+            **{f"stopping.{k}": v for k, v in vars(stopping).items() if v != getattr(solver.stopping, k)},
+            **changed(scored, "evaluator"),
+            **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
+            **({"label_fraction": label_fraction} if label_fraction else {}),
+        },
+        setting=changed(one.plain("solver", resolve=False), "solver"),
         solver=solver,
-        loader_node=json.dumps(loader_node),
+        loader_node=card.node,
         evaluator=evaluator,
         stopping=stopping,
         settings=settings,
         store=store,
     )
     for seed in settings.seed_list():
-        job.records[seed] = store.finished(job.config_of(seed), seed)
+        if (drawn := job.loader_for(seed)) != card.node:
+            job.checksums[seed] = cards.of(drawn).sha256
+        job.records[seed] = None
+    if not settings.refit:
+        job.find_records()
     return job
 
 
-def _plain(config: DictConfig, key: str) -> dict[str, Any]:
-    """A group's node as plain values, with ${rank} and its like resolved."""
-    if key not in config:  # ~solver
-        raise ConfigError(f"{key} must be given: add {key}=…")
-    return cast(dict[str, Any], OmegaConf.to_container(config[key], resolve=True))
+def _named(one: Composed, group: str, made: object, node: Node) -> Node:
+    source = source_hash(type(made))
+    return {"name": one.choices[group], **node, **({"source": source} if source else {})}
 
 
-def _ranks(solver: Solver) -> dict[str, Any]:
+def _ranks(solver: Solver) -> Node:
     """The ranks as the solver has resolved them: a record does not depend on how they were given."""
     return {"rank": solver.rank, "ranks": solver.layers} if isinstance(solver, DeepSolver) else {}
 
 
-def _settings(config: DictConfig) -> Settings:
-    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
-    not_settings = ("solver", "dataset", "evaluator", "runs", *TABLE_KEYS)
-    return structured({k: v for k, v in plain.items() if k not in not_settings}, Settings, "")
+def _node_for_seed(node: Node, seed: int) -> Node:
+    loader = loader_of(node)
+    drawn = loader.for_seed(seed)
+    if drawn is loader:
+        return node
+    return node | {
+        f.name: getattr(drawn, f.name)
+        for f in dataclasses.fields(loader)
+        if getattr(drawn, f.name) != getattr(loader, f.name)
+    }
 
 
-@lru_cache(maxsize=4)  # the jobs of a sweep share their data
-def load(loader_node: str) -> Dataset:
-    return build(json.loads(loader_node), Loader, "dataset").load()
-
-
-@cache
-def checksum(loader_node: str) -> str:
-    return load(loader_node).sha256
-
-
-def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
-    """The mask of the labels that a solver may see; None: none of them."""
-    return labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
-
-
-def _changed(node: dict[str, Any], group: str, one: Composed) -> dict[str, Any]:
-    """The parameters that differ from what the chosen YAML gives; those it takes from elsewhere (${rank}) do not."""
-    name = one.choices[group]
-    path = next(path for source in one.sources if (path := source / group / f"{name}.yaml").exists())
-    written = _written(path)
+def _changed(node: Node, group: str, name: str, request: Request) -> Node:
+    """The parameters that differ from those of the chosen YAML, by dotted key; those it takes from elsewhere do not."""
+    written = configs.defaults(group, name, request.folders)
     return {
-        key: value
+        f"{group}.{key}": value
         for key, value in node.items()
         if value != written.get(key) and not str(written.get(key)).startswith("${")
     }
 
 
-@cache
-def _written(path: Path) -> dict[str, Any]:
-    """Kept, because the jobs of a table come from a few YAMLs."""
-    return cast(dict[str, Any], yaml.safe_load(path.read_text(encoding="utf-8")))
+def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
+    """The mask (n,) of the labels that a solver may see; None: none of them."""
+    return labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
 
 
-def _words(parameters: dict[str, Any]) -> str:
-    shown = {k: f"[{' '.join(map(str, v))}]" if isinstance(v, list) else str(v) for k, v in parameters.items()}
-    return ", ".join(f"{key}={value}" for key, value in shown.items())
+def seeds_by_data(job: Job) -> Iterator[tuple[Node, list[int]]]:
+    """The pending seeds, grouped by the data that they are given."""
+    groups: dict[str, list[int]] = {}
+    for seed in job.pending():
+        groups.setdefault(json.dumps(job.loader_for(seed)), []).append(seed)
+    for node, seeds in groups.items():
+        yield json.loads(node), seeds

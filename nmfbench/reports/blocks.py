@@ -1,0 +1,142 @@
+"""From records to the blocks of an experiment's table: split, quotients, and settings that were chosen elsewhere."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nmfbench.records import Record
+from nmfbench.reports.settings import Relative, Tuning
+
+Key = tuple[Any, ...]
+BEST = "best per cell (uses labels, as in the paper)"
+
+
+def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
+    """The records with the block that each belongs to: by the number of layers, by the share of labels, or both."""
+    words = {"layers": _layers, "label_fraction": _labels}
+    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in records]
+
+
+def _layers(record: Record) -> str:
+    n = len(record["config"]["solver"].get("ranks") or [1])
+    return f"{n} layer{'s' if n > 1 else ''}"
+
+
+def _labels(record: Record) -> str:
+    share = record["config"].get("label_fraction", 0)
+    return f"{share:.0%} of the labels" if share else "no labels"
+
+
+def with_quotient(records: Sequence[Record], relative: Relative) -> list[Record]:
+    """The records; those of other solvers with their metric over that of ``relative.to`` at the same seed."""
+    divisors = {(r["dataset"], r["seed"]): _values(r, relative.metric) for r in records if r["solver"] == relative.to}
+    declared = {"name": relative.name, "title": f"{relative.metric} over that of {relative.to}", "unit": "%"}
+    declared |= {"decimals": 1, "better": "lower"}
+    extended = []
+    for record in records:
+        theirs = divisors.get((record["dataset"], record["seed"]), {}) if record["solver"] != relative.to else {}
+        rows = [
+            {"layer": layer, "n_clusters": k, "metric": relative.name, "value": value / theirs[layer, k]}
+            for (layer, k), value in _values(record, relative.metric).items()
+            if theirs.get((layer, k))
+        ]
+        # The quotient stands beside the metric that it is made of.
+        known = record.get("declared", [])
+        place = next((i for i, one in enumerate(known, start=1) if one["name"] == relative.metric), len(known))
+        declarations = [*known[:place], declared, *known[place:]] if known else []
+        extended.append(record | {"metrics": record["metrics"] + rows, "declared": declarations})
+    return extended
+
+
+def _values(record: Record, metric: str) -> dict[Key, float]:
+    rows = [row for row in record["metrics"] if row["metric"] == metric and row["value"] is not None]
+    return {(row["layer"], row["n_clusters"]): row["value"] for row in rows}
+
+
+def tuned(records: Sequence[Record], tuning: Tuning) -> tuple[list[Record], list[Record]]:
+    """The table's records, merged over class counts, by two rules.
+
+    First with one setting for each method and dataset, chosen on the tuning seeds, which the table leaves out; a
+    method without a run on those is left out.
+    Then with the best setting for each cell, chosen by the labels of the very draws that it is scored on.
+    """
+    choosing = [record for record in records if record["seed"] in tuning.seeds]
+    shown = [record for record in records if record["seed"] not in tuning.seeds]
+    fair, best = _chosen(choosing, _method, tuning.metric), _chosen(shown, _cell, tuning.metric)
+    return (
+        [record | {"variant": record["setting"]} for record in _merged(shown, _method, fair)],
+        [record | {"variant": {}, "block": BEST} for record in _merged(shown, _cell, best)],
+    )
+
+
+def _chosen(records: Sequence[Record], key: Callable[[Record], Key], metric: str) -> dict[Key, str]:
+    """For each key the setting with the highest mean of the metric in the top layer; among equals the first.
+
+    Settings of which some runs are missing or failed are compared on the draws that all of them have.
+    """
+    scores: dict[Key, dict[str, dict[Key, float]]] = {}
+    for record in records:
+        of_setting = scores.setdefault(key(record), {}).setdefault(_setting(record), {})
+        draw = record["seed"], record["config"]["dataset"]["classes"]
+        of_setting |= {
+            (*draw, row["n_clusters"]): row["value"]
+            for row in _top(record)
+            if row["metric"] == metric and row["value"] is not None
+        }
+    chosen = {}
+    for k, settings in scores.items():
+        scored = {setting: values for setting, values in settings.items() if values} or settings
+        shared = set.intersection(*map(set, scored.values()))
+        chosen[k] = max(scored, key=lambda setting: sum(scored[setting][draw] for draw in shared))
+    return chosen
+
+
+def _setting(record: Record) -> str:
+    return json.dumps(record["setting"], sort_keys=True)
+
+
+def _method(record: Record) -> Key:
+    return record["dataset"], record["solver"]
+
+
+def _cell(record: Record) -> Key:
+    return *_method(record), record["config"]["dataset"]["classes"]
+
+
+def _top(record: Record) -> list[dict[str, Any]]:
+    """The metrics of the codes that the dnsNMF paper clusters."""
+    top = max((row.get("layer") or 0 for row in record["metrics"]), default=0)
+    return [row for row in record["metrics"] if row.get("layer") == top]
+
+
+def _merged(records: Sequence[Record], key: Callable[[Record], Key], chosen: dict[Key, str]) -> list[Record]:
+    """One record a method and seed: the metrics of all class counts, each of the setting chosen for it."""
+    groups: dict[Key, list[Record]] = {}
+    for record in records:
+        if _setting(record) == chosen.get(key(record)):
+            groups.setdefault((*_method(record), record["seed"]), []).append(record)
+    return [_joined(group) for group in groups.values()]
+
+
+def _joined(group: list[Record]) -> Record:
+    first, counts = group[0], sorted(record["config"]["dataset"]["classes"] for record in group)
+    samples = sorted(record["data"]["samples"] for record in group)
+    in_all = set.intersection(*(set(record["data"]["preprocessing"]) for record in group))
+    statuses = dict.fromkeys(record["status"] for record in sorted(group, key=lambda record: record["status"]))
+    common = first["config"]["dataset"] | {"classes": f"{counts[0]} to {counts[-1]}"}
+    return first | {
+        "rank": None,
+        "parts": group,
+        "config": first["config"] | {"dataset": common, "solver": first["config"]["solver"] | {"rank": None}},
+        "status": " or ".join(statuses),
+        "objective": None,  # of other data in each
+        "seconds": sum(record["seconds"] for record in group) / len(group),
+        "metrics": [row for record in group for row in _top(record)],
+        "data": first["data"]
+        | {
+            "samples": f"{samples[0]} to {samples[-1]}",
+            "classes": common["classes"],
+            # A sentence on one draw alone is left out.
+            "preprocessing": [sentence for sentence in first["data"]["preprocessing"] if sentence in in_all],
+        },
+    }

@@ -1,0 +1,262 @@
+"""From records to the long form: one row per method, layer, cluster count and metric; and the tests between methods."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from nmfbench import papers
+from nmfbench.evaluators.metric import Metric
+from nmfbench.records import Record, digest
+from nmfbench.reports.declared import metric_of
+from nmfbench.reports.words import variant_words
+
+COLUMNS = [
+    "dataset",
+    "block",
+    "solver",
+    "variant",
+    "rank",
+    "layer",
+    "n_clusters",
+    "metric",
+    "mean",
+    "sd",
+    "n",
+    "best",
+    "paper",
+    "difference",
+    "seconds",
+    "status",
+]
+_KEYS = COLUMNS[:8]
+Declared = Mapping[str, Metric]
+
+
+def frame(
+    records: Sequence[Record], declared: Declared, refused: Sequence[tuple[str, str]] = (), by_name: bool = True
+) -> pd.DataFrame:
+    """The long form: `COLUMNS`, and "printed", a list of (paper, its number) for each row.
+
+    mean, sd (over seeds, n − 1) and n; best: the value of the seed with the lowest objective; paper and difference
+    where a paper prints the number; seconds: mean per seed. Metrics of unit % are in percent. ``refused`` are pairs
+    (dataset, solver) that were asked for, where the solver cannot take the data: an empty row each. Methods are sorted
+    by name, or stand in the order of their records.
+    """
+    rows = []
+    for repetitions in grouped(records):
+        rows += sorted(_rows(repetitions, declared), key=lambda row: (row.get("layer") or 0, row.get("n_clusters") or 0))
+    shown = {record["dataset"] for record in records}
+    rows += [
+        {"dataset": dataset, "block": "", "solver": solver, "variant": "", "n": 0, "status": "not applicable"}
+        for dataset, solver in dict.fromkeys(refused)
+        if dataset in shown
+    ]
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "printed"])
+    for column in ("rank", "layer", "n_clusters", "n"):
+        table[column] = table[column].astype("Int64")
+    return table.sort_values(_KEYS, kind="stable", na_position="first", ignore_index=True) if by_name else table
+
+
+def grouped(records: Sequence[Record]) -> list[list[Record]]:
+    """Records grouped by the run that they repeat, in the order of their first ones; each seed (and draw) once.
+
+    Two groups that would have one name in a table, but differ in the data, the code or a version, are told apart.
+    """
+    by_group: dict[str, dict[Any, Record]] = {_group(record): {} for record in records}
+    for record in sorted(records, key=_age):
+        repetitions = by_group[_group(record)]
+        key = record["seed"], record["config"]["dataset"].get("draw")
+        repetitions[key] = _joined(repetitions.get(key), record)
+    groups = [list(repetitions.values()) for repetitions in by_group.values()]
+    names = [_name(group[0]) for group in groups]
+    for name in {name for name in names if names.count(name) > 1}:
+        alike = [i for i, other in enumerate(names) if other == name]
+        for i, difference in zip(alike, _differences([groups[i] for i in alike]), strict=True):
+            groups[i] = [record | {"variant": (record.get("variant") or {}) | difference} for record in groups[i]]
+    return groups
+
+
+def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
+    """For groups of one name, the keys of the config in which they differ, checksums cut to 6 digits."""
+    flat = [
+        {f"{node}.{key}": value for node, values in _identity(group[0]["config"]).items() if isinstance(values, dict)
+         for key, value in values.items()} for group in groups
+    ]
+    keys = dict.fromkeys(key for one in flat for key in one if len({repr(other.get(key)) for other in flat}) > 1)
+    cut = ("dataset.sha256", "solver.source", "evaluator.source")
+    return [{key: str(one.get(key))[:6] if key in cut else one.get(key) for key in keys} for one in flat]
+
+
+def _group(record: Record) -> str:
+    return digest([record.get("block", ""), _identity(record["config"])])
+
+
+def _age(record: Record) -> tuple[bool, str, str]:
+    """The newest last, and failed ones first: they hide nothing that was measured."""
+    return record["status"] != "failed", str(record["environment"].get("date")), digest(record["config"])
+
+
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    """The config that repetitions share: without the draw of the data and the list of cluster counts."""
+    dataset = {key: value for key, value in config["dataset"].items() if key != "draw"}
+    if "draw" in config["dataset"]:
+        del dataset["sha256"]  # each draw has its own
+    evaluator = {key: value for key, value in config["evaluator"].items() if key != "n_clusters"}
+    return config | {"dataset": dataset, "evaluator": evaluator}
+
+
+def _joined(older: Record | None, newer: Record) -> Record:
+    """The newer record, with the older one's metrics where the newer has none: it may hold other cluster counts."""
+    new = {_place(row) for row in newer["metrics"]}
+    kept = [row for row in older["metrics"] if _place(row) not in new] if older else []
+    return newer | {"metrics": kept + newer["metrics"]}
+
+
+def _name(record: Record) -> tuple[Any, ...]:
+    return record["dataset"], record.get("block", ""), record["solver"], variant_words(record), record.get("rank")
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row.get("layer"), row.get("n_clusters"), row["metric"]
+
+
+def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, Any]]:
+    first = repetitions[0]
+    statuses = [record["status"] for record in repetitions]
+    common = {
+        "dataset": first["dataset"],
+        "block": first.get("block", ""),
+        "solver": first["solver"],
+        "variant": variant_words(first),
+        "rank": first.get("rank"),
+        "status": ", ".join(f"{statuses.count(s)} {s}" for s in sorted(set(statuses))),
+    }
+    ran = [record for record in repetitions if record["status"] != "failed"]
+    if not ran:
+        return [common | {"n": 0}]
+    common["seconds"] = sum(record["seconds"] for record in ran) / len(ran)
+    with_objective = [record for record in ran if record.get("objective") is not None]
+    # A direct method reaches the same objective from every seed: none is best.
+    differ = len(with_objective) == 1 or len({record["objective"] for record in with_objective}) > 1
+    best = ran.index(min(with_objective, key=lambda r: r["objective"])) if differ else None
+    values: dict[tuple[Any, ...], dict[int, float]] = {}
+    for i, record in enumerate(ran):  # not by seed: another draw of the data has the same seeds
+        for row in record["metrics"]:
+            if row["value"] is not None and math.isfinite(row["value"]):
+                values.setdefault(_place(row), {})[i] = row["value"]
+    # Merged records of several class counts are each looked up by itself.
+    printed: dict[tuple[Any, ...], Any] = {}
+    for part in first.get("parts", [first]):
+        printed |= papers.printed(part)
+    rows = []
+    for (layer, n_clusters, metric), by_record in values.items():
+        column = pd.Series(by_record) * metric_of(metric, declared).scale
+        row = common | {
+            "layer": layer,
+            "n_clusters": n_clusters,
+            "metric": metric,
+            "mean": column.mean(),
+            "sd": column.std(),
+            "n": len(column),
+            "best": column.get(best),
+        }
+        if numbers := printed.get((layer, n_clusters, metric)):
+            row |= {"paper": numbers[0][1], "difference": row["mean"] - numbers[0][1]}
+            row["printed"] = [(paper.title, number) for paper, number in numbers]
+        rows.append(row)
+    return rows
+
+
+def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.DataFrame:
+    """The first method of each block, in the order of the records, against each of its others, seed by seed.
+
+    One row per block × method × layer: n, shift (how much larger the metric of the first is, in its unit, in the mean
+    over the cluster counts that both have), its 95 % interval low and high, p, and p_holm, corrected for all rows. A
+    method of fewer layers is compared with the first one's top layer.
+    """
+    from nmfbench.reports.statistics import Effect, holm, paired  # scipy.stats takes a second
+
+    rows = []
+    by_block: dict[tuple[str, str], list[list[Record]]] = {}
+    for repetitions in grouped(records):
+        by_block.setdefault((repetitions[0]["dataset"], repetitions[0].get("block", "")), []).append(repetitions)
+    for (dataset, block), (first, *others) in by_block.items():
+        ours = _by_repetition(first, metric, declared)
+        top = max((layer for layer, _ in ours if layer), default=None)
+        for other in others:
+            theirs = _by_repetition(other, metric, declared)
+            layers = dict.fromkeys(layer for layer, _ in theirs)
+            for layer in layers:
+                reference = layer if len(layers) > 1 else top
+                counts = [k for of, k in theirs if of == layer and (reference, k) in ours]
+                pairs = [(ours[reference, k], theirs[layer, k]) for k in counts]
+                shared = set.intersection(*({*a} & {*b} for a, b in pairs)) if pairs else ()
+                if len(shared) > 1:  # one seed is no evidence
+                    a, b = ([sum(pair[i][r] for pair in pairs) / len(pairs) for r in sorted(shared)] for i in (0, 1))
+                    method = {"solver": other[0]["solver"], "variant": variant_words(other[0]), "layer": layer}
+                    rows.append({"dataset": dataset, "block": block} | method | vars(paired(a, b)))
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = p
+    columns = ["dataset", "block", "solver", "variant", "layer", *(f.name for f in dataclasses.fields(Effect))]
+    return pd.DataFrame(rows, columns=[*columns, "p_holm"]).astype({"layer": "Int64"})
+
+
+def verdicts(
+    records: Sequence[Record], solvers: Sequence[str], metric: str, declared: Declared
+) -> dict[tuple[str, str], str]:
+    """(dataset, block) → whether these solvers come in that order with as many clusters as classes, each against the next."""
+    from nmfbench.reports.statistics import holm, paired
+
+    values_of: dict[tuple[str, str], dict[str, dict[Any, float]]] = {}
+    classes = {}
+    for repetitions in grouped(records):
+        first = repetitions[0]
+        block, k = (first["dataset"], first.get("block", "")), first["data"]["classes"]
+        values = _by_repetition(repetitions, metric, declared)
+        top = max((layer for layer, count in values if layer and count == k), default=None)
+        if first["solver"] in solvers and top:
+            values_of.setdefault(block, {})[first["solver"]] = values[top, k]
+            classes[block] = k
+    sentences = {}
+    for block, scores in values_of.items():
+        pairs = [
+            [(scores[a][r], scores[b][r]) for r in scores[a] if r in scores[b]]
+            for a, b in pairwise(solver for solver in solvers if solver in scores)
+        ]
+        if len(scores) < len(solvers) or min(map(len, pairs)) < 2:  # one seed is no evidence
+            continue
+        effects = [paired(*zip(*pair, strict=True)) for pair in pairs]
+        ps = holm([effect.p for effect in effects])
+        if not all(effect.shift > 0 for effect in effects):
+            verdict = "does not hold"
+        elif max(ps) < 0.05:
+            verdict = "holds"
+        else:
+            verdict = "holds in the means, but not beyond chance"
+        tests = ", ".join(
+            f"{a} over {b} {effect.shift:+.1f} (p = {p:.2g})"
+            for (a, b), effect, p in zip(pairwise(solvers), effects, ps, strict=True)
+        )
+        sentences[block] = (
+            f"Printed order {' > '.join(solvers)} at k = {classes[block]}: {verdict}. {tests}; p corrected by Holm "
+            f"for these {len(ps)} tests."
+        )
+    return sentences
+
+
+def _by_repetition(
+    repetitions: Sequence[Record], metric: str, declared: Declared
+) -> dict[tuple[Any, Any], dict[Any, float]]:
+    """(layer, cluster count) → (seed, draw) → value in the unit shown."""
+    values: dict[tuple[Any, Any], dict[Any, float]] = {}
+    for record in repetitions:
+        for row in record["metrics"]:
+            if row["metric"] == metric and row["value"] is not None:
+                repetition = record["seed"], record["config"]["dataset"].get("draw")
+                scaled = metric_of(metric, declared).scale * row["value"]
+                values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = scaled
+    return values

@@ -1,0 +1,177 @@
+"""The sentences under a table: how its numbers were made, and how to read them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from nmfbench.config import build
+from nmfbench.evaluators.metric import Metric
+from nmfbench.records import Record
+from nmfbench.reports.declared import metric_of
+from nmfbench.reports.words import ranges
+
+Declared = Mapping[str, Metric]
+
+
+def shown_metrics(record: Record) -> list[str]:
+    """The metrics of a record that its evaluator's table shows, the first being the one that is tested."""
+    measured = {row["metric"] for row in record["metrics"]}
+    if record.get("declared"):
+        metrics = [Metric.from_dict(one) for one in record["declared"]]
+    else:  # a record of schema 1
+        from nmfbench.evaluators.base import Evaluator
+
+        node = {key: value for key, value in record["config"]["evaluator"].items() if key != "name"}
+        metrics = list(build(node, Evaluator, "evaluator").metrics)
+    return [metric.name for metric in metrics if metric.shown and metric.name in measured]
+
+
+def on_comparison(
+    part: pd.DataFrame,
+    first: str,
+    metric: Metric,
+    compared: pd.DataFrame,
+    declared: Declared,
+    label: Mapping[tuple[str, str], str],
+) -> list[str]:
+    """How to read the tests of a block, and how far the block is from the printed numbers.
+
+    ``label``: (solver, variant) → how a method is called.
+    """
+    # Of n pairs, the signed ranks that favour one method in all of them have a probability of 2 · 2⁻ⁿ.
+    smallest = len(compared) * 2.0 ** (1 - compared["n"].max())
+    of_metric = part[part["metric"] == metric.name]
+    counts = of_metric["n_clusters"].nunique()
+    depths = of_metric.groupby(["solver", "variant"], sort=False)["layer"].max().fillna(1)
+    direction = " (smaller is better)" if metric.better == "lower" else ""
+    return [
+        f"Against: how much larger the {metric.name} of {first} is{', the mean over all k' if counts > 1 else ''}, seed "
+        f"by seed{direction}: Hodges–Lehmann shift, its own 95 % interval from 6 seeds on, p of Wilcoxon's signed-rank "
+        f"test corrected by Holm for the {len(compared)} tests of all blocks."
+        + (" Methods of one layer are compared with its top layer." if depths.min() < depths.iloc[0] else "")
+        + (f" So few seeds and so many tests allow no p below {min(smallest, 1):.2g}." if smallest > 0.05 else ""),
+        *_on_printed(part, declared, label),
+    ]
+
+
+def _on_printed(part: pd.DataFrame, declared: Declared, label: Mapping[tuple[str, str], str]) -> list[str]:
+    printed = part.dropna(subset=["paper"])
+    distances = []
+    for (solver, variant, name), method in printed.groupby(["solver", "variant", "metric"], sort=False):
+        which = "" if printed["metric"].nunique() == 1 else f" ({name})"
+        spec = printed_spec(metric_of(str(name), declared))
+        distances.append(f"{label[solver, variant]}{which} {method['difference'].abs().mean():{spec}}")
+    return [f"Mean absolute difference to the printed numbers: {', '.join(distances)}."] if distances else []
+
+
+def printed_spec(metric: Metric) -> str:
+    """The format of a printed number."""
+    return ".1f" if metric.unit == "%" else ".3f"
+
+
+def on_block(
+    part: pd.DataFrame,
+    records: Sequence[Record],
+    metric: Metric,
+    metrics: Sequence[str],
+    declared: Declared,
+    by_class_count: bool,
+) -> list[str]:
+    """The sentences that explain the numbers of a block; ``part`` has the rows that are shown."""
+    clustered = part.loc[part["metric"] == metric.name, "n_clusters"].notna().any()
+    return [
+        *_on_cells(part, metric, metrics, declared, clustered, by_class_count),
+        *_on_labels(records, clustered),
+        *_on_trouble(records),
+        *(f"{note}." for note in dict.fromkeys(record.get("footnote") for record in records) if note),
+        *_on_protocol(records),
+        *provenance(records),
+    ]
+
+
+def _on_cells(
+    part: pd.DataFrame,
+    metric: Metric,
+    metrics: Sequence[str],
+    declared: Declared,
+    clustered: bool,
+    by_class_count: bool,
+) -> list[str]:
+    unit = " in percent" if metric.unit == "%" else ""
+    of_clusters = " of k-means with k clusters on the codes" if clustered else ""
+    in_brackets = "in brackets: the seed with the lowest objective"
+    if by_class_count:
+        cells = f"{' or '.join(part['metric'].unique())}{unit}{of_clusters}, mean ± standard deviation over seeds"
+    elif clustered:
+        cells = f"{metric.title}{unit}{of_clusters}, mean ± standard deviation over seeds; {in_brackets}"
+    else:
+        titles = [f"{name} ({title})" for name in metrics if (title := metric_of(name, declared).title) != name]
+        percent = [name for name in metrics if metric_of(name, declared).unit == "%"]
+        cells = f"mean ± standard deviation over seeds; {in_brackets}"
+        cells += f"; {', '.join(percent)} in percent" if percent else ""
+        cells += f". {'; '.join(titles)}" if titles else ""
+    sentences = [f"Cells: {cells}."]
+    papers = dict.fromkeys(paper for printed in part["printed"].dropna() for paper, _ in printed)
+    if papers:
+        sentences.append(f"In parentheses: the number that the {' or the '.join(papers)} paper prints, and ours minus it.")
+    if not by_class_count:
+        sentences.append(
+            "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases of a seed and those of seed 0, each "
+            "column matched with one of the other, mean over columns and seeds. Seconds: time of the fit, per seed."
+        )
+    return sentences
+
+
+def _on_labels(records: Sequence[Record], clustered: bool) -> list[str]:
+    if not any(record["config"].get("label_fraction") for record in records):
+        return []
+    others = " and is scored on the other samples" if clustered else ""
+    return [
+        f"label_fraction: this method saw that share of each class's labels{others}; at 1 it saw them all, and its "
+        "scores are training scores."
+    ]
+
+
+def _on_trouble(records: Sequence[Record]) -> list[str]:
+    risen = [f"{record['solver']} (seed {record['seed']})" for record in records if record.get("rises")]
+    foreign = {r["solver"]: r["config"]["solver"]["source"] for r in records if r["config"]["solver"].get("source")}
+    return [
+        *([f"The objective rose, though the method is monotone: {_listed(risen)}."] if risen else []),
+        *(f"{solver}: code from outside nmfbench, source {source[:6]}." for solver, source in foreign.items()),
+    ]
+
+
+def _on_protocol(records: Sequence[Record]) -> list[str]:
+    evaluators = [record["config"]["evaluator"] for record in records]
+    protocol: dict[str, list[str]] = {
+        "K-means": [
+            f"{e['n_init']} starts, {'lowest inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
+            for e in evaluators
+            if "n_init" in e
+        ],
+        "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
+        "Numbers": [record["config"]["dtype"] for record in records],
+    }
+    return [f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in protocol.items() if values]
+
+
+def provenance(records: Sequence[Record]) -> list[str]:
+    """Commit, date, machine and seeds of these records, in sentences."""
+    made = [record["environment"] for record in records]
+
+    def distinct(*keys: str) -> str:
+        return " | ".join(dict.fromkeys(" ".join(str(e.get(key)) for key in keys) for e in made))
+
+    commits = dict.fromkeys(f"{str(e.get('commit'))[:10]}{' with changes' if e.get('dirty') else ''}" for e in made)
+    days = sorted({str(e.get("date"))[:10] for e in made})
+    return [
+        f"Made by nmfbench {distinct('nmfbench')} (commit {' | '.join(commits)}), "
+        f"{' to '.join(days[:1] + days[1:][-1:])}, torch {distinct('torch')}, scikit-learn {distinct('scikit-learn')}.",
+        f"Machine: {distinct('cpu')}, {distinct('device')}, threads: {distinct('threads')}.",
+        f"Seeds: {ranges(sorted({record['seed'] for record in records}))}.",
+    ]
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(dict.fromkeys(map(str, names)))

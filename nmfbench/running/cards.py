@@ -1,0 +1,137 @@
+"""Data cards: what planning must know of a dataset, kept beside the records so that the data need not be read again."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nmfbench.config import build, source_hash
+from nmfbench.datasets.base import Dataset, Loader, fingerprint, locate
+from nmfbench.records import Store, digest, write_text
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """One dataset as it was loaded for one node of a configuration.
+
+    Parameters
+    ----------
+    node: the dataset's parameters, its class under ``_target_``.
+    name: the dataset's name in records and tables.
+    sha256: checksum of X and y, see `Dataset.sha256`.
+    features, samples: the shape (m, n) of X.
+    classes: number of distinct labels; None without labels.
+    n_clusters: cluster counts at which it is scored by default; None: the number of classes.
+    preprocessing: what the loader did to the raw data, in sentences.
+    files: path → fingerprint of every file it was read from; None for a file that was looked for and absent.
+    refusals: digest of a run's config → why that run cannot take this data.
+    """
+
+    node: dict[str, Any]
+    name: str
+    sha256: str
+    features: int
+    samples: int
+    classes: int | None
+    n_clusters: list[int] | None
+    preprocessing: list[str]
+    files: dict[str, list[int] | None]
+    refusals: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the files are as they were, or none of them is on this machine."""
+        present = {path: fingerprint(place) if (place := locate(path)) else None for path in self.files}
+        return present == self.files or not any(present.values())
+
+
+class Cards:
+    """The data cards of one results folder. A new card is written by `flush`, so that planning alone leaves no file."""
+
+    def __init__(self, store: Store):
+        self.folder = store.cards
+        self._cards: dict[str, Card] = {}
+        self._unwritten: set[str] = set()
+
+    def known(self, node: dict[str, Any]) -> Card | None:
+        """The card of a node, without reading data; None if there is none that is current."""
+        key = _key(node)
+        if key not in self._cards:
+            card = _read(self.folder / f"{key}.json")
+            if card is None or card.node != node or not card.is_current:
+                return None
+            self._cards[key] = card
+        return self._cards[key]
+
+    def of(self, node: dict[str, Any]) -> Card:
+        """The card of a node; the data is loaded if there is none. Raises DataMissing, DataError or ConfigError."""
+        return self.known(node) or self.loaded(node)
+
+    def loaded(self, node: dict[str, Any]) -> Card:
+        """The card of the data as it is now: it is loaded, unless it has just been."""
+        dataset, known = load(json.dumps(node)), self.known(node)
+        if known is not None and known.sha256 == dataset.sha256:
+            return known
+        card = Card(
+            node=node,
+            name=dataset.name,
+            sha256=dataset.sha256,
+            features=dataset.X.shape[0],
+            samples=dataset.n_samples,
+            classes=dataset.n_classes,
+            n_clusters=list(dataset.n_clusters) if dataset.n_clusters else None,
+            preprocessing=list(dataset.preprocessing),
+            files=dict(dataset.files),
+        )
+        self._keep(card)
+        return card
+
+    def refuse(self, node: dict[str, Any], config: dict[str, Any], reason: str) -> None:
+        """Note that a run of that config cannot take this data."""
+        card = self.of(node)
+        self._keep(dataclasses.replace(card, refusals=card.refusals | {digest(config): reason}))
+
+    def flush(self) -> None:
+        """Write the cards that are new. They only spare time, so a folder that cannot be written to is no error."""
+        for key in self._unwritten:
+            try:
+                write_text(
+                    self.folder / f"{key}.json",
+                    json.dumps({"schema": SCHEMA, **dataclasses.asdict(self._cards[key])}, indent=1),
+                )
+            except OSError:
+                return
+        self._unwritten = set()
+
+    def _keep(self, card: Card) -> None:
+        key = _key(card.node)
+        self._cards[key] = card
+        self._unwritten.add(key)
+
+
+def loader_of(node: dict[str, Any]) -> Loader:
+    """The loader that a node describes. Raises ConfigError."""
+    return build(node, Loader, "dataset")
+
+
+@lru_cache(maxsize=4)  # the jobs of a sweep share their data
+def load(node: str) -> Dataset:
+    """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
+    return loader_of(json.loads(node)).load()
+
+
+def _key(node: dict[str, Any]) -> str:
+    """A card's file name: the node, and the source of a loader from elsewhere."""
+    return digest(node | {"source": source_hash(type(loader_of(node)))})
+
+
+def _read(path: Path) -> Card | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Card(**content) if content.pop("schema") == SCHEMA else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # absent or damaged: the data is loaded again

@@ -1,0 +1,109 @@
+"""Run one job: load its data, fit, score, and write each record as soon as it exists."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from nmfbench import records
+from nmfbench.datasets.base import Dataset
+from nmfbench.evaluators import measures
+from nmfbench.progress import FitProgress, plural, say
+from nmfbench.records import Record
+from nmfbench.running import measuring
+from nmfbench.running.cards import load
+from nmfbench.running.jobs import Job, labelled_samples, seeds_by_data
+
+
+def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None]:
+    """Run the pending seeds of a job and write each record; returns the job's records by seed.
+
+    ``at_once`` is how many jobs share the cores. A seed that fails has a record that says why.
+    """
+    start = time.monotonic()
+    threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
+    environment = records.environment(threads, job.settings.device)
+    pending = job.pending()
+    with FitProgress(prefix + job.label) as progress:
+        for node, seeds in seeds_by_data(job):
+            dataset = load(json.dumps(node))
+            for outcome in _outcomes(job, dataset, seeds, threads, progress):
+                record = _record(job, dataset, outcome, environment)
+                try:
+                    if outcome.fitted and job.settings.save_codes:
+                        job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
+                    if outcome.fitted and outcome.fitted.bases and outcome.seed == measuring.REFERENCE_SEED:
+                        job.store.save_bases(record["config"], outcome.seed, outcome.fitted.bases[0])
+                    job.store.save(record)  # last: a record means that all of the run is there
+                except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
+                    record = _record(job, dataset, measuring.failed(outcome.seed, error), environment)
+                job.records[outcome.seed] = record
+    ended = [record["status"] for record in job.done() if record["seed"] in pending]
+    statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
+    say(f"{prefix}{job.label}: {plural(len(pending), 'seed')} in {time.monotonic() - start:.1f} s ({statuses})")
+    return job.records
+
+
+def _outcomes(
+    job: Job, dataset: Dataset, seeds: list[int], threads: int, progress: FitProgress
+) -> Iterator[measuring.Outcome]:
+    """Score saved codes where they exist; fit the other seeds."""
+    labelled = labelled_samples(dataset, job.config["label_fraction"])
+    saved = {}
+    if not job.settings.refit:
+        saved = {seed: codes for seed in seeds if (codes := job.store.load_codes(job.config_of(seed), seed))}
+    for seed, (fitted, fit) in saved.items():
+        try:
+            outcome = measuring.score(fitted, fit, dataset, job.evaluator, seed, labelled)
+        except Exception as error:
+            outcome = measuring.failed(seed, error)
+        yield outcome
+    fresh = [seed for seed in seeds if seed not in saved]
+    reference = job.config_of(fresh[0]) if fresh else job.config
+    yield from measuring.run(
+        job.solver,
+        dataset,
+        job.evaluator,
+        seeds=fresh,
+        stopping=job.stopping,
+        dtype=job.settings.dtype,
+        device=job.settings.device,
+        threads=threads,
+        labelled=labelled,
+        reference_bases=job.store.load_bases(reference, measuring.REFERENCE_SEED),
+        on_look=progress,
+    )
+
+
+def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, environment: dict[str, Any]) -> Record:
+    fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
+    metrics = outcome.fit["metrics"] + outcome.metrics
+    measured = {row["metric"] for row in metrics}
+    own = {metric.name: metric for metric in job.evaluator.metrics}
+    always = measures.declared(outcome.fitted.factors if outcome.fitted else ())
+    declared = [*own.values(), *(replace(metric, shown=False) for metric in always if metric.name not in own)]
+    return {
+        "schema": records.SCHEMA,
+        "config": job.config_of(outcome.seed),
+        "dataset": dataset.name,
+        "block": "",
+        "solver": job.config["solver"]["name"],
+        "variant": job.variant,
+        "setting": job.setting,
+        "rank": job.config["solver"].get("rank"),
+        "footnote": job.footnote,
+        "seed": outcome.seed,
+        **fit,
+        "metrics": metrics,
+        "declared": [metric.as_dict() for metric in declared if metric.name in measured],
+        "exhibits": [exhibit.as_dict() for exhibit in outcome.exhibits],
+        "data": {
+            "features": dataset.X.shape[0],
+            "samples": dataset.n_samples,
+            "classes": dataset.n_classes,
+            "preprocessing": list(dataset.preprocessing),
+        },
+        "environment": environment,
+    }

@@ -1,0 +1,65 @@
+"""Launching: run jobs in this process, or several at once in processes of their own."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from nmfbench.progress import say
+from nmfbench.records import Record
+from nmfbench.running import executing
+from nmfbench.running.jobs import Job
+
+Launched = Iterator[tuple[Job, dict[int, Record | None]]]
+Launcher = Callable[[Sequence[Job], int], Launched]
+"""Runs the pending seeds of every job, so many jobs at once, and yields each job with its records as it ends."""
+
+
+def sequential(jobs: Sequence[Job], at_once: int) -> Launched:
+    """Run one job after the other in this process."""
+    for i, job in enumerate(jobs, start=1):
+        yield job, executing.run(job, _prefix(i, len(jobs)))
+
+
+def processes(jobs: Sequence[Job], at_once: int) -> Launched:
+    """Run several jobs at once on this machine. A worker that is killed ends the launch, not what was recorded."""
+    # Spawned, not forked: threads of torch and a fork do not mix.
+    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), _ignore_interrupts) as workers:
+        running = {
+            workers.submit(executing.run, job, _prefix(i, len(jobs)), at_once): job
+            for i, job in enumerate(jobs, start=1)
+        }
+        try:
+            for done in as_completed(running):
+                yield running[done], done.result()
+        except BrokenProcessPool:
+            say(
+                "a worker was killed, out of memory perhaps; the same command goes on from here (jobs=1: one at a time)"
+            )
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            workers.shutdown(cancel_futures=True)
+            raise
+
+
+LAUNCHERS: dict[str, Launcher] = {"sequential": sequential, "processes": processes}
+
+
+def launch(jobs: Sequence[Job], at_once: int, launcher: str | None = None) -> Launched:
+    """Run the pending seeds of these jobs; yields each job with its records as it ends.
+
+    Every record is written as soon as it exists, so what is yielded after an interruption is not lost. Without a name
+    the launcher is chosen by how many jobs run at once.
+    """
+    return LAUNCHERS[launcher or ("sequential" if at_once <= 1 else "processes")](jobs, at_once)
+
+
+def _prefix(i: int, n_jobs: int) -> str:
+    return f"[{i}/{n_jobs}] " if n_jobs > 1 else ""
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that started the others ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,92 @@
+"""The keys of config.yaml beside the groups: how often, how exactly and where to run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from nmfbench.config import nearest, structured
+from nmfbench.errors import ConfigError
+from nmfbench.reports.settings import Table
+
+DTYPES = ("float32", "float64")
+_NODES = ("solver", "dataset", "evaluator", "runs", "table")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a command line.
+
+    Parameters
+    ----------
+    rank: number of components r ≥ 1, which solvers refer to as ``${rank}``; null: the number of classes.
+    seeds: how many (0 … n−1), or a list of distinct numbers ≥ 0.
+    dtype: float32 or float64.
+    device: cpu, cuda or cuda:N.
+    jobs: how many jobs run at once, each in a process of its own, ≥ 1.
+    threads: CPU threads of a fit, ≥ 1; null: the cores divided by the jobs that run at once.
+    stopping: fields of `Stopping` that replace the solver's own rule; null: its own.
+    results_dir: the folder of records, data cards and tables.
+    save_codes: whether codes and bases are kept, so that another evaluator needs no new fit.
+    label_fraction: share of each class, in [0, 1], whose labels solvers that use labels may see.
+    refit: whether finished runs are run again.
+    """
+
+    rank: int | None = None
+    seeds: Any = 10
+    dtype: str = "float32"
+    device: str = "cpu"
+    jobs: int = 1
+    threads: int | None = None
+    stopping: dict[str, Any] = field(default_factory=dict)
+    results_dir: str = "results/local"
+    save_codes: bool = False
+    label_fraction: float = 0.0
+    refit: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.results_dir:
+            raise ConfigError("results_dir must not be empty; results_dir=. is the current folder")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        for name in ("jobs", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.label_fraction <= 1:
+            raise ConfigError(f"label_fraction must lie in [0, 1], got {self.label_fraction}")
+        if self.rank is not None and self.rank < 1:
+            raise ConfigError(f"rank must be at least 1, got {self.rank}")
+
+    @classmethod
+    def of(cls, node: Mapping[Any, Any]) -> "Settings":
+        """The settings among the keys of a whole configuration. Raises ConfigError."""
+        known = [f.name for f in fields(cls)]
+        return structured({key: value for key, value in node.items() if key in known}, cls, "")
+
+    @classmethod
+    def check_keys(cls, node: Mapping[Any, Any]) -> None:
+        """Raise ConfigError for a key of a configuration that nothing knows; it names the nearest ones."""
+        known = [*(f.name for f in fields(cls)), *_NODES]
+        in_table = {f.name: f"table.{f.name}" for f in fields(Table)}
+        for key in node:
+            if key not in known:
+                proposal = nearest(key, [*known, *in_table], list_all=False)
+                for name, dotted in in_table.items():
+                    proposal = proposal.replace(f" {name}", f" {dotted}")
+                raise ConfigError(f"unknown key {key}{proposal or nearest(key, known)}")
+
+    @property
+    def root(self) -> Path:
+        """The results folder, absolute."""
+        return Path(self.results_dir).expanduser().absolute()
+
+    def seed_list(self) -> list[int]:
+        """The seeds by number. Raises ConfigError for what names none."""
+        seeds = list(range(self.seeds)) if _is_count(self.seeds) else self.seeds
+        if not isinstance(seeds, list) or not seeds or not all(map(_is_count, seeds)) or len(set(seeds)) < len(seeds):
+            raise ConfigError(f"seeds must be a number above 0 or a list of distinct numbers ≥ 0, got {self.seeds}")
+        return seeds
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
