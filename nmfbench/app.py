@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any
 
 from nmfbench.datasets.base import Dataset
@@ -172,7 +173,7 @@ def _exhibits(jobs: list[Job]) -> dict[str, list[Exhibit]]:
             dataset = load(job.loader_of(best["seed"]))
             for exhibit in job.evaluator.exhibits(saved[0], dataset):
                 title = f"{job.config['solver']['name']} (seed {best['seed']}): {exhibit.title}"
-                found.setdefault(dataset.name, []).append(exhibit._replace(title=title))
+                found.setdefault(dataset.name, []).append(replace(exhibit, title=title))
     return found
 
 
@@ -267,9 +268,10 @@ def _run(job: Job, prefix: str, at_once: int = 1) -> dict[int, Record | None]:
 def _outcomes(
     job: Job, dataset: Dataset, seeds: list[int], threads: int, progress: FitProgress
 ) -> Iterator[measuring.Outcome]:
-    """From saved codes where an earlier fit left them, from a fit elsewhere."""
+    """Score saved codes where they exist; fit the other seeds, and those whose codes an older version left bare."""
     labelled = labelled_samples(dataset, job.config["label_fraction"])
-    saved = {seed: found for seed in seeds if (found := job.store.load_codes(job.config_of(seed), seed))}
+    loaded = ((seed, job.store.load_codes(job.config_of(seed), seed)) for seed in seeds)
+    saved = {seed: found for seed, found in loaded if found and not found[0].lacks_bases}
     for seed, (fitted, fit) in saved.items():
         try:
             outcome = measuring.score(fitted, fit, dataset, job.evaluator, seed, labelled)

@@ -10,7 +10,7 @@ import subprocess
 import time
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,12 @@ class Store:
         return found if isinstance(found, dict) and found["status"] != "failed" else None
 
     def save_codes(self, config: dict[str, Any], seed: int, fitted: Fitted, fit: dict[str, Any]) -> None:
-        """What evaluators look at, with what the fit said of itself."""
+        """Keep all that evaluators look at, and the summary of the fit."""
         arrays = {f"layer_{i}": H for i, H in enumerate(fitted.codes, start=1)}
+        arrays |= {f"basis_{i}": W for i, W in enumerate(fitted.bases, start=1)}
+        arrays |= {f"link_{i}": link for i, link in enumerate(fitted.links, start=1)}
         arrays |= {f"factor_{name}": factor for name, factor in fitted.factors.items()}
+        arrays["layering"] = np.array(fitted.layering)
         if fitted.label_scores is not None:
             arrays["label_scores"] = fitted.label_scores
         _write(
@@ -109,14 +112,26 @@ class Store:
         )
 
     def load_codes(self, config: dict[str, Any], seed: int) -> tuple[Fitted, dict[str, Any]] | None:
+        """The arrays and the summary of the fit; None where there are none, or the file is damaged.
+
+        Older versions kept no bases. Those of one product WH are W; other old files `lack_bases`.
+        """
         path = self.codes_path(config, seed)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                layers = [name for name in saved.files if name.startswith("layer_")]
-                factors = {n.removeprefix("factor_"): saved[n] for n in saved.files if n.startswith("factor_")}
-                label_scores = saved["label_scores"] if "label_scores" in saved.files else None
-                codes = [saved[f"layer_{i}"] for i in range(1, len(layers) + 1)]
-                return Fitted(codes, factors, label_scores), json.loads(str(saved["fit"]))
+                fit = json.loads(str(saved["fit"]))
+                fitted = Fitted(
+                    codes=_numbered(saved, "layer"),
+                    factors={n.removeprefix("factor_"): saved[n] for n in saved.files if n.startswith("factor_")},
+                    bases=_numbered(saved, "basis"),
+                    links=_numbered(saved, "link"),
+                    layering=str(saved["layering"]) if "layering" in saved.files else "product",
+                    label_scores=saved["label_scores"] if "label_scores" in saved.files else None,
+                )
+                W, H = fitted.factors.get("W"), fitted.factors.get("H")
+                if fitted.lacks_bases and W is not None and H is not None and W.shape[1] == len(H):
+                    fitted = replace(fitted, bases=[W])
+                return fitted, fit
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None  # absent, or cut short: the fit is run again
 
@@ -170,6 +185,12 @@ def environment(threads: int, device: str) -> dict[str, Any]:
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _numbered(saved: Any, name: str) -> list[np.ndarray]:
+    """The arrays name_1, name_2, … of an .npz."""
+    count = sum(file.startswith(f"{name}_") for file in saved.files)
+    return [saved[f"{name}_{i}"] for i in range(1, count + 1)]
 
 
 def write_text(path: Path, text: str) -> None:

@@ -306,7 +306,7 @@ def _blocks(
         said += [verdicts[str(dataset)]] if dataset in verdicts else []
         shown = (tabulate(t, headers="keys", tablefmt=style, disable_numparse=True) for t in tables)
         below = (
-            f"{2 * rule[0]}{rule[1:]}{exhibit.title}\n\n{_exhibited(exhibit.table, style)}"
+            f"{2 * rule[0]}{rule[1:]}{exhibit.title}\n\n{_exhibited(exhibit, style)}"
             for exhibit in exhibits.get(str(dataset), ())
         )
         bodies.append("\n\n".join([head, *shown, *below]))
@@ -323,11 +323,11 @@ def _blocks(
     return "\n\n".join(blocks)
 
 
-def _exhibited(table: pd.DataFrame, style: str) -> str:
+def _exhibited(exhibit: Exhibit, style: str) -> str:
     """Strings as they are, columns of numbers flush right."""
-    numeric = [pd.to_numeric(table[column], errors="coerce").notna().all() for column in table]
-    align = ["right" if is_number else "left" for is_number in numeric]
-    return tabulate(table.values.tolist(), list(table.columns), style, disable_numparse=True, colalign=align)
+    columns = [pd.to_numeric(pd.Series(column), errors="coerce") for column in zip(*exhibit.rows, strict=True)]
+    align = ["right" if column.notna().all() else "left" for column in columns]
+    return tabulate(exhibit.rows, exhibit.columns, style, disable_numparse=True, colalign=align)
 
 
 def _common(records: Sequence[dict[str, Any]]) -> list[str]:

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators import Evaluator, Fitted, measures
+from nmfbench.evaluators import Evaluator, Exhibit, Fitted, measures
 from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
 from nmfbench.numerics import losses
+from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Solver, Stopping
 
@@ -29,8 +31,10 @@ class Outcome:
     fit: dict[str, Any]
     """status, iterations, seconds, …; under "metrics" what was measured on the factors."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    """What the evaluator measured."""
+    """The evaluator's rows."""
     fitted: Fitted | None = None
+    exhibits: list[Exhibit] = field(default_factory=list)
+    """The evaluator's tables of this restart."""
 
 
 def run(
@@ -86,7 +90,25 @@ def score(
     """The outcome of a fit under this evaluator."""
     start = time.perf_counter()
     metrics = evaluator.evaluate(fitted, dataset, seed, labelled)
-    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, fitted)
+    exhibits = evaluator.exhibits(fitted, dataset)
+    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, fitted, exhibits)
+
+
+def arrays(factorization: Factorization) -> Fitted:
+    """The factorization of one restart as numpy arrays, which evaluators see and records keep."""
+
+    def numpy(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+        return [tensor.cpu().numpy() for tensor in tensors]
+
+    factors, label_scores = factorization.factors, factorization.label_scores
+    return Fitted(
+        codes=numpy(factorization.codes),
+        factors=dict(zip(factors, numpy(list(factors.values())), strict=True)),
+        bases=numpy(factorization.bases),
+        links=numpy(factorization.links),
+        layering=factorization.layering,
+        label_scores=None if label_scores is None else label_scores.cpu().numpy(),
+    )
 
 
 def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
@@ -126,12 +148,7 @@ def _measure(
         return Outcome(result.seed, summary)
     factorization = result.factorization
     try:
-        label_scores = getattr(factorization, "label_scores", None)
-        fitted = Fitted(
-            codes=[H.cpu().numpy() for H in factorization.codes],
-            factors={name: factor.cpu().numpy() for name, factor in factorization.factors.items()},
-            label_scores=None if label_scores is None else label_scores.cpu().numpy(),
-        )
+        fitted = arrays(factorization)
         residual = losses.relative_error(problem.X, factorization)
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
