@@ -31,14 +31,14 @@ class Fitted:
 
     @property
     def lacks_bases(self) -> bool:
-        """True for what an older version saved of several layers, or of non-smooth NMF: it kept codes and factors alone."""
+        """True for codes of several layers, or of non-smooth NMF, that an older version saved without their bases."""
         return bool(self.factors) and not self.bases
 
     def require_bases(self) -> None:
         """Raise DataError where `lacks_bases`."""
         if self.lacks_bases:
             raise DataError(
-                "these codes were saved by an older version, without their bases: delete them and run again"
+                "these codes were saved by an older version, without their bases: delete the run's record and run it again"
             )
 
     @property

@@ -118,9 +118,8 @@ def _depth(factors: dict[str, np.ndarray]) -> int:
 
 def _members(X: np.ndarray, ours: dict[str, np.ndarray], printed: dict[str, np.ndarray], sample: str) -> Exhibit:
     """The samples and bases that each basis takes, and whether and how well ours fits beside the printed ones."""
-    takes = {
-        f"H{l}": f"basis {sample}s of layer {l - 1}" if l > 1 else f"{sample}s" for l in range(1, _depth(ours) + 1)
-    }
+    layers = range(1, _depth(ours) + 1)
+    takes = {f"H{l}": f"basis {sample}s of layer {l - 1}" if l > 1 else f"{sample}s" for l in layers}
     rows = [
         [name[1:], str(k + 1), what]
         + [", ".join(map(str, np.flatnonzero(factors[name].argmax(0) == k) + 1)) for factors in (ours, printed)]
@@ -137,15 +136,15 @@ def _members(X: np.ndarray, ours: dict[str, np.ndarray], printed: dict[str, np.n
         return Exhibit("ours is the printed hierarchy", columns, rows)
     error = best = 0.0
     below, clustered = X, X
-    for l in range(1, _depth(ours) + 1):
+    for l in layers:
         error += _error(below, ours, l)
         cost, W = _clustered(clustered, printed[f"H{l}"].argmax(0))
         best += cost
         below, clustered = ours[f"W{l}"], W / W.max(0).clip(min=1e-300) * ours[f"W{l}"].max()
     fits = "better" if error < best else "worse"
-    layers = {1: "the layer", 2: "both layers"}.get(_depth(ours), "all layers")
+    which = {1: "the layer", 2: "both layers"}.get(len(layers), "all layers")
     return Exhibit(
-        f"ours is not the printed hierarchy ({'; '.join(moved)}) and fits {fits}: half the squared error of {layers} "
+        f"ours is not the printed hierarchy ({'; '.join(moved)}) and fits {fits}: half the squared error of {which} "
         f"is {error:.3f}, with the best factors of the printed clusters {best:.3f}",
         columns,
         rows,

@@ -69,7 +69,7 @@ def of(runs: Sequence[Run], solver: str, **settings: object) -> Run:
 
 
 def features(fitted: Fitted) -> list[np.ndarray]:
-    """The features (m, r_l) of each layer of a chain as the dnsNMF paper shows them: Z_1, Z_1S_1Z_2, Z_1S_1Z_2S_2Z_3, ….
+    """The features (m, r_l) of each layer of a chain as the dnsNMF paper shows them: Z_1, Z_1S_1Z_2, ….
 
     They are the bases but for the last S, which makes the features of a layer alike. Without smoothing, every S is I.
     """
