@@ -19,7 +19,7 @@ _HOMES = {
     "Dataset": "nmfbench.datasets.base",
     "Loader": "nmfbench.datasets.base",
     "load_dataset": "nmfbench.datasets",
-    "evaluate": "nmfbench.evaluators",
+    "evaluate": "nmfbench.evaluators.clustering",
     "DeconvWNNF": "nmfbench.solvers.wnnf_deconv",
     "DeepKL": "nmfbench.solvers.deep_kl",
     "DeepMU": "nmfbench.solvers.deep_mu",

@@ -11,7 +11,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -118,7 +118,10 @@ class Store:
         import numpy as np
 
         arrays = {f"layer_{i}": H for i, H in enumerate(fitted.codes, start=1)}
+        arrays |= {f"basis_{i}": W for i, W in enumerate(fitted.bases, start=1)}
+        arrays |= {f"link_{i}": link for i, link in enumerate(fitted.links, start=1)}
         arrays |= {f"factor_{name}": factor for name, factor in fitted.factors.items()}
+        arrays["layering"] = np.array(fitted.layering)
         if fitted.label_scores is not None:
             arrays["label_scores"] = fitted.label_scores
         _write(
@@ -127,18 +130,32 @@ class Store:
         )
 
     def load_codes(self, config: dict[str, Any], seed: int) -> "tuple[Fitted, dict[str, Any]] | None":
-        """The codes of a run and what its fit reported; None if they are absent or cut short."""
+        """The arrays of a run and what its fit reported; None if they are absent or cut short.
+
+        Older versions kept no bases. Those of one product WH are W; other old files `lack_bases`.
+        """
         import numpy as np
 
         from nmfbench.evaluators.base import Fitted
 
+        def numbered(name: str) -> list[np.ndarray]:
+            return [saved[f"{name}_{i}"] for i in range(1, len(saved.files) + 1) if f"{name}_{i}" in saved.files]
+
         try:
             with self.codes_path(config, seed).open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                layers = [name for name in saved.files if name.startswith("layer_")]
-                factors = {n.removeprefix("factor_"): saved[n] for n in saved.files if n.startswith("factor_")}
-                label_scores = saved["label_scores"] if "label_scores" in saved.files else None
-                codes = [saved[f"layer_{i}"] for i in range(1, len(layers) + 1)]
-                return Fitted(codes, factors, label_scores), json.loads(str(saved["fit"]))
+                fit = json.loads(str(saved["fit"]))
+                fitted = Fitted(
+                    codes=numbered("layer"),
+                    factors={n.removeprefix("factor_"): saved[n] for n in saved.files if n.startswith("factor_")},
+                    bases=numbered("basis"),
+                    links=numbered("link"),
+                    layering=str(saved["layering"]) if "layering" in saved.files else "product",
+                    label_scores=saved["label_scores"] if "label_scores" in saved.files else None,
+                )
+                W, H = fitted.factors.get("W"), fitted.factors.get("H")
+                if fitted.lacks_bases and W is not None and H is not None and W.shape[1] == len(H):
+                    fitted = replace(fitted, bases=[W])
+                return fitted, fit
         except _DAMAGED:
             return None  # the fit is run again
 

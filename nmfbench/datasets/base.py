@@ -38,7 +38,9 @@ class Dataset:
     n_clusters: tuple[int, ...] | None = None
     """Cluster counts at which this dataset is usually scored; None: the number of classes."""
     feature_names: tuple[str, ...] | None = None
-    """Of the m features, words of documents for example."""
+    """Names of the m features, words of documents for example."""
+    sample: str = "sample"
+    """What a sample is, in one word: user, face, document."""
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     """True factors or other knowledge, by name; no solver sees it."""
     files: dict[str, list[int] | None] = field(default_factory=dict)

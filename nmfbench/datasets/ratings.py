@@ -7,12 +7,14 @@ import pandas as pd
 
 from nmfbench.datasets import base
 from nmfbench.errors import DataError
+from nmfbench.papers import survey
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ratings(base.Loader):
     """9 films (3 horror, 3 comedy, 3 biopic) rated by 15 users: X (9, 15), 1 to 10, without labels.
 
+    ``truth``: the factors W1, H1, W2, H2 and H2H1 that the survey prints for the unscaled ratings.
     De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1.
     """
 
@@ -24,4 +26,5 @@ class Ratings(base.Loader):
             raise DataError(f"ratings: {path} is not a table of numbers: {error}") from error
         if X.shape != (9, 15):
             raise DataError(f"ratings: {path} is {' × '.join(map(str, X.shape))}, expected 9 × 15; restore it")
-        return base.Dataset("ratings", np.ascontiguousarray(X))
+        printed = survey.factors() if set(self._scalings()) == {"none"} else {}
+        return base.Dataset("ratings", np.ascontiguousarray(X), sample="user", truth=printed)

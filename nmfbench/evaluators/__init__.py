@@ -1,6 +1,5 @@
-"""What is measured on a factorization: one evaluator a file; `evaluate` is the usual one, for codes in memory."""
+"""Evaluators measure a factorization, one a file. Importing this package loads neither torch nor scikit-learn."""
 
 from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted, scored
-from nmfbench.evaluators.clustering import Clustering, evaluate
 
-__all__ = ["Clustering", "Evaluator", "Exhibit", "Fitted", "evaluate", "scored"]
+__all__ = ["Evaluator", "Exhibit", "Fitted", "scored"]

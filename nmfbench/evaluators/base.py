@@ -1,33 +1,65 @@
-"""Evaluators: what is measured on a finished factorization."""
+"""The evaluator interface: what it sees of a finished factorization, and what it hands back."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
-from nmfbench.datasets.base import Dataset
+from nmfbench.errors import DataError
+
+if TYPE_CHECKING:
+    from nmfbench.datasets.base import Dataset
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What an evaluator sees of one restart, without restart axis."""
+    """The arrays of one restart's factorization, without restart axis: see `Factorization` for each."""
 
     codes: list[np.ndarray]
     """One (r_l, n) array a layer, the top layer last."""
     factors: dict[str, np.ndarray] = field(default_factory=dict)
-    """By the paper's letters, the bases first."""
+    """The factors by the paper's letters, the bases first."""
+    bases: list[np.ndarray] = field(default_factory=list)
+    """One (m, r_l) array a layer; empty for raw data."""
+    links: list[np.ndarray] = field(default_factory=list)
+    """One (r_{l+1}, r_l) array between two layers."""
+    layering: str = "product"
+    """How layers build on each other: product, codes, bases or convolution."""
     label_scores: np.ndarray | None = None
     """(classes, n), of a method that learns to classify."""
 
+    @property
+    def lacks_bases(self) -> bool:
+        """True for codes of several layers, or of non-smooth NMF, that an older version saved without their bases."""
+        return bool(self.factors) and not self.bases
 
-class Exhibit(NamedTuple):
-    """What no number can show, for the restart with the least objective: it stands below the table."""
+    def require_bases(self) -> None:
+        """Raise DataError where `lacks_bases`."""
+        if self.lacks_bases:
+            raise DataError(
+                "these codes were saved by an older version, without their bases: delete the run's record and run it again"
+            )
+
+    @property
+    def hierarchy(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """W_1 … W_L and H_1 … H_L with W_{l−1} ≈ W_l H_l, W_0 = X.
+
+        Empty lists for a method of several layers that does not factor its bases, and for raw data.
+        """
+        one_product = len(self.bases) == 1 and self.layering != "convolution"
+        if self.layering == "bases" or one_product:
+            return list(self.bases), [self.codes[0], *self.links]
+        return [], []
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A table below the main one, for what no single number shows. Its fields are plain: JSON can hold them."""
 
     title: str
-    table: pd.DataFrame
-    """Of strings."""
+    columns: list[str]
+    rows: list[list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +67,12 @@ class Evaluator(ABC):
     """Measures one restart against what the dataset knows. Subclasses are dataclasses of settings."""
 
     metric: ClassVar[str]
-    """What its table shows."""
+    """The metric that its table shows."""
     also: ClassVar[tuple[str, ...]] = ()
-    """What its table shows beside that, where nothing is clustered."""
+    """Metrics that its table shows beside that one, where nothing is clustered."""
 
     @abstractmethod
-    def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
+    def check(self, dataset: "Dataset", labelled: np.ndarray | None) -> None:
         """Raise ConfigError or NotApplicable for settings that do not fit this dataset. Called before a fit.
 
         ``labelled`` (n,) bool: the samples whose labels the solver sees; None: it sees none.
@@ -48,16 +80,16 @@ class Evaluator(ABC):
 
     @abstractmethod
     def evaluate(
-        self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
+        self, fitted: Fitted, dataset: "Dataset", seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
         """Rows of layer and n_clusters (None where that means nothing), metric and value."""
 
-    def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
-        """What an experiment's table shows of its best restart; needs its codes, `save_codes`."""
+    def exhibits(self, fitted: Fitted, dataset: "Dataset") -> list[Exhibit]:
+        """Tables of this restart that stand below an experiment's table if its objective is the lowest."""
         return []
 
 
-def scored(dataset: Dataset, labelled: np.ndarray | None) -> np.ndarray:
+def scored(dataset: "Dataset", labelled: np.ndarray | None) -> np.ndarray:
     """The samples whose labels were not seen; all of them where every label was, which tables mark as training."""
     if labelled is None or labelled.all():
         return np.arange(dataset.n_samples)

@@ -1,13 +1,12 @@
 """The factors themselves, for data that is small enough to be read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from nmfbench import papers
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
@@ -17,8 +16,9 @@ from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
 class Factors(Evaluator):
     """Every factor of a hierarchy W_{l−1} ≈ W_l H_l, scaled so that the largest entry of a basis is ``top``.
 
-    For the survey's ratings the printed factors stand beside them, and who is on which basis: De Handschutter, Gillis &
-    Siebert (2021), Sec. 4.1.1.
+    Where ``dataset.truth`` holds the factors that a paper prints, under the same names and of the same shapes (W1, H1,
+    W2, H2, H2H1, …), they stand beside them, with the samples on each basis and the errors of both. The survey's
+    ratings have them: De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1.
     """
 
     metric: ClassVar[str] = "objective"
@@ -39,47 +39,42 @@ class Factors(Evaluator):
         return []
 
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
+        fitted.require_bases()
         shown = scaled(fitted, self.top)
-        printed = papers.survey_factors() if dataset.name == "ratings" and "no scaling" in dataset.preprocessing else {}
-        if {name: F.shape for name, F in shown.items()} != {name: F.shape for name, F in printed.items()}:
-            printed = {}
-        found = []
+        printed = references(shown, dataset.truth)
         X = np.asarray(dataset.X, np.float64)
+        exhibits = []
         if printed:
             shown = in_printed_order(shown, printed)
-            found.append(_members(X, shown, printed))
+            exhibits.append(_members(X, shown, printed, dataset.sample))
         for name, factor in shown.items():
             # As the survey prints them: codes of samples with a sample a row.
             turned = factor.shape[1] == dataset.n_samples
             title = f"{name}ᵀ" if turned else name
-            found.append(Exhibit(title, _matrix(factor.T if turned else factor)))
+            exhibits.append(_matrix(title, factor.T if turned else factor))
             if printed:
-                found.append(Exhibit(f"{title} as printed", _matrix(printed[name].T if turned else printed[name])))
+                exhibits.append(_matrix(f"{title} as printed", printed[name].T if turned else printed[name]))
         if printed:
-            rows = {
+            clustered = _clustered(X, printed["H1"].argmax(0))[0]
+            values = {
                 "ours": _error(X, shown, 1),
                 "as printed": _error(X, printed, 1),
-                "its clusters of users, each with its best basis": _clustered(X, printed["H1"].argmax(0))[0],
+                f"its clusters of {dataset.sample}s, each with its best basis": clustered,
             }
-            table = pd.DataFrame(
-                [[name, f"{value:.3f}"] for name, value in rows.items()], columns=["W1 and H1", "value"]
-            )
-            found.append(Exhibit("half the squared error of X in W1 H1", table))
-        return found
+            rows = [[name, f"{value:.3f}"] for name, value in values.items()]
+            exhibits.append(Exhibit("half the squared error of X in W1 H1", ["W1 and H1", "value"], rows))
+        return exhibits
 
 
 def scaled(fitted: Fitted, top: float) -> dict[str, np.ndarray]:
     """W1, H1, W2, H2, H2H1, … of a hierarchy of bases (or of one layer): every W_l with columns of that maximum.
 
-    Bases come in the order of the first column that they take. Nothing of a method that does not factor its bases.
+    Bases come in the order of the first column that they take. Empty for a method that does not factor its bases.
     """
-    Ws = [np.asarray(W, np.float64) for name, W in fitted.factors.items() if name.startswith("W")]
-    Hs = [np.asarray(H, np.float64) for name, H in fitted.factors.items() if name.startswith("H")]
-    if len(Ws) != len(Hs):
-        return {}
     shown: dict[str, np.ndarray] = {}
-    order, below = np.arange(Hs[0].shape[1]), np.ones(Hs[0].shape[1])
-    for l, (W, H) in enumerate(zip(Ws, Hs, strict=True), start=1):
+    order, below = np.arange(fitted.codes[0].shape[1]), np.ones(fitted.codes[0].shape[1])
+    for l, (W, H) in enumerate(zip(*fitted.hierarchy, strict=True), start=1):
+        W, H = np.asarray(W, np.float64), np.asarray(H, np.float64)
         # The columns of H_l follow W_{l−1}.
         H = H[:, order] / below
         order = np.argsort((H > 0).argmax(1), kind="stable")
@@ -87,50 +82,72 @@ def scaled(fitted: Fitted, top: float) -> dict[str, np.ndarray]:
         below = np.where(scale > 0, scale, 1)
         shown |= {f"W{l}": W[:, order] / below, f"H{l}": H[order] * below[:, None]}
         if l > 1:
-            codes = [f"H{k}" for k in range(l, 0, -1)]
-            shown["".join(codes)] = np.linalg.multi_dot([shown[name] for name in codes])
+            shown[_codes(l)] = np.linalg.multi_dot([shown[f"H{k}"] for k in range(l, 0, -1)])
     return shown
 
 
+def references(shown: dict[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The factors in ``truth`` with these names; empty unless all are there, in these shapes."""
+    same = all(name in truth and truth[name].shape == factor.shape for name, factor in shown.items())
+    return {name: truth[name] for name in shown} if same else {}
+
+
 def in_printed_order(ours: dict[str, np.ndarray], printed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same two layers, each basis in the place of the printed one that its codes are most like."""
+    """The same layers, each basis in the place of the printed one that its codes are most like."""
+    ordered: dict[str, np.ndarray] = {}
+    below = np.arange(ours["H1"].shape[1])
+    for l in range(1, _depth(ours) + 1):
+        codes = _codes(l)
+        H, G = (F[codes] / np.linalg.norm(F[codes], axis=1, keepdims=True).clip(min=1e-300) for F in (ours, printed))
+        order = linear_sum_assignment(G @ H.T, maximize=True)[1]
+        ordered |= {f"W{l}": ours[f"W{l}"][:, order], f"H{l}": ours[f"H{l}"][np.ix_(order, below)]}
+        if l > 1:
+            ordered[codes] = ours[codes][order]
+        below = order
+    return ordered
 
-    def order(name: str) -> np.ndarray:
-        H, G = (F[name] / np.linalg.norm(F[name], axis=1, keepdims=True).clip(min=1e-300) for F in (ours, printed))
-        return linear_sum_assignment(G @ H.T, maximize=True)[1]
 
-    one, two = order("H1"), order("H2H1")
-    found = {"W1": ours["W1"][:, one], "H1": ours["H1"][one]}
-    return found | {"W2": ours["W2"][:, two], "H2": ours["H2"][np.ix_(two, one)], "H2H1": ours["H2H1"][two]}
+def _codes(l: int) -> str:
+    """The name of layer l's codes: H_l…H_1."""
+    return "".join(f"H{k}" for k in range(l, 0, -1))
 
 
-def _members(X: np.ndarray, ours: dict[str, np.ndarray], printed: dict[str, np.ndarray]) -> Exhibit:
-    """Which users and basis users each basis user takes, and whether and how well ours fits beside the printed ones."""
-    layers = {"H1": "users", "H2": "basis users of layer 1"}
-    table = pd.DataFrame(
-        {"layer": name[1], "basis user": str(k + 1), "takes": what}
-        | {
-            title: ", ".join(map(str, np.flatnonzero(factors[name].argmax(0) == k) + 1))
-            for title, factors in (("ours", ours), ("printed", printed))
-        }
-        for name, what in layers.items()
+def _depth(factors: dict[str, np.ndarray]) -> int:
+    return sum(name.startswith("W") for name in factors)
+
+
+def _members(X: np.ndarray, ours: dict[str, np.ndarray], printed: dict[str, np.ndarray], sample: str) -> Exhibit:
+    """The samples and bases that each basis takes, and whether and how well ours fits beside the printed ones."""
+    layers = range(1, _depth(ours) + 1)
+    takes = {f"H{l}": f"basis {sample}s of layer {l - 1}" if l > 1 else f"{sample}s" for l in layers}
+    rows = [
+        [name[1:], str(k + 1), what]
+        + [", ".join(map(str, np.flatnonzero(factors[name].argmax(0) == k) + 1)) for factors in (ours, printed)]
+        for name, what in takes.items()
         for k in range(len(ours[name]))
-    )
+    ]
+    columns = ["layer", f"basis {sample}", "takes", "ours", "printed"]
     moved = [
         f"{what} {', '.join(str(j + 1) for j in others)} elsewhere"
-        for name, what in layers.items()
+        for name, what in takes.items()
         if len(others := np.flatnonzero(ours[name].argmax(0) != printed[name].argmax(0)))
     ]
     if not moved:
-        return Exhibit("ours is the printed hierarchy", table)
-    best, W1 = _clustered(X, printed["H1"].argmax(0))
-    best += _clustered(W1 / W1.max(0) * ours["W1"].max(), printed["H2"].argmax(0))[0]
-    error = _error(X, ours, 1) + _error(ours["W1"], ours, 2)
+        return Exhibit("ours is the printed hierarchy", columns, rows)
+    error = best = 0.0
+    below, clustered = X, X
+    for l in layers:
+        error += _error(below, ours, l)
+        cost, W = _clustered(clustered, printed[f"H{l}"].argmax(0))
+        best += cost
+        below, clustered = ours[f"W{l}"], W / W.max(0).clip(min=1e-300) * ours[f"W{l}"].max()
     fits = "better" if error < best else "worse"
+    which = {1: "the layer", 2: "both layers"}.get(len(layers), "all layers")
     return Exhibit(
-        f"ours is not the printed hierarchy ({'; '.join(moved)}) and fits {fits}: half the squared error of both "
-        f"layers is {error:.3f}, with the best factors of the printed clusters {best:.3f}",
-        table,
+        f"ours is not the printed hierarchy ({'; '.join(moved)}) and fits {fits}: half the squared error of {which} "
+        f"is {error:.3f}, with the best factors of the printed clusters {best:.3f}",
+        columns,
+        rows,
     )
 
 
@@ -139,7 +156,7 @@ def _error(Y: np.ndarray, factors: dict[str, np.ndarray], layer: int) -> float:
 
 
 def _clustered(X: np.ndarray, clusters: np.ndarray) -> tuple[float, np.ndarray]:
-    """The same with the best basis of each cluster of columns, its first singular vector; and these bases."""
+    """Half the squared error with the best basis of each cluster of columns, its first singular vector; these bases."""
     W = np.zeros((len(X), clusters.max() + 1))
     error = (X**2).sum()
     for k in np.unique(clusters):
@@ -148,7 +165,7 @@ def _clustered(X: np.ndarray, clusters: np.ndarray) -> tuple[float, np.ndarray]:
     return float(error) / 2, W
 
 
-def _matrix(factor: np.ndarray) -> pd.DataFrame:
-    columns = [str(j) for j in range(1, factor.shape[1] + 1)]
-    shown = [[f"{value:.2f}" if value else "0" for value in row] for row in factor]
-    return pd.DataFrame(shown, columns=columns, index=range(1, len(factor) + 1)).reset_index(names="")
+def _matrix(title: str, factor: np.ndarray) -> Exhibit:
+    """The factor with its rows and columns numbered from 1."""
+    rows = [[str(i), *(f"{value:.2f}" if value else "0" for value in row)] for i, row in enumerate(factor, start=1)]
+    return Exhibit(title, ["", *(str(j) for j in range(1, factor.shape[1] + 1))], rows)

@@ -30,11 +30,10 @@ class Layers(Evaluator):
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
-        tensors = {name: torch.as_tensor(factor)[None] for name, factor in fitted.factors.items()}
-        Ws = [W for name, W in tensors.items() if name.startswith("W")]
-        Hs = [H for name, H in tensors.items() if name.startswith("H")]
-        rows = []
-        if len(Ws) == len(Hs) == len(fitted.codes):
+        fitted.require_bases()
+        rows: list[dict[str, Any]] = []
+        Ws, Hs = ([torch.as_tensor(factor)[None] for factor in factors] for factors in fitted.hierarchy)
+        if Ws:
             hierarchies.scale(Ws, Hs, of="H")
             errors = hierarchies.costs(torch.as_tensor(dataset.X), Ws, Hs, 1.0)[0].tolist()
             rows = [{"layer": l, "metric": "layer_error", "value": error} for l, error in enumerate(errors, start=1)]

@@ -1,11 +1,10 @@
-"""What are the topics about, do their words go together, and which topics merge?"""
+"""Topics: their top words, whether these go together, and which topics merge."""
 
 from dataclasses import dataclass
-from itertools import accumulate, combinations
+from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_array
 
 from nmfbench.datasets.base import Dataset
@@ -43,8 +42,9 @@ class Topics(Evaluator):
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
+        fitted.require_bases()
         rows = []
-        for layer, W in enumerate(bases(fitted), start=1):
+        for layer, W in enumerate(fitted.bases, start=1):
             tops = top_words(W, self.words)
             measured = {"coherence": coherence(dataset.X, tops), "diversity": len(np.unique(tops)) / tops.size}
             rows += [{"layer": layer, "n_clusters": None, "metric": m, "value": v} for m, v in measured.items()]
@@ -53,44 +53,31 @@ class Topics(Evaluator):
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
         names = dataset.feature_names or [f"#{i}" for i in range(1, dataset.X.shape[0] + 1)]
         found, merged = [], merges(fitted, self.merge)
-        for layer, W in enumerate(bases(fitted), start=1):
+        for layer, W in enumerate(fitted.bases, start=1):
             tops = top_words(W, self.words)
-            table = pd.DataFrame({"topic": range(1, W.shape[1] + 1)})
+            table = {"topic": [str(k) for k in range(1, W.shape[1] + 1)]}
             if layer > 1:
                 table["merges"] = [", ".join(str(j + 1) for j in below) or "–" for below in merged[layer - 2]]
             table["NPMI"] = [f"{value:.2f}" for value in coherences(dataset.X, tops)]
             table["top words"] = [", ".join(names[i] for i in column) for column in tops.T]
-            found.append(Exhibit(f"topics of layer {layer}", table.astype(str)))
+            rows = [list(row) for row in zip(*table.values(), strict=True)]
+            found.append(Exhibit(f"topics of layer {layer}", list(table), rows))
         return found
 
 
-def topics(fitted: Fitted) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The topics of each layer over the words, (words, r_l), and where those of each layer but the top one go.
+def shares(fitted: Fitted) -> list[np.ndarray]:
+    """(r_{l+1}, r_l) between two layers: the share of each topic below in each topic above; a column sums to one.
 
-    That is (r_{l+1}, r_l), the share of each topic of layer l in each of layer l + 1, columns of sum one: of the
-    topic's sum where bases are made of bases, and of the sum of its codes where codes are made of codes. Neither
-    depends on how factors of the same product are scaled.
+    Where codes are made of codes, it is a share of the sum of the topic's codes, otherwise of the sum of its words.
+    Neither depends on how factors of the same product are scaled.
     """
-    F = [np.asarray(factor, np.float64) for factor in fitted.factors.values()]
-    L = len(fitted.codes)
-    if not F:
-        return [], []
-    if len(F) == 2 * L:  # W_{l−1} ≈ W_l H_l: W_1 … W_L, H_1 … H_L; or one layer
-        found, links = F[:L], F[L + 1 :]
-        totals = [W.sum(0) for W in found[1:]]
-    elif next(iter(fitted.factors)).endswith("1"):  # H_{l−1} ≈ W_l H_l: W_1 … W_L, H_L
-        found, links = list(accumulate(F[:-1], np.matmul)), [W.T for W in F[1:-1]]
-        totals = [np.asarray(H, np.float64).sum(1) for H in fitted.codes[1:]]
-    else:  # X ≈ W_L … W_1 H, where the codes of layer l are W_{l−1} … W_1 H
-        found, links = list(accumulate(F[:-1], np.matmul))[::-1], F[-2:0:-1]
-        totals = [W.sum(0) for W in found[1:]]
-    parts = [np.maximum(link * total[:, None], 0) for link, total in zip(links, totals, strict=True)]
-    return found, [np.divide(p, p.sum(0), out=np.zeros_like(p), where=p.sum(0) > 0) for p in parts]
-
-
-def bases(fitted: Fitted) -> list[np.ndarray]:
-    """The topics of each layer over the words, (words, r_l)."""
-    return topics(fitted)[0]
+    fitted.require_bases()
+    found = []
+    for l, link in enumerate(fitted.links, start=1):
+        above = fitted.codes[l].T if fitted.layering == "codes" else fitted.bases[l]
+        part = np.maximum(np.asarray(link, np.float64) * np.asarray(above, np.float64).sum(0)[:, None], 0)
+        found.append(np.divide(part, part.sum(0), out=np.zeros_like(part), where=part.sum(0) > 0))
+    return found
 
 
 def merges(fitted: Fitted, at_least: float) -> list[list[np.ndarray]]:
@@ -98,10 +85,9 @@ def merges(fitted: Fitted, at_least: float) -> list[list[np.ndarray]]:
 
     Those with at least that share in it, and those with none larger elsewhere, so that every topic goes somewhere.
     """
-    shares = topics(fitted)[1]
     return [
         [np.flatnonzero(row) for row in ((share >= at_least) | (share == share.max(0))) & (share > 0)]
-        for share in shares
+        for share in shares(fitted)
     ]
 
 

@@ -30,9 +30,10 @@ class Unmixing(Evaluator):
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
-        if not fitted.factors:
+        fitted.require_bases()
+        if not fitted.bases:
             return []
-        W = np.asarray(next(iter(fitted.factors.values())), np.float64)
+        W = np.asarray(fitted.bases[0], np.float64)
         H = np.asarray(fitted.codes[0], np.float64)
         angles = spectral_angles(dataset.truth["M"], W)
         materials, bases = linear_sum_assignment(angles)

@@ -59,7 +59,14 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Deconvolution(Leaky):
-    """Image i ≈ φ(W) ∗ᵀ φ(H_i). ``Ws``: one (…, h/s · w/s, r); ``H`` (…, n, s², 4r): see `Blocks`."""
+    """Image i ≈ φ(W) ∗ᵀ φ(H_i). ``Ws``: one (…, h/s · w/s, r); ``H`` (…, n, s², 4r): see `Blocks`.
+
+    The bases are the r maps φ(W), images of an s-th of the height and width, so they do not lie in the space of X. The
+    codes are the entries of a sample's r kernels (…, r·2s·2s, n), or the sum of each kernel (…, r, n) with
+    ``latent="sum"``. Bases times codes is not the reconstruction.
+    """
+
+    layering = "convolution"
 
     blocks: Blocks
     latent: str
@@ -74,6 +81,10 @@ class Deconvolution(Leaky):
     @property
     def codes(self) -> list[Tensor]:
         return [self.kernels.sum((-2, -1)).mT if self.latent == "sum" else self.factors["H"]]
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return [self.phi(self.Ws[0])]
 
     @property
     def factors(self) -> dict[str, Tensor]:

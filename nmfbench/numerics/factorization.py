@@ -1,4 +1,4 @@
-"""What a solver yields: factors with a leading restart axis, the codes of each layer, the reconstruction."""
+"""Factorizations, which solvers yield: factors with a leading restart axis; bases, codes and links of the layers."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -16,10 +16,40 @@ from torch import Tensor
 class Factorization(ABC):
     """Every tensor field carries the restart axis S first while a fit runs, and has lost it in a fit's result."""
 
+    layering: ClassVar[Literal["product", "codes", "bases", "convolution"]] = "product"
+    """How layers build on each other.
+
+    "product": one product of all factors, and every layer is a place to cut it. "codes": each layer factors the codes
+    of the layer below. "bases": each layer factors the bases of the layer below. "convolution": bases and codes are not
+    multiplied.
+    """
+
     @property
     @abstractmethod
     def codes(self) -> list[Tensor]:
-        """One (…, r_l, n) tensor a layer, top layer last: what the evaluator clusters."""
+        """One (…, r_l, n) tensor a layer, top layer last: the evaluator clusters their columns."""
+
+    @property
+    @abstractmethod
+    def bases(self) -> list[Tensor]:
+        """One (…, m, r_l) tensor a layer, top layer last: features in the space of X; empty for raw data.
+
+        The product of the top layer's bases and codes is `reconstruct()`, unless the class says otherwise.
+        """
+
+    @property
+    def links(self) -> list[Tensor]:
+        """L − 1 tensors (…, r_{l+1}, r_l): entry (k, j) is the weight of component j of layer l in component k above.
+
+        For layering "product" and "bases", codes_{l+1} = links_l · codes_l and bases_l ≈ bases_{l+1} · links_l.
+        For layering "codes", bases_{l+1} = bases_l · links_lᵀ and codes_l ≈ links_lᵀ · codes_{l+1}.
+        """
+        return []
+
+    @property
+    def label_scores(self) -> Tensor | None:
+        """(…, classes, n), of a method that learns to classify: the largest entry of a column is the sample's class."""
+        return None
 
     @property
     @abstractmethod
@@ -70,6 +100,10 @@ class Product(Factorization):
         return [self.H]
 
     @property
+    def bases(self) -> list[Tensor]:
+        return [self.W]
+
+    @property
     def factors(self) -> dict[str, Tensor]:
         return {"W": self.W, "H": self.H}
 
@@ -82,8 +116,12 @@ class Chain(Factorization):
     """X ≈ W₁W₂…W_L H_L, where each layer factors the codes of the one below: H_{l−1} ≈ W_l H_l.
 
     ``Ws``: W_l (…, r_{l−1}, r_l) with r_0 = m; ``Hs``: the codes H_l (…, r_l, n), of which the last enters the product.
+    The bases of layer l are W₁…W_l and its link is W_{l+1}ᵀ. Below the top, bases times codes is that layer's own
+    approximation of X and not the reconstruction.
     ``B`` (…, classes, r_L): of a method that learns from labels too, Y ≈ B H_L; None where it saw none.
     """
+
+    layering = "codes"
 
     Ws: tuple[Tensor, ...]
     Hs: tuple[Tensor, ...]
@@ -91,12 +129,20 @@ class Chain(Factorization):
 
     @property
     def label_scores(self) -> Tensor | None:
-        """B H_L (…, classes, n): the largest entry of a column is the class of that sample."""
+        """B H_L, (…, classes, n)."""
         return None if self.B is None else self.B @ self.Hs[-1]
 
     @property
     def codes(self) -> list[Tensor]:
         return list(self.Hs)
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return list(accumulate(self.Ws, lambda below, W: below @ W))
+
+    @property
+    def links(self) -> list[Tensor]:
+        return [W.mT for W in self.Ws[1:]]
 
     @property
     def factors(self) -> dict[str, Tensor]:
@@ -108,7 +154,11 @@ class Chain(Factorization):
 
 @dataclass(frozen=True)
 class Stack(Factorization):
-    """X ≈ W_L…W₁H: W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n). The codes of layer l are W_{l−1}…W₁H."""
+    """X ≈ W_L…W₁H: W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n).
+
+    The codes of layer l are W_{l−1}…W₁H, its bases W_L…W_l and its link W_l: every layer's bases times its codes is the
+    reconstruction.
+    """
 
     Ws: tuple[Tensor, ...]
     H: Tensor
@@ -116,6 +166,14 @@ class Stack(Factorization):
     @property
     def codes(self) -> list[Tensor]:
         return list(accumulate(self.Ws[:-1], lambda below, W: W @ below, initial=self.H))
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return list(accumulate(reversed(self.Ws), lambda above, W: above @ W))[::-1]
+
+    @property
+    def links(self) -> list[Tensor]:
+        return list(self.Ws[:-1])
 
     @property
     def factors(self) -> dict[str, Tensor]:
@@ -129,9 +187,13 @@ class Stack(Factorization):
 class Hierarchy(Factorization):
     """X ≈ W₁H₁, W₁ ≈ W₂H₂, …, where each layer factors the bases of the one below: W_{l−1} ≈ W_l H_l.
 
-    ``Ws``: W_l (…, m, r_l); ``Hs``: H_l (…, r_l, r_{l−1}) with r_0 = n. The codes of layer l are H_l…H₁ (…, r_l, n).
+    ``Ws``: W_l (…, m, r_l); ``Hs``: H_l (…, r_l, r_{l−1}) with r_0 = n. The codes of layer l are H_l…H₁ (…, r_l, n),
+    its bases W_l and its link H_{l+1}. The reconstruction is the top layer's W_L H_L…H₁; below the top, bases times
+    codes is that layer's own approximation of X.
     ``weights`` (…, L) are λ_l and ``alphas`` (…, L), if any, α_l of a method that sets them by its start.
     """
+
+    layering = "bases"
 
     Ws: tuple[Tensor, ...]
     Hs: tuple[Tensor, ...]
@@ -141,6 +203,14 @@ class Hierarchy(Factorization):
     @property
     def codes(self) -> list[Tensor]:
         return list(accumulate(self.Hs, lambda below, H: H @ below))
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return list(self.Ws)
+
+    @property
+    def links(self) -> list[Tensor]:
+        return list(self.Hs[1:])
 
     @property
     def factors(self) -> dict[str, Tensor]:

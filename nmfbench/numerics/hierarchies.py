@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.numerics import inits, losses
+from nmfbench.numerics import inits, losses, volume
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.optimizers import apg, spectral_norm
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import normalised, simplex
@@ -43,6 +44,14 @@ def costs(X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) ->
     layers = zip([X, *Ws], Ws, Hs, strict=False)
     found = [losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=tiny), beta) for Y, W, H in layers]
     return torch.stack(found, -1)
+
+
+def objective(X: Tensor, hierarchy: Hierarchy, beta: float) -> Tensor:
+    """Σ_l λ_l D_β(W_{l−1}, W_l H_l), and Σ_l α_l log det(W_lᵀW_l + δI) where there are α_l, (S,)."""
+    layers = hierarchy.weights * costs(X, hierarchy.Ws, hierarchy.Hs, beta)
+    if hierarchy.alphas is not None:
+        layers = layers + hierarchy.alphas * torch.stack([volume.log_det(W) for W in hierarchy.Ws], -1)
+    return layers.sum(-1).to(X)
 
 
 def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:

@@ -26,15 +26,27 @@ class Leaky(Factorization, ABC):
 
 @dataclass(frozen=True)
 class LeakyStack(Leaky):
-    """X ≈ φ(W_L)…φ(W_1)φ(H): W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n)."""
+    """X ≈ φ(W_L)…φ(W_1)φ(H): W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n).
+
+    Codes, bases and links are those of the `Stack` of rectified factors.
+    """
 
     @property
     def rectified(self) -> Stack:
+        """The rectified factors."""
         return Stack(tuple(map(self.phi, self.Ws)), self.phi(self.H))
 
     @property
     def codes(self) -> list[Tensor]:
         return self.rectified.codes
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return self.rectified.bases
+
+    @property
+    def links(self) -> list[Tensor]:
+        return self.rectified.links
 
     @property
     def factors(self) -> dict[str, Tensor]:

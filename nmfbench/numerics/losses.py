@@ -35,7 +35,7 @@ def of_product(X: Tensor | SparseMatrix, W: Tensor, H: Tensor, beta: float, floo
 def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:
     """‖X − reconstruction‖/‖X‖ in the Frobenius norm, of one restart; the plain norm of the residual if X is zero."""
     if isinstance(X, SparseMatrix):
-        norm, residual = X.values.norm(), squared_distance(X, *factorization.factors.values()).sqrt()
+        norm, residual = X.values.norm(), squared_distance(X, factorization.bases[-1], factorization.codes[-1]).sqrt()
     else:
         norm, residual = X.norm(), (X - factorization.reconstruct()).norm()
     return (residual / norm if norm > 0 else residual).item()

@@ -14,8 +14,11 @@ from nmfbench.numerics.optimizers import LeastSquares, apg
 class NonSmooth(Factorization):
     """X ≈ Z_1S_1Z_2S_2…Z_LS_LH: Z_l (…, r_{l−1}, r_l) with r_0 = m, H (…, r_L, n), S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
 
-    The codes of layer l are Z_{l+1}S_{l+1}…Z_LS_LH.
+    The codes of layer l are Z_{l+1}S_{l+1}…Z_LS_LH, its bases Z_1S_1…Z_lS_l and its link (Z_{l+1}S_{l+1})ᵀ, so that
+    every layer's bases times its codes is the reconstruction.
     """
+
+    layering = "codes"
 
     Zs: tuple[Tensor, ...]
     H: Tensor
@@ -23,7 +26,7 @@ class NonSmooth(Factorization):
 
     @property
     def chain(self) -> Chain:
-        """The same with bases Z_lS_l."""
+        """The same product with W_l = Z_lS_l, (…, r_{l−1}, r_l), and the codes of every layer."""
         Ws = [smooth(Z, theta, dim=-1) for Z, theta in zip(self.Zs, self.thetas, strict=True)]
         codes = [self.H]
         for W in Ws[:0:-1]:
@@ -33,6 +36,14 @@ class NonSmooth(Factorization):
     @property
     def codes(self) -> list[Tensor]:
         return self.chain.codes
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return self.chain.bases
+
+    @property
+    def links(self) -> list[Tensor]:
+        return self.chain.links
 
     @property
     def factors(self) -> dict[str, Tensor]:
@@ -45,7 +56,8 @@ class NonSmooth(Factorization):
     def swept(self, X: Tensor, inner: int, variant: str) -> "NonSmooth":
         """After Z_1, …, Z_L and H were each moved by ``inner`` steps towards the least ½‖X − reconstruction‖²."""
         L = len(self.Zs)
-        right: list[Tensor] = [self.H] * L  # of Z_l: S_lZ_{l+1}S_{l+1}…H, in which no block before Z_{l+1} has a part
+        # On the right of Z_l stands S_lZ_{l+1}S_{l+1}…H, which no earlier block enters.
+        right: list[Tensor] = [self.H] * L
         for l in reversed(range(L)):
             right[l] = smooth(self.Zs[l + 1] @ right[l + 1] if l + 1 < L else self.H, self.thetas[l])
         left, Zs = None, []

@@ -5,8 +5,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 # Solver of this suite → method of the WNNF paper's Tables 3a and 3b, at the parameters the paper gives it.
 _WNNF_TABLE3: dict[str, tuple[str, dict[str, Any]]] = {
     "mu": ("nmf", {"beta": 2.0, "lam": 0.0}),
@@ -126,20 +124,6 @@ def _method(names: dict[str, tuple[str, dict[str, Any]]], solver: dict[str, Any]
     """The paper's name for this solver at these parameters."""
     name, parameters = names.get(solver["name"], (None, {}))
     return name if all(solver.get(key) == value for key, value in parameters.items()) else None
-
-
-def survey_factors() -> dict[str, np.ndarray]:
-    """W1 (9, 4), H1 (4, 15), W2 (9, 3), H2 (3, 4) and H2H1 (3, 15) of the 9 × 15 ratings.
-
-    De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1
-    """
-    found: dict[str, list[list[float]]] = {}
-    for row in _rows("survey_deep_onmf_factors"):
-        found.setdefault(row["matrix"], []).append([float(row[f"c{j}"]) for j in range(1, 5) if row[f"c{j}"]])
-    # Codes of samples are printed, and carried, with a sample a row.
-    return {
-        name.removesuffix("T"): np.array(rows).T if name[-1] == "T" else np.array(rows) for name, rows in found.items()
-    }
 
 
 @cache

@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
 from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators import Fitted
+from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.measures import hoyer
 from nmfbench.numerics import hierarchies
-from nmfbench.numerics.nonsmooth import smooth
 from nmfbench.records import Record
 from nmfbench.reports import plots
 from nmfbench.reports.plots import Tiles
@@ -69,24 +68,20 @@ def of(runs: Sequence[Run], solver: str, **settings: object) -> Run:
     return min(fitting, key=lambda run: run.record["objective"])
 
 
-def bases(factors: dict[str, np.ndarray], thetas: Sequence[float] = ()) -> list[np.ndarray]:
-    """The features (m, r_l) of each layer of a chain: Z_1, Z_1S_1Z_2, …, where θ_l makes S_l; without them, Z_1Z_2, ….
+def features(fitted: Fitted) -> list[np.ndarray]:
+    """The features (m, r_l) of each layer of a chain as the dnsNMF paper shows them: Z_1, Z_1S_1Z_2, ….
 
-    ``factors``: the bases from the first layer to the top, then the codes.
+    They are the bases but for the last S, which makes the features of a layer alike. Without smoothing, every S is I.
     """
-    *Zs, _ = factors.values()
-    found = [Zs[0]]
-    for l, Z in enumerate(Zs[1:]):
-        below = smooth(torch.from_numpy(found[-1]), thetas[l], dim=-1).numpy() if len(thetas) else found[-1]
-        found.append(below @ Z)
-    return found
+    fitted.require_bases()
+    first, *others = [factor for name, factor in fitted.factors.items() if name != "H"]
+    return [first, *(below @ Z for below, Z in zip(fitted.bases, others, strict=False))]
 
 
-def layer_costs(X: np.ndarray, factors: dict[str, np.ndarray]) -> np.ndarray:
+def layer_costs(X: np.ndarray, fitted: Fitted) -> np.ndarray:
     """KL(W_{l−1}, W_l H_l) of each layer (L,), W_0 = X, after the scaling H_l e = e: it is linear in W_l's."""
-    Ws, Hs = (
-        [torch.from_numpy(F)[None].double() for name, F in factors.items() if name[0] == letter] for letter in "WH"
-    )
+    fitted.require_bases()
+    Ws, Hs = ([torch.from_numpy(factor)[None].double() for factor in factors] for factors in fitted.hierarchy)
     hierarchies.scale(Ws, Hs, of="H")
     return hierarchies.costs(torch.from_numpy(X), Ws, Hs, 1.0)[0].numpy()
 
@@ -141,7 +136,7 @@ def _dnsnmf_features(solver: str, number: int) -> Callable[[Sequence[Run]], Figu
     def draw(runs: Sequence[Run]) -> Figure:
         run = of(runs, solver)
         data, smoothed = run.dataset, solver == "dnsnmf"
-        layers = bases(run.fitted.factors, run.job.solver.thetas if smoothed else ())  # type: ignore[attr-defined]
+        layers = features(run.fitted)
         products = ("Z₁", "Z₁S₁Z₂", "Z₁S₁Z₂S₂Z₃") if smoothed else ("Z₁", "Z₁Z₂", "Z₁Z₂Z₃")
         assert data.shape is not None
         # Without the paper's panel (a), original images: they may not be passed on.
@@ -202,7 +197,7 @@ def _deep_kl_ratios(number: int, name: str, printed: Sequence[float]) -> Callabl
         deep: dict[int, dict[int, np.ndarray]] = {}
         final: dict[int, np.ndarray] = {}
         for run in runs:
-            costs, seed = layer_costs(X, run.fitted.factors), run.record["seed"]
+            costs, seed = layer_costs(X, run.fitted), run.record["seed"]
             if run.solver == "multilayer_kl":
                 final[seed] = costs
             else:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from nmfbench import records
@@ -72,7 +72,7 @@ def _outcomes(
         device=job.settings.device,
         threads=threads,
         labelled=labelled,
-        reference_bases=job.store.load_bases(reference, measuring.REFERENCE_SEED),
+        reference=job.store.load_bases(reference, measuring.REFERENCE_SEED),
         on_look=progress,
     )
 
@@ -98,7 +98,7 @@ def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, environment:
         **fit,
         "metrics": metrics,
         "declared": [metric.as_dict() for metric in declared if metric.name in measured],
-        "exhibits": [exhibit.as_dict() for exhibit in outcome.exhibits],
+        "exhibits": [asdict(exhibit) for exhibit in outcome.exhibits],
         "data": {
             "features": dataset.X.shape[0],
             "samples": dataset.n_samples,

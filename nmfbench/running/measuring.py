@@ -7,18 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators import Evaluator, Fitted, measures
+from nmfbench.evaluators import Evaluator, Exhibit, Fitted, measures
 from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
 from nmfbench.numerics import losses
+from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Solver, Stopping
+
+
+REFERENCE_SEED = 0
+"""The seed whose bases the stability of the others refers to."""
 
 
 @dataclass
@@ -29,8 +34,10 @@ class Outcome:
     fit: dict[str, Any]
     """status, iterations, seconds, …; under "metrics" what was measured on the factors."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    """What the evaluator measured."""
+    """The evaluator's rows."""
     fitted: Fitted | None = None
+    exhibits: list[Exhibit] = field(default_factory=list)
+    """The evaluator's tables of this restart."""
 
 
 def run(
@@ -44,15 +51,19 @@ def run(
     device: str = "cpu",
     threads: int | None = None,
     labelled: np.ndarray | None = None,
+    reference: np.ndarray | None = None,
     on_look: Callable[[Look], None] | None = None,
 ) -> Iterator[Outcome]:
     """One outcome a seed, batch by batch, as soon as the batch is done. A seed that fails says so in its status.
 
-    ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others.
+    ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others. ``reference``
+    (m, r): bases of the first layer of seed `REFERENCE_SEED`, where that has been run before. The stability of any
+    other seed is the mean cosine between its bases and those, matched one to one: it depends on nothing that ran along.
     """
     if threads:
         torch.set_num_threads(threads)
-    for batch in _batches(seeds, dataset.X.size, dtype, device):
+    # The reference first, should there be several batches.
+    for batch in _batches(sorted(seeds, key=lambda seed: seed != REFERENCE_SEED), dataset.X.size, dtype, device):
         try:
             problem = place(dataset.X, dtype, device, dataset.shape)
             if labelled is not None:
@@ -62,11 +73,14 @@ def run(
         except Exception as error:  # alone in its batch, or all of it at once: the next batch may still be fine
             yield from (failed(seed, error) for seed in batch)
             continue
-        stable = _stability(results)
-        for result in results:
-            outcome = _measure(result, problem, dataset, evaluator, labelled)
-            if result.seed in stable:
-                outcome.fit["metrics"].append({"metric": "stability", "value": stable[result.seed]})
+        outcomes = [_measure(result, problem, dataset, evaluator, labelled) for result in results]
+        for outcome in outcomes:
+            if outcome.seed == REFERENCE_SEED and outcome.fitted and outcome.fitted.bases:
+                reference = outcome.fitted.bases[0]
+        for outcome in outcomes:
+            if reference is not None and outcome.fitted and outcome.fitted.bases and outcome.seed != REFERENCE_SEED:
+                stability = measures.matched_cosine(outcome.fitted.bases[0], reference)
+                outcome.fit["metrics"].append({"metric": "stability", "value": stability})
             yield outcome
 
 
@@ -86,7 +100,25 @@ def score(
     """The outcome of a fit under this evaluator."""
     start = time.perf_counter()
     metrics = evaluator.evaluate(fitted, dataset, seed, labelled)
-    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, fitted)
+    exhibits = evaluator.exhibits(fitted, dataset)
+    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, fitted, exhibits)
+
+
+def arrays(factorization: Factorization) -> Fitted:
+    """The factorization of one restart as numpy arrays, which evaluators see and records keep."""
+
+    def numpy(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+        return [tensor.cpu().numpy() for tensor in tensors]
+
+    factors, label_scores = factorization.factors, factorization.label_scores
+    return Fitted(
+        codes=numpy(factorization.codes),
+        factors=dict(zip(factors, numpy(list(factors.values())), strict=True)),
+        bases=numpy(factorization.bases),
+        links=numpy(factorization.links),
+        layering=factorization.layering,
+        label_scores=None if label_scores is None else label_scores.cpu().numpy(),
+    )
 
 
 def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
@@ -126,12 +158,7 @@ def _measure(
         return Outcome(result.seed, summary)
     factorization = result.factorization
     try:
-        label_scores = getattr(factorization, "label_scores", None)
-        fitted = Fitted(
-            codes=[H.cpu().numpy() for H in factorization.codes],
-            factors={name: factor.cpu().numpy() for name, factor in factorization.factors.items()},
-            label_scores=None if label_scores is None else label_scores.cpu().numpy(),
-        )
+        fitted = arrays(factorization)
         residual = losses.relative_error(problem.X, factorization)
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
@@ -142,16 +169,6 @@ def _measure(
         return score(fitted, summary, dataset, evaluator, result.seed, labelled)
     except Exception as error:
         return failed(result.seed, error)
-
-
-def _stability(results: Sequence[FitResult]) -> dict[int, float]:
-    """By seed: how alike its bases (the first factor) are to those of the other restarts of its batch, on average."""
-    bases = {}
-    for result in results:
-        if result.factorization is not None and (factors := result.factorization.factors):
-            bases[result.seed] = next(iter(factors.values())).cpu().numpy()
-    pairs = {pair: measures.matched_cosine(bases[pair[0]], bases[pair[1]]) for pair in combinations(bases, 2)}
-    return {seed: float(np.mean([v for pair, v in pairs.items() if seed in pair])) for seed in bases if pairs}
 
 
 def _peak_memory() -> float:

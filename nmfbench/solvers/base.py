@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -83,8 +83,8 @@ class Solver(ABC):
         """
 
     @abstractmethod
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        """What the method minimises, (S,)."""
+    def objective(self, problem: Problem, factorization: Any) -> Tensor:
+        """The value that the method minimises, (S,). ``factorization`` is of the kind that `iterates` yields."""
 
     def check(self, problem: Problem) -> None:
         """Raise NotApplicable when this method cannot take this problem. Called before a fit."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies
-from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver, Stopping
@@ -48,7 +48,7 @@ class DeepKL(DeepSolver):
         super().check(problem)
         hierarchies.check_zeros(problem, self.beta)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         X, eps = problem.X, hierarchies.floor(problem.X)
         Ws, Hs = hierarchies.start(X, self.layers, rng)
         for _ in range(self.pretrain):
@@ -69,7 +69,5 @@ class DeepKL(DeepSolver):
                     Ws[l] = hierarchies.top_step(Y, Ws[l], Hs[l], self.beta, eps)
                 Y = Ws[l]
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Hierarchy)
-        costs = hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, self.beta)
-        return (factorization.weights * costs).sum(-1).to(problem.X)
+    def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
+        return hierarchies.objective(problem.X, factorization, self.beta)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
-from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.special import wright_omega
@@ -54,7 +54,7 @@ class MinVolDeepKL(DeepSolver):
     def monotone(self) -> bool:
         return self.variant == "exact"
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         X, eps = problem.X, hierarchies.floor(problem.X)
         Ws, Hs = hierarchies.start(X, self.layers, rng)
         for _ in range(self.pretrain):
@@ -80,11 +80,8 @@ class MinVolDeepKL(DeepSolver):
                         Ws[l] = block.admm(above, RHO / lam, RHO / lam_above, self.variant == "paper")
                 Y, eps = Ws[l], hierarchies.EPS
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Hierarchy) and factorization.alphas is not None
-        costs = hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, 1.0)
-        volumes = torch.stack([volume.log_det(W) for W in factorization.Ws], -1)
-        return (factorization.weights * costs + factorization.alphas * volumes).sum(-1).to(problem.X)
+    def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
+        return hierarchies.objective(problem.X, factorization, beta=1)
 
 
 class WBlock:

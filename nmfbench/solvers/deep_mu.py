@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits
-from nmfbench.numerics.factorization import Factorization, Stack
+from nmfbench.numerics.factorization import Stack
 from nmfbench.numerics.optimizers import LeastSquares
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -45,7 +45,7 @@ class DeepMU(DeepSolver):
     def ranks_below(self, rank: int) -> list[int]:
         return [max(1, rank // 2), rank]
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Stack]:
         X, L = problem.X, len(self.layers)
         sizes = [X.shape[1], *self.layers, len(X)]
         # Uniform factors on [0, 2c] have a product of mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
@@ -63,6 +63,6 @@ class DeepMU(DeepSolver):
                 F[i] = f * block.C / (block.Q(f) + self.lam * f).clamp(min=tiny)
                 B = F[i] if B is None else F[i] @ B
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Stack) -> Tensor:
         loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
         return (loss + self.lam * sum(F.square().sum((-2, -1)) for F in factorization.factors.values())) / 2

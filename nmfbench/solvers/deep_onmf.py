@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver, Stopping
@@ -29,7 +29,7 @@ class DeepONMF(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=200, tol=1e-9)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         below = problem.X.expand(len(rng.seeds), -1, -1)
         Ws, Hs = [], []
         for l, r in enumerate(self.layers, start=1):
@@ -48,8 +48,7 @@ class DeepONMF(DeepSolver):
                 Ws[l] = centre(below, Hs[l], Ws[l])
                 below = Ws[l]
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Hierarchy)
+    def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
         data = [problem.X, *factorization.Ws]
         layers = zip(pairwise(data), factorization.Hs, strict=True)
         return sum(((below - W @ H).square().sum((-2, -1)) / 2 for (below, W), H in layers), problem.X.new_zeros(()))

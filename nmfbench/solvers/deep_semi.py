@@ -20,20 +20,34 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 class GraphChain(Factorization):
     """A `Chain` and the graph of the samples with equal labels, where labels are used."""
 
+    layering = "codes"
+
     Ws: tuple[Tensor, ...]
     Hs: tuple[Tensor, ...]
     graph: Graph | None
 
     @property
+    def chain(self) -> Chain:
+        return Chain(self.Ws, self.Hs)
+
+    @property
     def codes(self) -> list[Tensor]:
-        return list(self.Hs)
+        return self.chain.codes
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return self.chain.bases
+
+    @property
+    def links(self) -> list[Tensor]:
+        return self.chain.links
 
     @property
     def factors(self) -> dict[str, Tensor]:
-        return Chain(self.Ws, self.Hs).factors
+        return self.chain.factors
 
     def reconstruct(self) -> Tensor:
-        return product([*self.Ws, self.Hs[-1]])
+        return self.chain.reconstruct()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +92,7 @@ class DeepSemiNMF(DeepSolver):
         super().check(problem)
         inits.check_semi(self.init, problem.X, self.layers)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[GraphChain]:
         X, labels = problem.X, None
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:
             labels = graph.same_label(problem.labels, problem.labelled)
@@ -109,8 +123,7 @@ class DeepSemiNMF(DeepSolver):
             return Zs[l + 1] @ Hs[l + 1]
         return product([*Zs[l + 1 :], Hs[-1]])
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, GraphChain)
+    def objective(self, problem: Problem, factorization: GraphChain) -> Tensor:
         loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
         if factorization.graph and self.lams:
             for lam, H in zip(self.lams, factorization.Hs, strict=True):

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics import inits
-from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.nonsmooth import NonSmooth, check_steps, check_theta
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -65,7 +64,7 @@ class DeepNonSmoothNMF(DeepSolver):
                     f"{self.init} starts need ranks that do not rise, got {self.layers}; use init=uniform"
                 )
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[NonSmooth]:
         data, Zs = problem.X, []
         for l, (r, theta) in enumerate(zip(self.layers, self.thetas, strict=True), start=1):
             Z, H = inits.start(self.init, data, r, rng, layer=l)
@@ -79,5 +78,5 @@ class DeepNonSmoothNMF(DeepSolver):
             yield state
             state = state.swept(problem.X, self.inner, self.variant)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: NonSmooth) -> Tensor:
         return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2

@@ -34,6 +34,10 @@ class GraphProduct(Factorization):
     def codes(self) -> list[Tensor]:
         return [self.factors["H"]]
 
+    @property
+    def bases(self) -> list[Tensor]:
+        return [self.factors["W"]]
+
     def reconstruct(self) -> Tensor:
         return self.W @ self.H
 
@@ -87,7 +91,7 @@ class GNMF(Solver):
                 f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; choose p < {n}"
             )
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[GraphProduct]:
         X = problem.X
         graph = nearest_neighbours(X, self.p)
         W, H = inits.start(self.init, X, self.rank, rng)
@@ -97,8 +101,7 @@ class GNMF(Solver):
             H = H * quotient(W.mT @ X + self.lam * HA, (W.mT @ W) @ H + self.lam * HD)
             W = W * quotient((H @ X.mT).mT, W @ (H @ H.mT))
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, GraphProduct)
+    def objective(self, problem: Problem, factorization: GraphProduct) -> Tensor:
         W, H = factorization.W, factorization.H
         return 2 * losses.of_product(problem.X, W, H, beta=2, floor=0) + self.lam * factorization.graph.roughness(H)
 

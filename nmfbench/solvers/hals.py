@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits, losses
-from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.optimizers import coordinate_sweep
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -50,7 +50,7 @@ class HALS(Solver):
         super().check(problem)
         inits.check(self.init, problem.X, self.rank)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.X
         W, H = inits.start(self.init, X, self.rank, rng)
         # Components in rows, so that one of them is contiguous in both factors.
@@ -60,6 +60,6 @@ class HALS(Solver):
             coordinate_sweep(H, Wt @ Wt.mT, Wt @ X)
             coordinate_sweep(Wt, H @ H.mT, H @ X.mT)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        W, H = factorization.factors["W"], factorization.factors["H"]
+    def objective(self, problem: Problem, factorization: Product) -> Tensor:
+        W, H = factorization.W, factorization.H
         return losses.of_product(problem.X, W, H, beta=2, floor=0)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import label_term, layerwise
-from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver, Stopping
@@ -36,12 +36,11 @@ class HierarchicalNMF(DeepSolver):
     def uses_labels(self) -> bool:
         return True
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng, self.lam, label_term.seen(problem))
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         """The sum over the layers, label term included."""
-        assert isinstance(factorization, Chain)
         error, seen = layerwise.error(problem, factorization), label_term.seen(problem)
         if factorization.B is None or seen is None:
             return error

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
-from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.optimizers import apg, spectral_norm
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import simplex
@@ -51,7 +51,7 @@ class LayerCentricDMF(DeepSolver):
     def monotone(self) -> bool:
         return True
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         X, eps = problem.X, hierarchies.floor(problem.X)
         Ws, Hs = hierarchies.start(X, self.layers, rng)
         for _ in range(self.pretrain):
@@ -79,11 +79,8 @@ class LayerCentricDMF(DeepSolver):
                 Ws[l] = apg(W, partial(_times, G), C, spectral_norm(G), self.inner, project_W)
                 Hs[l], Y = H, Ws[l]
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Hierarchy) and factorization.alphas is not None
-        costs = hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, 2.0)
-        volumes = torch.stack([volume.log_det(W) for W in factorization.Ws], -1)
-        return (factorization.weights * costs + factorization.alphas * volumes).sum(-1).to(problem.X)
+    def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
+        return hierarchies.objective(problem.X, factorization, beta=2)
 
 
 def _times(G: Tensor, W: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics import inits, losses
-from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix
@@ -66,7 +66,7 @@ class MultiplicativeNMF(Solver):
         if self.beta <= 0 and (problem.X == 0).any():
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X, floor = problem.X, self._floor(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
         while True:
@@ -75,8 +75,8 @@ class MultiplicativeNMF(Solver):
             # The same update on Xᵀ ≈ HᵀWᵀ.
             W = self._update(W.mT, *self._gradient(H, X.mT, H.mT, W.mT, floor)).mT
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        W, H = factorization.factors["W"], factorization.factors["H"]
+    def objective(self, problem: Problem, factorization: Product) -> Tensor:
+        W, H = factorization.W, factorization.H
         loss = losses.of_product(problem.X, W, H, self.beta, self._floor(problem))
         return loss + self.lam / 2 * (W.square().sum((-2, -1)) + H.square().sum((-2, -1)))
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from nmfbench.numerics import layerwise
-from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver, Stopping
@@ -25,10 +25,9 @@ class MultilayerNMF(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         """The sum over the layers."""
-        assert isinstance(factorization, Chain)
         return layerwise.error(problem, factorization)

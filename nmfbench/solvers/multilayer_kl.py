@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from nmfbench.numerics import hierarchies
-from nmfbench.numerics.factorization import Factorization, Hierarchy
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver, Stopping
@@ -26,7 +26,7 @@ class MultilayerKL(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         eps = hierarchies.floor(problem.X)
         Ws, Hs = hierarchies.start(problem.X, self.layers, rng)
         weights = problem.X.new_ones(len(rng.seeds), len(Ws))
@@ -34,6 +34,5 @@ class MultilayerKL(DeepSolver):
             yield Hierarchy(tuple(Ws), tuple(Hs), weights)
             hierarchies.multilayer(problem.X, Ws, Hs, 1.0, eps)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Hierarchy)
-        return hierarchies.costs(problem.X, factorization.Ws, factorization.Hs, 1.0).sum(-1).to(problem.X)
+    def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
+        return hierarchies.objective(problem.X, factorization, beta=1)

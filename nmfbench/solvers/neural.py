@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import label_term, layerwise, losses
-from nmfbench.numerics.factorization import Chain, Factorization, product
+from nmfbench.numerics.factorization import Chain, product
 from nmfbench.numerics.nnls import layer, nnls
 from nmfbench.numerics.optimizers import Adam, spectral_norm
 from nmfbench.numerics.problem import Problem
@@ -49,7 +49,7 @@ class NeuralNMF(DeepSolver):
     def uses_labels(self) -> bool:
         return True
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         X, seen = problem.X, label_term.seen(problem)
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))
@@ -102,8 +102,7 @@ class NeuralNMF(DeepSolver):
         B = nnls((L * top) @ top.mT, top @ Y.mT).mT
         return Chain(As, tuple(Ss), B), cost + self.lam / 2 * label_term.misfit(Y, L, B, Ss[-1]).sum()
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Chain)
+    def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         if self.cost == "last":
             cost = losses.beta_divergence(problem.X, factorization.reconstruct(), beta=2)
         else:

@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from nmfbench.numerics import inits
-from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.nonsmooth import NonSmooth, check_steps, check_theta
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -51,12 +50,12 @@ class NonSmoothNMF(Solver):
         super().check(problem)
         inits.check(self.init, problem.X, self.rank)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[NonSmooth]:
         Z, H = inits.start(self.init, problem.X, self.rank, rng)
         state = NonSmooth((Z,), H, (self.theta,))
         while True:
             yield state
             state = state.swept(problem.X, self.inner, self.variant)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: NonSmooth) -> Tensor:
         return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2

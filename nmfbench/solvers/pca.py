@@ -16,7 +16,7 @@ from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 @dataclass(frozen=True)
 class Centred(Factorization):
-    """X ≈ WH + mean: orthonormal W (…, m, r), scores H (…, r, n), mean (…, m, 1)."""
+    """X ≈ WH + mean: orthonormal W (…, m, r), scores H (…, r, n), mean (…, m, 1), which bases times codes lacks."""
 
     W: Tensor
     H: Tensor
@@ -25,6 +25,10 @@ class Centred(Factorization):
     @property
     def codes(self) -> list[Tensor]:
         return [self.H]
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return [self.W]
 
     @property
     def factors(self) -> dict[str, Tensor]:
@@ -56,11 +60,11 @@ class PCA(Solver):
             m, n = problem.X.shape
             raise NotApplicable(f"PCA has at most {min(m, n)} components on a {m} × {n} X, got rank {self.rank}")
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Centred]:
         mean = problem.X.mean(-1, keepdim=True)
         U, s, Vt = torch.linalg.svd(problem.X - mean, full_matrices=False)
         W, H = U[:, : self.rank], s[: self.rank, None] * Vt[: self.rank]
         yield Centred(W, H, mean).map(lambda tensor: tensor.expand(len(rng.seeds), -1, -1))
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Centred) -> Tensor:
         return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2

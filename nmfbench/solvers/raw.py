@@ -14,13 +14,17 @@ from nmfbench.solvers.base import Solver, Stopping
 
 @dataclass(frozen=True)
 class Samples(Factorization):
-    """The samples as their own codes."""
+    """The samples X (…, m, n) as their own codes, without bases."""
 
     X: Tensor
 
     @property
     def codes(self) -> list[Tensor]:
         return [self.X]
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return []
 
     @property
     def factors(self) -> dict[str, Tensor]:
@@ -38,8 +42,8 @@ class Raw(Solver):
     direct: ClassVar[bool] = True
     accepts_negative: ClassVar[bool] = True
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Samples]:
         yield Samples(problem.X.expand(len(rng.seeds), -1, -1))
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Samples) -> Tensor:
         return problem.X.new_zeros(len(factorization.codes[0]))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits
-from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import semi_sweep
@@ -48,11 +48,11 @@ class SemiNMF(Solver):
         super().check(problem)
         inits.check_semi(self.init, problem.X, [self.rank])
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         Z, H = inits.semi(self.init, problem.X, self.rank, rng)
         while True:
             yield Product(Z, H)
             Z, H = semi_sweep(problem.X, H)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Product) -> Tensor:
         return (problem.X - factorization.reconstruct()).square().sum((-2, -1))

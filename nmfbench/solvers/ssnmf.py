@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits, label_term, losses
-from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_rank
@@ -46,7 +46,7 @@ class SemiSupervisedNMF(Solver):
     def monotone(self) -> bool:
         return True
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         X, seen = problem.X, label_term.seen(problem)
         A, S = inits.uniform(X, self.rank, rng)
         if seen:
@@ -62,8 +62,7 @@ class SemiSupervisedNMF(Solver):
                 p, q = p + self.lam * (B.mT @ Y), q + self.lam * (B.mT @ B @ (L * S))
             S = _multiply(S, p, q)
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        assert isinstance(factorization, Chain)
+    def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         (A,), (S,), B = factorization.Ws, factorization.Hs, factorization.B
         distance = 2 * losses.of_product(problem.X, A, S, beta=2, floor=0)
         seen = label_term.seen(problem)

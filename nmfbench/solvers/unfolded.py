@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import losses
-from nmfbench.numerics.factorization import Factorization, Product
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.nnls import nnls
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
@@ -57,7 +57,7 @@ class UnfoldedNMF(Solver):
     def draws(self) -> bool:
         return self.init == "random"
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.X
         P, Q, W = self.start(X, rng)
         optimizer = Adam([P, Q], self.lr)
@@ -95,8 +95,8 @@ class UnfoldedNMF(Solver):
         """∂`objective`/∂H at constant W."""
         return (W.mT @ W @ H - W.mT @ X + self.l1 + self.l2 * H) / X.shape[-1]
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
-        W, H = factorization.factors["W"], factorization.factors["H"]
+    def objective(self, problem: Problem, factorization: Product) -> Tensor:
+        W, H = factorization.W, factorization.H
         penalty = self.l1 * H.sum((-2, -1)) + self.l2 / 2 * H.square().sum((-2, -1))
         return (losses.of_product(problem.X, W, H, beta=2, floor=0) + penalty) / problem.X.shape[-1]
 

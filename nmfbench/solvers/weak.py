@@ -12,7 +12,6 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import leaky
-from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.leaky import Leaky, LeakyStack
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
@@ -101,7 +100,7 @@ class WeakSolver(Solver):
     def n_batches(self, n: int) -> int:
         return 1 if self.batch_size is None else math.ceil(n / self.batch_size)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Leaky]:
         samples, Ws, H = self.start(problem, rng)
         S, n = H.shape[:2]
         optimizer = Adam([*Ws, H], self.lr, decay=self.lam if self.reading == "decoupled" else 0.0)
@@ -120,9 +119,8 @@ class WeakSolver(Solver):
                 optimizer.step([*dWs, dH])
             epoch += 1
 
-    def objective(self, problem: Problem, factorization: Factorization) -> Tensor:
+    def objective(self, problem: Problem, factorization: Leaky) -> Tensor:
         """The mean of a step's loss over the batches of an epoch, in expectation over their random composition."""
-        assert isinstance(factorization, Leaky)
         n = problem.X.shape[-1]
         R = problem.X - factorization.reconstruct()
         total = (R.abs() if self.loss == "l1" else R.square()).sum((-2, -1))
