@@ -130,8 +130,8 @@ def show(jobs: list[Job], skipped: list[LeftOut], asked: Composed, write: bool =
     records = [record | {"setting": job.setting} for job in jobs for record in job.there()]
     unfit = [(left.dataset, left.solver) for left in skipped if isinstance(left.reason, NotApplicable)]
     table = asked.table
-    metric = table.metric or jobs[0].evaluator.metric
-    others = dict.fromkeys(m for job in jobs for m in (job.evaluator.metric, *job.evaluator.also) if m != metric)
+    metric = table.metric or jobs[0].evaluator.metrics[0].name
+    others = dict.fromkeys(m.name for job in jobs for m in job.evaluator.metrics if m.shown and m.name != metric)
     said: dict[str, Any] = {"metric": metric, "also": list(others)}
     if asked.experiment:
         if table.relative:

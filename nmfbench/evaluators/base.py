@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nmfbench.datasets.base import Dataset
+from nmfbench.evaluators.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,15 @@ class Exhibit(NamedTuple):
 
     title: str
     table: pd.DataFrame
-    """Of strings."""
+    """Every cell is a string."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluator(ABC):
     """Measures one restart against what the dataset knows. Subclasses are dataclasses of settings."""
 
-    metric: ClassVar[str]
-    """What its table shows."""
-    also: ClassVar[tuple[str, ...]] = ()
-    """What its table shows beside that, where nothing is clustered."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """Everything it measures. Its table shows and tests the first, and beside it the others that are ``shown``."""
 
     @abstractmethod
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from nmfbench import papers
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
+from nmfbench.evaluators.measures import OBJECTIVE
+from nmfbench.evaluators.metric import Metric
+from nmfbench.papers import survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Factors(Evaluator):
     Siebert (2021), Sec. 4.1.1.
     """
 
-    metric: ClassVar[str] = "objective"
+    metrics: ClassVar[tuple[Metric, ...]] = (OBJECTIVE,)
 
     top: float = 10.0
 
@@ -40,7 +42,7 @@ class Factors(Evaluator):
 
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
         shown = scaled(fitted, self.top)
-        printed = papers.survey_factors() if dataset.name == "ratings" and "no scaling" in dataset.preprocessing else {}
+        printed = survey.factors() if dataset.name == "ratings" and "no scaling" in dataset.preprocessing else {}
         if {name: F.shape for name, F in shown.items()} != {name: F.shape for name, F in printed.items()}:
             printed = {}
         found = []

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from nmfbench import papers
+from nmfbench import evaluators, papers
 from nmfbench.evaluators.base import Exhibit
+from nmfbench.evaluators.metric import Metric
 from nmfbench.records import digest
 from nmfbench.reports.statistics import Effect, holm, paired
 
@@ -32,11 +33,6 @@ COLUMNS = [
     "seconds",
     "status",
 ]
-PERCENT = (
-    *("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen"),
-    *("error_ratio", "code_sparsity"),
-)
-SMALLER_IS_BETTER = ("error", "layer_error", "error_ratio", "spectral_angle", "abundance_rmse")
 DASH = "–"
 _EFFECT = [field.name for field in dataclasses.fields(Effect)]
 _KEYS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric"]
@@ -137,10 +133,9 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in record["metrics"]:
             if row["value"] is not None and math.isfinite(row["value"]):
                 values.setdefault(_place(row), {})[i] = row["value"]
-    rows = []
+    rows, printed = [], _printed(first)
     for (layer, n_clusters, metric), by_record in values.items():
-        scale = 100 if metric in PERCENT else 1
-        column = pd.Series(by_record) * scale
+        column = pd.Series(by_record) * _metric(metric).scale
         row = common | {
             "layer": layer,
             "n_clusters": n_clusters,
@@ -150,8 +145,8 @@ def _rows(experiment: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "n": len(column),
             "best": column.get(best),
         }
-        if (layer or metric == "error") and (printed := papers.printed(first["config"], layer, n_clusters, metric)):
-            row |= {"paper": printed, "difference": row["mean"] - printed}
+        if hits := printed.get((layer, n_clusters, metric)):
+            row |= {"paper": hits[0][1], "difference": row["mean"] - hits[0][1]}
         rows.append(row)
     return rows
 
@@ -233,8 +228,8 @@ def _by_repetition(experiment: list[dict[str, Any]], metric: str) -> dict[tuple[
         for row in record["metrics"]:
             if row["metric"] == metric and row["value"] is not None:
                 repetition = record["seed"], record["config"]["dataset"].get("draw")
-                scale = 100 if metric in PERCENT else 1
-                values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = scale * row["value"]
+                value = _metric(metric).scale * row["value"]
+                values.setdefault((row.get("layer"), row.get("n_clusters")), {})[repetition] = value
     return values
 
 
@@ -363,7 +358,7 @@ def _comparison_notes(
     printed = part.dropna(subset=["paper"])
     off = []
     for (solver, variant, name), method in printed.groupby(["solver", "variant", "metric"], sort=False):
-        digits = ".1f" if name in PERCENT else ".3f"
+        digits = ".1f" if _metric(str(name)).unit == "%" else ".3f"
         label = _label(solver, variant, " ", common) + ("" if printed["metric"].nunique() == 1 else f" ({name})")
         off.append(f"{label} {method['difference'].abs().mean():{digits}}")
     # Of n pairs, the signed ranks that favour one method in all of them have a probability of 2 · 2⁻ⁿ.
@@ -371,9 +366,10 @@ def _comparison_notes(
     of_metric = part[part["metric"] == metric]
     counts = of_metric["n_clusters"].nunique()
     depths = of_metric.groupby(["solver", "variant"], sort=False)["layer"].max().fillna(1)
+    direction = " (smaller is better)" if _metric(metric).better == "lower" else ""
     return [
         f"Against: how much larger the {metric} of {first} is{', the mean over all k' if counts > 1 else ''}, seed by "
-        f"seed{' (smaller is better)' if metric in SMALLER_IS_BETTER else ''}: Hodges–Lehmann shift, its own 95 % "
+        f"seed{direction}: Hodges–Lehmann shift, its own 95 % "
         "interval from 6 seeds on, p of Wilcoxon's signed-rank test corrected by Holm for the "
         f"{len(compared)} tests of all blocks."
         + (" Methods of one layer are compared with its top layer." if depths.min() < depths.iloc[0] else "")
@@ -437,6 +433,20 @@ def _by_class_count(part: pd.DataFrame, metric: str, line: str, common: Sequence
     return [*rows, {metric: "mean"} | {name: _cell(row, line) for name, row in averages.items()}]
 
 
+def _metric(name: str) -> Metric:
+    """The declaration of that metric; for a metric that nothing declares, its name alone."""
+    return evaluators.declared().get(name) or Metric(name, name)
+
+
+def _printed(record: dict[str, Any]) -> dict[tuple[int | None, int | None, str], list[tuple[papers.Paper, float]]]:
+    """The papers' numbers for this record, whose variant is still a string: only its stopping rule matters here."""
+    parts = (part.partition("=") for part in (record.get("variant") or "").split(", "))
+    rules = ("max_iter", "tol", "max_seconds", "check_every")
+    return papers.printed(
+        record | {"variant": {f"stopping.{k}": float(v.split()[0]) for k, _, v in parts if k in rules}}
+    )
+
+
 def _cell(row: pd.Series, line: str) -> str:
     if pd.isna(row["mean"]):  # a failed run
         return DASH
@@ -446,15 +456,15 @@ def _cell(row: pd.Series, line: str) -> str:
     if pd.notna(row["best"]) and row["n"] > 1:
         cell += f" [{row['best']:{spec}}]"
     if pd.notna(row["paper"]):
-        digits = ".1f" if row["metric"] in PERCENT else ".3f"
+        digits = ".1f" if _metric(row["metric"]).unit == "%" else ".3f"
         cell += f"{line}({row['paper']:{digits}}, {row['difference']:+{digits}})"
     return cell
 
 
 def _digits(metric: str, size: float) -> str:
-    """The format of a number of that size and of those beside it: decimals that show four digits, at most four."""
-    if metric in PERCENT:
-        return ".1f"
+    """The format of a number of that size: the metric's decimals, or those that show four digits, at most four."""
+    if (decimals := _metric(metric).decimals) is not None:
+        return f".{decimals}f"
     return f".{min(4, max(0, 3 - math.floor(math.log10(abs(size)))))}f" if 1e-3 <= abs(size) < 1e6 else ".4g"
 
 
@@ -465,8 +475,8 @@ def _number(value: Any, spec: str) -> str:
 def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str, by_class_count: bool) -> list[str]:
     """What one must know to read the numbers."""
     configs = [record["config"] for record in records]
-    unit = " in percent" if metric in PERCENT else ""
-    name = "NMI (arithmetic normaliser)" if metric == "nmi" else metric
+    unit = " in percent" if _metric(metric).unit == "%" else ""
+    name = _metric(metric).title
     clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
     of = " of k-means with k clusters on the codes" if clustered else ""
     least = " [seed with the least objective]"
@@ -476,7 +486,11 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str, b
         notes = [f"Cells: {name}{unit}{of}, mean ± standard deviation over seeds{least}."]
     else:
         notes = [f"Cells: mean ± standard deviation over seeds{least}; accuracies, ratios and sparsities in percent."]
-    if papers_of := dict.fromkeys(papers.SOURCES[metric] for metric in part.loc[part["paper"].notna(), "metric"]):
+    shown = {*part.loc[part["paper"].notna(), "metric"]}
+    # Records that repeat each other have the same printed numbers.
+    distinct = {digest(_identity(record["config"])): record for record in records}.values()
+    hits = (hit for record in distinct for (_, _, m), hits in _printed(record).items() if m in shown for hit in hits)
+    if papers_of := dict.fromkeys(paper.title for paper, _ in hits):
         notes.append(
             f"In parentheses: the number that the {' or the '.join(papers_of)} paper prints, and ours minus it."
         )
