@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmfbench import load_dataset, papers
+from nmfbench import load_dataset
 from nmfbench.cli import main
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import DataError, DataMissing
 from nmfbench.evaluators import Fitted
 from nmfbench.evaluators.factors import Factors
 from nmfbench.evaluators.topics import Topics, coherences, merges, topics
+from nmfbench.papers import survey
 
 rng = np.random.default_rng(0)
 
@@ -112,7 +113,7 @@ def test_table_of_the_experiment_shows_its_exhibits_again_byte_for_byte(showcase
 
 
 def test_printed_hierarchy_is_recognised_and_its_own_order_restored() -> None:
-    printed = papers.survey_factors()
+    printed = survey.factors()
     assert {name: F.shape for name, F in printed.items()} == {
         "W1": (9, 4), "W2": (9, 3), "H2": (3, 4), "H1": (4, 15), "H2H1": (3, 15)
     }  # fmt: skip

@@ -233,6 +233,8 @@ def test_printed_numbers_of_a_further_metric_name_their_paper() -> None:
     metrics = [{"metric": metric, "value": 0.5, "layer": 1} for metric in ("layer_error", "code_sparsity")]
     faces = {"name": "cbcl", "images": "rows"}
     records = [record(seed, solver=solver, data=faces, dataset="cbcl", metrics=metrics) for seed in (0, 1)]
+    for one in records:
+        one["data"] |= {"features": 2429, "samples": 361, "classes": None}
     table = tables.frame(records)
     sentence = "the number that the deep KL-NMF paper prints"
     shown = tables.markdown(table, records, metric="layer_error", also=["code_sparsity"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nmfbench.errors import DataError
+from nmfbench.evaluators.metric import Metric
 
 if TYPE_CHECKING:
     from nmfbench.datasets.base import Dataset
@@ -66,10 +67,8 @@ class Exhibit:
 class Evaluator(ABC):
     """Measures one restart against what the dataset knows. Subclasses are dataclasses of settings."""
 
-    metric: ClassVar[str]
-    """The metric that its table shows."""
-    also: ClassVar[tuple[str, ...]] = ()
-    """Metrics that its table shows beside that one, where nothing is clustered."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """Everything it measures. Its table shows and tests the first, and beside it the others that are ``shown``."""
 
     @abstractmethod
     def check(self, dataset: "Dataset", labelled: np.ndarray | None) -> None:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Fitted, scored
+from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics import rng
 
 NORMALIZERS = ("arithmetic", "geometric", "max", "min")
@@ -30,7 +31,14 @@ class Clustering(Evaluator):
     the least inertia, with ``"mean"`` the mean over the starts; labels never choose.
     """
 
-    metric: ClassVar[str] = "nmi"
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("nmi", "NMI (arithmetic normaliser)", "%", 1, "higher"),
+        Metric("nmi_geometric", "NMI (geometric normaliser)", "%", 1, "higher", shown=False),
+        Metric("nmi_max", "NMI (maximum normaliser)", "%", 1, "higher", shown=False),
+        Metric("nmi_min", "NMI (minimum normaliser)", "%", 1, "higher", shown=False),
+        Metric("accuracy", "clustering accuracy", "%", 1, "higher", shown=False),
+        Metric("ari", "adjusted Rand index", better="higher", shown=False),
+    )
 
     n_clusters: list[int] | None = None
     """Cluster counts; None: those of the dataset."""

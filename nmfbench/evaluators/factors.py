@@ -10,6 +10,9 @@ from scipy.optimize import linear_sum_assignment
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
+from nmfbench.evaluators.measures import OBJECTIVE
+from nmfbench.evaluators.metric import Metric
+from nmfbench.papers import survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class Factors(Evaluator):
     ratings have them: De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1.
     """
 
-    metric: ClassVar[str] = "objective"
+    metrics: ClassVar[tuple[Metric, ...]] = (OBJECTIVE,)
 
     top: float = 10.0
 

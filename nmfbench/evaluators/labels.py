@@ -8,6 +8,7 @@ import numpy as np
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import NotApplicable
 from nmfbench.evaluators.base import Evaluator, Fitted, scored
+from nmfbench.evaluators.metric import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +18,10 @@ class Labels(Evaluator):
     A solver that learnt no classifier, because it cannot or because it saw no label, has no row.
     """
 
-    metric: ClassVar[str] = "classification"
-    also: ClassVar[tuple[str, ...]] = ("classification_unseen",)
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("classification", "classification accuracy, all samples", "%", 1, "higher"),
+        Metric("classification_unseen", "classification accuracy, unseen labels", "%", 1, "higher"),
+    )
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         if dataset.y is None:

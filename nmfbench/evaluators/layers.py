@@ -9,6 +9,7 @@ import torch
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators.base import Evaluator, Fitted
 from nmfbench.evaluators.measures import hoyer
+from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics import hierarchies
 
 
@@ -21,8 +22,12 @@ class Layers(Evaluator):
     Leplat, Le, Onwunta & Gillis (2023), Table 2
     """
 
-    metric: ClassVar[str] = "layer_error"
-    also: ClassVar[tuple[str, ...]] = ("error_ratio", "code_sparsity")
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("layer_error", "error of the layer (KL divergence)", better="lower"),
+        # An experiment's table adds this one, where it asks for a comparison with another method (`relative`).
+        Metric("error_ratio", "error of the layer over that of the other method", "%", 1, "lower"),
+        Metric("code_sparsity", "Hoyer sparsity of the codes", "%", 1),
+    )
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         """Every dataset will do."""

@@ -1,9 +1,39 @@
 """What is measured on every factorization, whatever the evaluator: sparsity, negativity, likeness of bases."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+from nmfbench.evaluators.metric import Metric
+
+# Each method minimises its own objective, so a lower one is better among the runs of one method only.
+OBJECTIVE = Metric("objective", "objective")
+MEASURES = (
+    Metric("error", "relative error ‖X − reconstruction‖/‖X‖", better="lower"),
+    OBJECTIVE,
+    Metric("stability", "stability of the bases over seeds (mean matched cosine)", decimals=2, better="higher"),
+)
+"""Measured on every factorization as a whole."""
+FACTOR_MEASURES = (
+    Metric("min", "smallest entry", shown=False),
+    Metric("negative_fraction", "share of negative entries", better="lower", shown=False),
+    Metric("negative_mass", "share of the negative entries in the absolute sum", better="lower", shown=False),
+    Metric("sparsity", "Hoyer sparsity", shown=False),
+)
+"""Measured on each factor; records add the factor's name: "sparsity_H"."""
+
+
+def declared(factors: Iterable[str] = ()) -> tuple[Metric, ...]:
+    """`MEASURES`, and `FACTOR_MEASURES` for factors of these names."""
+    of_factors = (
+        replace(metric, name=f"{metric.name}_{factor}", title=f"{metric.title} of {factor}")
+        for factor in factors
+        for metric in FACTOR_MEASURES
+    )
+    return *MEASURES, *of_factors
 
 
 def hoyer(factor: np.ndarray, axis: int) -> float:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
+from nmfbench.evaluators.metric import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,10 @@ class Topics(Evaluator):
     their mass, or more than to any other. Leplat et al. (2023), Tables 3 and 4.
     """
 
-    metric: ClassVar[str] = "coherence"
-    also: ClassVar[tuple[str, ...]] = ("diversity",)
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("coherence", "coherence of the topics (NPMI)", better="higher"),
+        Metric("diversity", "share of distinct words among the top words", better="higher"),
+    )
 
     words: int = 10
     merge: float = 0.25

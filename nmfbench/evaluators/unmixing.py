@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import NotApplicable
 from nmfbench.evaluators.base import Evaluator, Fitted
+from nmfbench.evaluators.metric import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +21,10 @@ class Unmixing(Evaluator):
     pixel, and their root mean square error is taken over materials and pixels. Needs ``truth`` "M" and "A".
     """
 
-    metric: ClassVar[str] = "spectral_angle"
-    also: ClassVar[tuple[str, ...]] = ("abundance_rmse",)
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("spectral_angle", "spectral angle, degrees", "degrees", better="lower"),
+        Metric("abundance_rmse", "root mean square error of the abundances", better="lower"),
+    )
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         if not {"M", "A"} <= {*dataset.truth}:

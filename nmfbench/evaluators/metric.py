@@ -1,0 +1,41 @@
+"""How a metric declares itself: its title, unit, decimals and direction."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that an evaluator measures, and how tables show it."""
+
+    name: str
+    """The key in records and CSV files, for example "nmi_max"."""
+    title: str
+    """The name that a reader sees."""
+    unit: str = ""
+    """With "%" the value is a fraction of 1, shown times 100. Any other unit changes nothing about the value."""
+    decimals: int | None = None
+    """Digits after the point; None: four significant digits."""
+    better: str = ""
+    """Which values are better: "higher", "lower", or "" for neither."""
+    shown: bool = True
+    """Does the evaluator's own table show it where nothing is clustered? If not, it stands in the CSV alone."""
+
+    def __post_init__(self) -> None:
+        if self.better not in ("", "higher", "lower"):
+            raise ValueError(f"better must be higher, lower or empty, got {self.better!r}")
+
+    @property
+    def scale(self) -> int:
+        """The factor from the value in a record to the value in a table."""
+        return 100 if self.unit == "%" else 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """The declaration as plain JSON, for a record."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, declared: dict[str, Any]) -> "Metric":
+        """The metric that `as_dict` wrote. Keys of later versions are ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in declared.items() if key in known})
