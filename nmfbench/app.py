@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
-from nmfbench.records import Record, Store, digest, read, write_bytes, write_text
+from nmfbench.records import Record, Store, read, write_bytes, write_text
 from nmfbench.reports.selecting import select
 
 INTERRUPTED = 130
@@ -82,7 +81,9 @@ def show(words: Sequence[str], results: Path) -> int:
 def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
     """`nmfbench rm`: delete the records that the words choose, or those of an experiment, with their codes."""
     if not words:
-        raise ConfigError("rm needs words that say which records go: nmfbench rm solver=mu dataset=orl, or an experiment")
+        raise ConfigError(
+            "rm needs words that say which records go: nmfbench rm solver=mu dataset=orl, or an experiment"
+        )
     if "=" not in words[0]:
         planned = _planned(words, results)
         records, store = planned.records(), planned.store
@@ -96,7 +97,10 @@ def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
     if not confirmed:
         if not sys.stdin.isatty():
             raise ConfigError(f"nothing was removed: add --yes to remove {plural(len(records), 'record')}")
-        confirmed = input(f"remove {plural(len(records), 'record')} from {store.runs}? [y/N] ").casefold() in ("y", "yes")
+        confirmed = input(f"remove {plural(len(records), 'record')} from {store.runs}? [y/N] ").casefold() in (
+            "y",
+            "yes",
+        )
     if confirmed:
         store.remove(records)
         print(f"removed {plural(len(records), 'record')}")
@@ -139,7 +143,11 @@ def _execute(planned: Any) -> int:
     todo = [job for job in jobs if job.pending()]
     n_runs, n_done = sum(len(job.pending()) for job in todo), len(planned.records())
     if not todo:
-        say(f"nothing to run: {'all ' if n_done > 1 else ''}{plural(n_done, 'run')} in {planned.store.runs}" if jobs else "nothing to run")
+        say(
+            f"nothing to run: {'all ' if n_done > 1 else ''}{plural(n_done, 'run')} in {planned.store.runs}"
+            if jobs
+            else "nothing to run"
+        )
     elif n_done:
         say(f"already done: {n_done}, to run: {n_runs}")
     interrupted = False
@@ -166,9 +174,7 @@ def _built(planned: Any, metric: str | None, sort: str | None) -> Any:
 
     request = planned.request
     refused = [(left.dataset, left.solver) for left in planned.left_out if isinstance(left.reason, NotApplicable)]
-    absent = {
-        left.dataset: left.reason.anywhere for left in planned.left_out if isinstance(left.reason, DataMissing)
-    }
+    absent = {left.dataset: left.reason.anywhere for left in planned.left_out if isinstance(left.reason, DataMissing)}
     if not request.experiment:
         return report.build(planned.records(), metric=metric, sort=sort, refused=refused)
     return report.build(planned.records(), request.table, metric=metric, sort=sort, refused=refused, absent=absent)

@@ -161,7 +161,9 @@ def _locate(target: Any, base: type[T], where: str) -> type[T]:
         cls: Any = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{where}._target_ {target!r} cannot be imported: {error}") from error
-    if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(cls)) or inspect.isabstract(cls):
+    if not (isinstance(cls, type) and issubclass(cls, base) and dataclasses.is_dataclass(cls)) or inspect.isabstract(
+        cls
+    ):
         raise ConfigError(f"{where}._target_ {target!r} is not a final {base.__name__} dataclass; refused")
     return cast(type[T], cls)
 

@@ -232,11 +232,15 @@ def _upgraded(record: Record) -> Record:
         else:
             variant[leaf] = config.get(leaf, text)
     metrics = [row for row in record["metrics"] if row["metric"] != "stability"]
-    return {"block": "", "setting": {}, "declared": [], "exhibits": []} | record | {
-        "schema": SCHEMA,
-        "variant": variant,
-        "metrics": metrics,
-    }
+    return (
+        {"block": "", "setting": {}, "declared": [], "exhibits": []}
+        | record
+        | {
+            "schema": SCHEMA,
+            "variant": variant,
+            "metrics": metrics,
+        }
+    )
 
 
 def _as_schema_1_wrote(value: Any) -> str:

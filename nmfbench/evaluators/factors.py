@@ -12,7 +12,6 @@ from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
 from nmfbench.evaluators.measures import OBJECTIVE
 from nmfbench.evaluators.metric import Metric
-from nmfbench.papers import survey
 
 
 @dataclass(frozen=True, kw_only=True)

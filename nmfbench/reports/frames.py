@@ -48,7 +48,9 @@ def frame(
     """
     rows = []
     for repetitions in grouped(records):
-        rows += sorted(_rows(repetitions, declared), key=lambda row: (row.get("layer") or 0, row.get("n_clusters") or 0))
+        rows += sorted(
+            _rows(repetitions, declared), key=lambda row: (row.get("layer") or 0, row.get("n_clusters") or 0)
+        )
     shown = {record["dataset"] for record in records}
     rows += [
         {"dataset": dataset, "block": "", "solver": solver, "variant": "", "n": 0, "status": "not applicable"}
@@ -83,8 +85,13 @@ def grouped(records: Sequence[Record]) -> list[list[Record]]:
 def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
     """For groups of one name, the keys of the config in which they differ, checksums cut to 6 digits."""
     flat = [
-        {f"{node}.{key}": value for node, values in _identity(group[0]["config"]).items() if isinstance(values, dict)
-         for key, value in values.items()} for group in groups
+        {
+            f"{node}.{key}": value
+            for node, values in _identity(group[0]["config"]).items()
+            if isinstance(values, dict)
+            for key, value in values.items()
+        }
+        for group in groups
     ]
     keys = dict.fromkeys(key for one in flat for key in one if len({repr(other.get(key)) for other in flat}) > 1)
     cut = ("dataset.sha256", "solver.source", "evaluator.source")

@@ -114,7 +114,9 @@ def _on_cells(
     sentences = [f"Cells: {cells}."]
     papers = dict.fromkeys(paper for printed in part["printed"].dropna() for paper, _ in printed)
     if papers:
-        sentences.append(f"In parentheses: the number that the {' or the '.join(papers)} paper prints, and ours minus it.")
+        sentences.append(
+            f"In parentheses: the number that the {' or the '.join(papers)} paper prints, and ours minus it."
+        )
     if not by_class_count:
         sentences.append(
             "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases of a seed and those of seed 0, each "

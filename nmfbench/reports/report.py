@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 import pandas as pd
 
@@ -197,7 +196,9 @@ def _common(records: Sequence[Record]) -> list[str]:
     """The settings that every method of a block has changed alike; a method that takes no step has none of them."""
     methods = [parts(r["variant"], r["config"]) for r in records if r["variant"] or r["iterations"]]
     distinct = [list(words) for words in dict.fromkeys(map(tuple, methods))]
-    solvers = {(r["solver"], tuple(parts(r["variant"], r["config"]))) for r in records if r["variant"] or r["iterations"]}
+    solvers = {
+        (r["solver"], tuple(parts(r["variant"], r["config"]))) for r in records if r["variant"] or r["iterations"]
+    }
     if len(solvers) < 2:
         return []
     return [word for word in distinct[0] if all(word in words for words in distinct)]

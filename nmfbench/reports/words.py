@@ -32,8 +32,10 @@ def _value(value: Any) -> str:
 
 def number(value: Any, spec: str) -> str:
     """The value in that format; a dash if there is none."""
-    return DASH if value is None or value != value or str(value) == "<NA>" else format(
-        int(value) if spec == "d" else value, spec
+    return (
+        DASH
+        if value is None or value != value or str(value) == "<NA>"
+        else format(int(value) if spec == "d" else value, spec)
     )
 
 

@@ -21,7 +21,6 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Solver, Stopping
 
-
 REFERENCE_SEED = 0
 """The seed whose bases the stability of the others refers to."""
 

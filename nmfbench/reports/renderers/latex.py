@@ -7,5 +7,6 @@ from nmfbench.reports.report import Report
 def render(report: Report) -> str:
     """The report as LaTeX, for a document that loads booktabs."""
     return (
-        lay_out(report, lambda grid: tabulated(grid, "latex_booktabs", " "), heading="% ", title="%% ", note="% ") + "\n"
+        lay_out(report, lambda grid: tabulated(grid, "latex_booktabs", " "), heading="% ", title="%% ", note="% ")
+        + "\n"
     )

@@ -6,6 +6,4 @@ from nmfbench.reports.report import Report
 
 def render(report: Report) -> str:
     """The report as Markdown."""
-    return (
-        lay_out(report, lambda grid: tabulated(grid, "pipe", "<br>"), heading="## ", title="### ", note="- ") + "\n"
-    )
+    return lay_out(report, lambda grid: tabulated(grid, "pipe", "<br>"), heading="## ", title="### ", note="- ") + "\n"
