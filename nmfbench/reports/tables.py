@@ -476,7 +476,7 @@ def _notes(part: pd.DataFrame, records: Sequence[dict[str, Any]], metric: str, b
     """What one must know to read the numbers."""
     configs = [record["config"] for record in records]
     unit = " in percent" if _metric(metric).unit == "%" else ""
-    name = _metric(metric).title
+    name = _metric(metric).title if metric == "nmi" else metric
     clustered = part.loc[part["metric"] == metric, "n_clusters"].notna().any()
     of = " of k-means with k clusters on the codes" if clustered else ""
     least = " [seed with the least objective]"
