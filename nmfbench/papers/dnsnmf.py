@@ -2,13 +2,13 @@
 
 Its numbers stand beside a run under these conditions.
 
-- Data: ORL, JAFFE and Yale at 32 × 32 pixels, of which 2 to 10 people are drawn at random. A record that merges several
-  numbers of people, as `tuning` makes them, names them as "2 to 10".
+- Data: ORL, JAFFE and Yale at 32 × 32 pixels, of which 2 to 10 people are drawn at random. A record that merges runs on
+  several numbers of people, as an experiment's `tuning` makes them, says "2 to 10" and holds no rank.
 - Preprocessing: the paper prints none after cropping and alignment. Pixels divided by their maximum and samples divided
   by their norm count; experiment protocol_dnsnmf tried both.
 - Rank: the top layer has as many codes as people were drawn. The paper does not print the layers below.
 - Protocol: as many clusters as people, on the codes of the top layer, the best of the k-means starts. The paper has 20
-  starts; here at least ten are asked for. Every method runs by its own stopping rule. The two that solve by accelerated
+  starts; here at least ten are required. Every method runs by its own stopping rule. The two that solve by accelerated
   gradients may also run until the objective falls by 1e-5 only, as experiment dnsnmf_tables does: the paper says no
   more than that they reach a satisfactory error. No method sees labels.
 - Parameters: the paper searched every method's own, so they are free; "NMF" is the least squares method.
