@@ -10,10 +10,11 @@ from nmfbench import load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit
 from nmfbench.numerics import losses
+from nmfbench.numerics.optimizers import coordinate_sweep
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Stopping
-from nmfbench.solvers.hals import HALS, sweep
+from nmfbench.solvers.hals import HALS
 from nmfbench.solvers.mu import MultiplicativeNMF
 
 
@@ -58,7 +59,7 @@ def test_rows_are_updated_one_after_the_other_each_at_its_exact_optimum(X: np.nd
             residual = torch.from_numpy(X) - W[s] @ expected[s]
             step = W[s, :, k] @ residual / W[s, :, k].square().sum()
             expected[s, k] = (expected[s, k] + step).clamp(min=0)
-    sweep(H, W.mT @ W, W.mT @ torch.from_numpy(X))
+    coordinate_sweep(H, W.mT @ W, W.mT @ torch.from_numpy(X))
     torch.testing.assert_close(H, expected, rtol=1e-12, atol=1e-14)
 
 
@@ -68,15 +69,15 @@ def test_component_that_is_zero_on_one_side_recovers(dead: str, X: np.ndarray) -
     Wt, problem = W.mT.contiguous(), torch.from_numpy(X)
     (Wt if dead == "W" else H)[:, 2] = 0
     for _ in range(50):
-        sweep(H, Wt @ Wt.mT, Wt @ problem)
-        sweep(Wt, H @ H.mT, H @ problem.mT)
+        coordinate_sweep(H, Wt @ Wt.mT, Wt @ problem)
+        coordinate_sweep(Wt, H @ H.mT, H @ problem.mT)
     assert (Wt[:, 2] > 0).any() and (H[:, 2] > 0).any()
 
 
 def test_component_that_is_zero_on_both_sides_stays_and_does_no_harm(X: np.ndarray) -> None:
     H, G = torch.rand(1, 4, 29, dtype=torch.float64), torch.eye(4, dtype=torch.float64)[None]
     H[:, 1], G[:, 1, 1] = 0, 0
-    sweep(H, G, torch.ones_like(H))
+    coordinate_sweep(H, G, torch.ones_like(H))
     assert (H[:, 1] == 0).all() and (H[:, [0, 2, 3]] == 1).all()
 
 
