@@ -201,6 +201,13 @@ def test_curriculum_falls_linearly_from_1_to_eta_and_stays_there() -> None:
     assert WNNF(rank=4, eta=0.2).eta_at(0) == 0.2
 
 
+def test_footnote_tells_the_readers_of_a_table_what_a_step_descends() -> None:
+    assert "descends the mean over batches of 64 samples" in (note := WNNF(rank=4).footnote)
+    assert "λ as penalty" in note and "the paper's (9) sums over all samples" in note
+    other = DeepWNNF(rank=4, batch_size=None, loss_reduction="sum", reading="decoupled").footnote
+    assert "descends the sum over batches of all samples" in other and "λ as decoupled" in other
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
