@@ -355,7 +355,7 @@ def test_failed_write_leaves_no_file_and_counts_as_failed(tmp_path, capsys, monk
         with pytest.raises(OSError, match="No space"):
             nmfbench_records.write_text(store.runs / "a.json", "text")
         assert not list(store.runs.iterdir())
-        patch.setattr("nmfbench.app.results.write_text", lambda *a: None)
+        patch.setattr("nmfbench.app.write_text", lambda *a: None)
         assert run(tmp_path, *SYNTHETIC, "solver=raw", "seeds=1", *SHORT) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert not records(tmp_path)
