@@ -39,7 +39,7 @@ def test_objective_never_rises(ranks: list[int], lam: float, X: np.ndarray) -> N
 
 def test_fixed_point_has_no_descent_direction(X: np.ndarray) -> None:
     solver, problem = DeepMU(ranks=[2, 3], lam=0.05), Problem(torch.from_numpy(X))
-    (result,) = fit(solver, X, stopping=Stopping(max_iter=20000, check_every=1000), dtype="float64")
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=7000, check_every=1000), dtype="float64")
     state = result.factorization.map(lambda F: F[None].requires_grad_())
     solver.objective(problem, state).backward()
     for F in (*state.Ws, state.H):

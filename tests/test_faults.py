@@ -267,9 +267,7 @@ def sleeps(tmp_path: Path) -> list[float]:
     return [record["config"]["solver"]["sleeps"] for record in records(tmp_path)]
 
 
-def test_killed_sweep_keeps_what_is_finished_and_the_next_call_runs_the_rest(
-    tmp_path, monkeypatch, capsys
-) -> None:
+def test_killed_sweep_keeps_what_is_finished_and_the_next_call_runs_the_rest(tmp_path, monkeypatch, capsys) -> None:
     with start(tmp_path) as process:
         until_asleep(process)
         process.send_signal(signal.SIGKILL)
@@ -415,7 +413,9 @@ def test_all_seeds_failed_shows_a_dash_and_the_status(tmp_path, configs, capsys)
         (["--config-dir", "nowhere"], "nowhere"),
     ],
 )
-def test_misspelt_name_or_wrong_value_is_refused_by_name_before_a_fit(arguments, said, tmp_path, capsys, monkeypatch) -> None:
+def test_misspelt_name_or_wrong_value_is_refused_by_name_before_a_fit(
+    arguments, said, tmp_path, capsys, monkeypatch
+) -> None:
     monkeypatch.setattr("nmfbench.running.measuring.fit", lambda *a, **k: pytest.fail("a fit was started"))
     assert run(tmp_path, "solver=raw" if "solver=" not in " ".join(arguments) else "seeds=1", *arguments) == 2 or (
         pytest.fail(capsys.readouterr().err)
@@ -461,7 +461,7 @@ def test_overflow_never_shows_as_a_number(scale, beta, samples, tmp_path, capsys
     assert record["status"] in ("max_iter", "converged") or "not finite at iteration" in record["error"]
 
 
-def test_restart_that_turns_nan_keeps_its_last_finite_state(tmp_path, configs, capsys) -> None:
+def test_restart_that_diverges_keeps_its_last_finite_state(tmp_path, configs, capsys) -> None:
     call = [*configs, *SYNTHETIC, "seeds=3", "evaluator.n_init=1"]
     assert run(tmp_path, *call, "solver.diverges=1") == 0
     assert "1 diverged, 2 max_iter" in (printed := capsys.readouterr().out) and "nan" not in printed.lower()
@@ -528,9 +528,7 @@ def test_broken_record_is_named_and_not_counted_and_run_again(case, tmp_path, ca
         "~solver._target_",
     ],
 )
-def test_target_that_is_no_solver_is_refused_before_it_is_called(
-    override, tmp_path, capsys, monkeypatch
-) -> None:
+def test_target_that_is_no_solver_is_refused_before_it_is_called(override, tmp_path, capsys, monkeypatch) -> None:
     called: list[object] = []
     monkeypatch.setattr(os, "system", lambda *a: called.append(a))
     assert run(tmp_path, *SYNTHETIC, "solver=mu", override) == 2

@@ -151,11 +151,11 @@ def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: s
     problem = Problem(torch.from_numpy(X))
     start = next(solver.iterates(problem, Streams([0])))
     generator, losses = np.random.default_rng(0), []
-    for _ in range(3000):
-        for columns in torch.from_numpy(generator.permutation(29)).tensor_split(solver.n_batches(29)):
-            W, H = start.Ws[0], start.H.mT[:, columns]
-            V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
-            losses.append(batch_loss(solver, V, problem.X.mT[columns][None], W, H))
+    orders = torch.from_numpy(np.stack([generator.permutation(29) for _ in range(3000)]))
+    for columns in orders.tensor_split(solver.n_batches(29), dim=1):
+        W, H = start.Ws[0], start.H.mT[0, columns]
+        V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
+        losses.append(batch_loss(solver, V, problem.X.mT[columns], W, H))
     expected = torch.stack(losses).mean().item()
     assert solver.objective(problem, start).item() == pytest.approx(expected, rel=2e-3)
 
