@@ -83,11 +83,11 @@ def test_codes_step_minimises_the_majoriser_under_its_row_sums(beta: float) -> N
 def test_quadratic_blocks_reach_the_constrained_minimum() -> None:
     Y, W, H, above = block(2)
     lam = torch.tensor([0.3, 2.0], dtype=torch.float64).reshape(2, 1, 1)
-    for _ in range(400):
+    for _ in range(100):
         W = hierarchies.bases_step(Y, W, H, above, lam, 2.0, EPS)
     gradient = (W @ H - Y) @ H.mT + lam * (W - above)
     assert (gradient * W).abs().max() < 1e-7 and gradient.min() > -1e-7
-    for _ in range(400):
+    for _ in range(200):
         H = hierarchies.codes_step(Y, W, H, 2.0, EPS)
     gradient = W.mT @ (W @ H - Y)
     least = gradient.amin(-1, keepdim=True)
@@ -130,7 +130,7 @@ def test_no_sweep_raises_the_objective_on_real_faces(beta: float, dataset: str, 
     X = load_dataset(dataset).X[::9]
     X = X[:, :: X.shape[1] // 40] + 1e-3
     solver = DeepKL(ranks=[8, 4], beta=beta, pretrain=20)
-    (result,) = fit(solver, X, stopping=Stopping(max_iter=150, check_every=1), dtype="float64")
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=100, check_every=1), dtype="float64")
     assert not result.rises and result.history[-1][1] < result.history[0][1]
 
 
