@@ -130,7 +130,7 @@ def test_no_sweep_raises_the_objective_on_real_faces(beta: float, dataset: str, 
     X = load_dataset(dataset).X[::9]
     X = X[:, :: X.shape[1] // 40] + 1e-3
     solver = DeepKL(ranks=[8, 4], beta=beta, pretrain=20)
-    (result,) = fit(solver, X, stopping=Stopping(max_iter=100, check_every=1), dtype="float64")
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=300, check_every=1), dtype="float64")
     assert not result.rises and result.history[-1][1] < result.history[0][1]
 
 
