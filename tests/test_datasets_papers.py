@@ -157,10 +157,26 @@ def test_words_are_sparse_until_dense_is_asked_for(data_dir: str) -> None:
     assert load_dataset("news20", level="super").n_classes == 6
 
 
-def test_vocabulary_is_cut_to_the_top_words_of_its_topics(data_dir: str) -> None:
-    data = load_dataset("tdt2", top_words=5)
-    assert scipy.sparse.issparse(data.X) and 20 <= data.X.shape[0] <= 100 and data.n_samples == 9394
-    assert f"{data.X.shape[0]} top words" in data.preprocessing[0]
+def test_vocabulary_is_cut_to_the_top_words_of_its_topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = own_folder(tmp_path, monkeypatch) / FILES["tdt2"]
+    path.parent.mkdir()
+    # 20 topics of 5 words each, in 10 documents each; 200 other words are rare, and stand in documents of every topic.
+    rng = np.random.default_rng(0)
+    planted, others = np.split(rng.choice(36771, 300, replace=False), [100])
+    counts = np.zeros((200, 300))
+    counts[:, :100] = np.kron(np.eye(20), np.full((10, 5), 6))
+    counts[:, :100] *= rng.integers(1, 4, (200, 100))
+    counts[:, 100:] = rng.uniform(size=(200, 200)) < 0.02
+    entries = scipy.sparse.coo_array(counts)
+    words = np.concatenate([planted, others])[entries.col]
+    fea = scipy.sparse.csc_array((entries.data, (47 * entries.row, words)), shape=(9394, 36771))
+    scipy.io.savemat(path, {"fea": fea, "gnd": (np.arange(9394) % 30 + 1)[:, None]})
+    data = load_dataset("tdt2", top_words=5, scaling="none")
+    kept = [int(name.removeprefix("#")) - 1 for name in data.feature_names]
+    assert scipy.sparse.issparse(data.X) and data.X.shape == (len(kept), 9394)
+    assert 20 <= len(kept) <= 100 and set(kept) <= set(planted) and kept == sorted(kept)
+    assert (fea.T.tocsr()[kept] != data.X).nnz == 0, "the rows are those of the words that are named"
+    assert f"the {len(kept)} top words of a rank-20 NMF, 5 a topic" in data.preprocessing[0]
 
 
 def test_samson_carries_its_truth_and_it_fits(data_dir: str) -> None:

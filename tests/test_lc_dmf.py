@@ -20,7 +20,7 @@ def test_no_sweep_raises_the_objective_and_the_sums_are_one(
     sums: str, alpha: list[float] | None, X: np.ndarray
 ) -> None:
     solver = LayerCentricDMF(ranks=[6, 4, 2], sums=sums, alpha=alpha, pretrain=20)
-    (result,) = fit(solver, X, stopping=Stopping(max_iter=200, check_every=1), dtype="float64")
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=80, check_every=1), dtype="float64")
     assert not result.rises and result.history[-1][1] < result.history[0][1]
     found = result.factorization
     for total in [W.sum(0) for W in found.Ws] if sums == "W" else [H.sum(1) for H in found.Hs]:
@@ -52,7 +52,7 @@ def test_one_layer_reaches_the_error_of_plain_nmf(X: np.ndarray) -> None:
     from nmfbench.solvers.mu import MultiplicativeNMF
 
     (plain,) = fit(MultiplicativeNMF(rank=4), X, stopping=Stopping(max_iter=3000), dtype="float64")
-    (deep,) = fit(LayerCentricDMF(ranks=[4]), X, stopping=Stopping(max_iter=1000), dtype="float64")
+    (deep,) = fit(LayerCentricDMF(ranks=[4], pretrain=50), X, stopping=Stopping(max_iter=200), dtype="float64")
     assert deep.objective == pytest.approx(plain.objective, rel=0.02)
 
 
@@ -60,7 +60,7 @@ def test_volume_penalty_shrinks_the_volume(X: np.ndarray) -> None:
     volumes = []
     for alpha in (0.0, 5.0):
         solver = LayerCentricDMF(ranks=[4, 2], alpha=[alpha, alpha], pretrain=50)
-        (result,) = fit(solver, X, stopping=Stopping(max_iter=100), dtype="float64")
+        (result,) = fit(solver, X, stopping=Stopping(max_iter=40), dtype="float64")
         volumes.append(volume.log_det(result.factorization.Ws[0][None]).item())
     assert volumes[1] < volumes[0]
 

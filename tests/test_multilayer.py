@@ -48,7 +48,7 @@ def test_first_layer_does_not_feel_the_others(X: np.ndarray) -> None:
 
 def test_ends_where_every_layer_is_at_rest(X: np.ndarray) -> None:
     # What layer by layer to convergence would give too: nothing moves in any layer, given the one below.
-    chain = after(MultilayerNMF(ranks=RANKS), X, 5000)
+    chain = after(MultilayerNMF(ranks=RANKS), X, 1000)
     data = torch.from_numpy(X)
     for W, H in zip(chain.Ws, chain.Hs, strict=True):
         R = W @ H - data

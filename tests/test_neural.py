@@ -141,7 +141,7 @@ def test_two_fifths_of_the_labels_help_to_find_the_others() -> None:
     problem = replace(place(data.X, "float64"), labels=torch.as_tensor(data.y), labelled=torch.as_tensor(mask))
     unseen = {}
     for lam in (0, 10):
-        results = fit(NeuralNMF(ranks=[9, 4], lam=lam), problem, seeds=range(5), stopping=Stopping(max_iter=200))
+        results = fit(NeuralNMF(ranks=[9, 4], lam=lam), problem, seeds=range(5), stopping=Stopping(max_iter=100))
         right = [r.factorization.label_scores.argmax(0).numpy()[~mask] == data.y[~mask] for r in results]
         unseen[lam] = np.mean(right)
     assert unseen[10] == 1 > unseen[0]
@@ -161,7 +161,7 @@ def test_error_does_not_pile_up_over_the_layers_as_it_does_layer_by_layer(ranks:
     neural, layer_by_layer = (
         [
             np.linalg.norm(X - result.factorization.reconstruct().numpy())
-            for result in fit(solver, X, seeds=range(10), stopping=Stopping(max_iter=200))
+            for result in fit(solver, X, seeds=range(5), stopping=Stopping(max_iter=100))
         ]
         for solver in (NeuralNMF(ranks=ranks), HierarchicalNMF(ranks=ranks))
     )

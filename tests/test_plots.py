@@ -1,6 +1,7 @@
 """`nmfbench plot`: what the figures show, from which runs, and what is said where a run is missing."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,3 +188,11 @@ def test_representations_show_codes_above_their_sparsity() -> None:
     np.testing.assert_allclose(above.images[0].get_array(), codes / codes.max(0))
     assert (b_above.images[0].get_array() == 0).all() and "mean sparsity 0.30" in above.get_title()
     np.testing.assert_allclose([bar.get_height() for bar in below.patches], sparsity)
+
+
+def test_of_several_runs_that_fit_a_figure_shows_the_one_with_the_least_objective() -> None:
+    runs = [
+        SimpleNamespace(solver=solver, setting={"lam": lam}.get, record={"objective": objective})
+        for solver, lam, objective in [("mu", 0, 3.0), ("mu", 0, 2.0), ("mu", 0, 5.0), ("mu", 1, 1.0), ("raw", 0, 0.0)]
+    ]
+    assert figures.of(runs, "mu", lam=0) is runs[1] and figures.of(runs, "mu") is runs[3]

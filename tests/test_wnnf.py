@@ -151,11 +151,11 @@ def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: s
     problem = Problem(torch.from_numpy(X))
     start = next(solver.iterates(problem, Streams([0])))
     generator, losses = np.random.default_rng(0), []
-    for _ in range(3000):
-        for columns in torch.from_numpy(generator.permutation(29)).tensor_split(solver.n_batches(29)):
-            W, H = start.Ws[0], start.H.mT[:, columns]
-            V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
-            losses.append(batch_loss(solver, V, problem.X.mT[columns][None], W, H))
+    orders = torch.from_numpy(np.stack([generator.permutation(29) for _ in range(3000)]))
+    for columns in orders.tensor_split(solver.n_batches(29), dim=1):
+        W, H = start.Ws[0], start.H.mT[0, columns]
+        V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
+        losses.append(batch_loss(solver, V, problem.X.mT[columns], W, H))
     expected = torch.stack(losses).mean().item()
     assert solver.objective(problem, start).item() == pytest.approx(expected, rel=2e-3)
 
@@ -199,6 +199,13 @@ def test_curriculum_falls_linearly_from_1_to_eta_and_stays_there() -> None:
     solver = WNNF(rank=4, eta=0.2, curriculum=10)
     assert [solver.eta_at(epoch) for epoch in (0, 5, 10, 50)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
     assert WNNF(rank=4, eta=0.2).eta_at(0) == 0.2
+
+
+def test_footnote_tells_the_readers_of_a_table_what_a_step_descends() -> None:
+    assert "descends the mean over batches of 64 samples" in (note := WNNF(rank=4).footnote)
+    assert "λ as penalty" in note and "the paper's (9) sums over all samples" in note
+    other = DeepWNNF(rank=4, batch_size=None, loss_reduction="sum", reading="decoupled").footnote
+    assert "descends the sum over batches of all samples" in other and "λ as decoupled" in other
 
 
 @pytest.mark.parametrize(
