@@ -1,4 +1,4 @@
-"""The commands that touch records: run, table, plot, show, rm. Here things are printed and tables are written."""
+"""The commands that touch records: run, table, show, rm, status, plot. They print, and write tables."""
 
 import dataclasses
 import hashlib
@@ -51,7 +51,7 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
             if not (style or metric or sort is not None):
                 _write(planned, built)
         return _closing(planned, interrupted=False)
-    records, store = _selected(words, results)
+    records, _ = _selected(words, results)
     built = report.build(records, metric=metric, sort=sort)
     print(RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n"))
     return 0
@@ -109,16 +109,38 @@ def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
     return 0
 
 
+def status(words: Sequence[str], results: Path, with_tracebacks: bool) -> int:
+    """`nmfbench status`: count the records of each solver and dataset by how they ended."""
+    store = _store(words, results)
+    records, unreadable = store.load()
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for record in records:
+        of_method = counts.setdefault((record["dataset"], record["solver"]), {})
+        of_method[record["status"]] = of_method.get(record["status"], 0) + 1
+    for (dataset, solver), statuses in sorted(counts.items()):
+        print(f"{dataset:<16} {solver:<16} " + ", ".join(f"{n} {ended}" for ended, n in sorted(statuses.items())))
+    failed = [record for record in records if record["status"] == "failed"]
+    for record in failed:
+        print(f"failed: {record['solver']} on {record['dataset']}, seed {record['seed']}: {record.get('error')}")
+        if with_tracebacks and record.get("traceback"):
+            print(record["traceback"])
+    for file in unreadable:
+        print(f"not counted: {file.path}: {file.reason}")
+    print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
+    return 0
+
+
 def plot(name: str, words: Sequence[str], results: Path) -> int:
     """`nmfbench plot NAME`: a figure of a paper from its finished runs; what is missing is named.
 
     Raises DataMissing or DataError where the data of a run is needed and not here.
     """
     from nmfbench.reports import figures, plots
-    from nmfbench.running import drawing
+    from nmfbench.running.finished import finished
 
     figure = figures.FIGURES[name]
-    runs, missing, store = drawing.runs_of(figure, [*words, f"results_dir='{results}'"])
+    added = [*words, *_results_word(words, results)]
+    runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
             say(f"{name} is missing {line}")

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
 
-from nmfbench.fitting import Look
+if TYPE_CHECKING:  # torch takes seconds
+    from nmfbench.fitting import Look
+
 
 EVERY = 15.0
 """Seconds between two lines where there is no terminal."""
@@ -38,7 +40,7 @@ class FitProgress:
         if self.bar is not None:
             self.bar.close()
 
-    def __call__(self, look: Look) -> None:
+    def __call__(self, look: "Look") -> None:
         total = look.stopping.max_iter
         if sys.stderr.isatty():
             if self.bar is None or look.iteration < self.bar.n:

@@ -163,7 +163,7 @@ class Store:
         """Keep the bases of the first layer (m, r) of a run."""
         import numpy as np
 
-        _write(self.bases_path(config, seed), lambda file: np.savez_compressed(file, bases=bases))  # type: ignore[arg-type]
+        _write(self.bases_path(config, seed), lambda file: np.savez_compressed(file, bases=bases))
 
     def load_bases(self, config: dict[str, Any], seed: int) -> "np.ndarray | None":
         """The kept bases (m, r) of a run; None if they are absent or cut short."""

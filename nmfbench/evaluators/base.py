@@ -39,7 +39,7 @@ class Fitted:
         """Raise DataError where `lacks_bases`."""
         if self.lacks_bases:
             raise DataError(
-                "these codes were saved by an older version, without their bases: delete the run's record and run it again"
+                "these codes were saved by an older version, without their bases; refit=true runs them again"
             )
 
     @property

@@ -156,6 +156,23 @@ class Composer:
         return Composed(composed, {group: str(choice) for group, choice in choices.items() if choice}, hydra)
 
 
+def show(arguments: Sequence[str]) -> int:
+    """Hydra's own answers: ``--cfg``, ``--info`` and ``--hydra-help``. Raises ConfigError."""
+    parser = arguments_parser()
+    options = parser.parse_intermixed_args(list(arguments))
+    composer = Composer(options)
+    words = [word for override in composer.parse(options.overrides) for word in composer.words_of(override)]
+    options.overrides = words
+    composer.compose([word for word in words if not word.startswith("hydra.")])  # for its errors, in our words
+    if options.cfg:
+        composer.hydra.show_cfg(composer.config_name, words, options.cfg, options.package, options.resolve)
+    elif options.info:
+        composer.hydra.show_info(options.info, composer.config_name, words)
+    else:
+        composer.hydra.hydra_help(composer.config_name, parser, options)
+    return 0
+
+
 def requests(arguments: Sequence[str]) -> list[Request]:
     """What the words after ``nmfbench run`` ask for: one request, or one for each experiment. Raises ConfigError.
 

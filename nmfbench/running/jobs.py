@@ -271,7 +271,7 @@ def _job(one: Composed, settings: Settings, store: Store, cards: Cards, card: Ca
 
 
 def _named(one: Composed, group: str, made: object, node: Node) -> Node:
-    source = source_hash(type(made))
+    source = source_hash(made.__class__)
     return {"name": one.choices[group], **node, **({"source": source} if source else {})}
 
 
