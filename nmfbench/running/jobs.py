@@ -270,8 +270,8 @@ def _job(one: Composed, settings: Settings, store: Store, cards: Cards, card: Ca
     return job
 
 
-def _named(one: Composed, group: str, made: object, node: Node) -> Node:
-    source = source_hash(made.__class__)
+def _named(one: Composed, group: str, made: Solver | Evaluator, node: Node) -> Node:
+    source = source_hash(type(made))
     return {"name": one.choices[group], **node, **({"source": source} if source else {})}
 
 
