@@ -104,7 +104,8 @@ def _on_cells(
     if by_class_count:
         cells = f"{' or '.join(part['metric'].unique())}{unit}{of_clusters}, mean ± standard deviation over seeds"
     elif clustered:
-        cells = f"{metric.title}{unit}{of_clusters}, mean ± standard deviation over seeds; {in_brackets}"
+        name = metric.title if metric.name in metric.title.casefold() else f"{metric.title} ({metric.name})"
+        cells = f"{name}{unit}{of_clusters}, mean ± standard deviation over seeds; {in_brackets}"
     else:
         titles = [f"{name} ({title})" for name in metrics if (title := metric_of(name, declared).title) != name]
         percent = [name for name in metrics if metric_of(name, declared).unit == "%"]

@@ -101,7 +101,7 @@ class Composer:
         search_path = create_config_search_path(str(primary))
         for folder in self.folders[1:]:
             if folder.is_dir():
-                search_path.append("nmfbench", f"file://{folder}")
+                search_path.prepend("nmfbench", f"file://{folder}", anchor="schema")
         self.hydra = Hydra.create_main_hydra2("nmfbench", search_path)
         self.parser = OverridesParser.create(config_loader=self.hydra.config_loader)
         self._cached = cache(self._compose)
@@ -301,6 +301,8 @@ def _explain(error: BaseException) -> str:
     """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem_mark.name} is not YAML: {error.problem}, line {error.problem_mark.line + 1}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"no {group} is called {name!r}{nearest(name, error.options)}"

@@ -155,7 +155,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         settings = Settings.of(one.config)
         store = Store(settings.root)
         cards = by_root.setdefault(settings.results_dir, Cards(store))
-        name = one.choices["dataset"]
+        name = one.choices.get("dataset", "")
         try:
             node = one.plain("dataset")
             card = cards.known(node)
