@@ -38,7 +38,7 @@ class Fitted:
         """Raise DataError where `lacks_bases`."""
         if self.lacks_bases:
             raise DataError(
-                "these codes were saved by an older version, without their bases: delete the run's record and run it again"
+                "an older version saved these codes without their bases: delete the record of the run, and run it again"
             )
 
     @property
