@@ -10,10 +10,12 @@ import torch
 from nmfbench.cli import main
 from nmfbench.config import options
 from nmfbench.numerics import hierarchies
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.reports import figures, plots
 from nmfbench.reports.figures import FIGURES, PaperFigure
 from nmfbench.reports.plots import Tiles
 from nmfbench.running.composing import compose
+from nmfbench.running.measuring import arrays
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = "dataset=synthetic dataset.n_samples=20 dataset.n_features=12 dataset.n_classes=2 evaluator.n_init=1"
@@ -100,26 +102,19 @@ def test_every_figure_names_runs_of_an_experiment_that_make_figures_makes(name: 
             assert compose(arguments.split())
 
 
-def test_features_of_a_chain_are_its_products_with_the_smoothing_between() -> None:
-    Z1, Z2, H = rng.random((7, 4)), rng.random((4, 3)), rng.random((3, 5))
-    factors = {"Z1": Z1, "Z2": Z2, "H": H}
-    S1 = 0.7 * np.eye(4) + 0.3 / 4
-    for thetas, expected in (((), Z1 @ Z2), ((0.3, 0.9), Z1 @ S1 @ Z2)):
-        first, second = figures.bases(factors, thetas)
-        np.testing.assert_array_equal(first, Z1)
-        np.testing.assert_allclose(second, expected)
-
-
 def test_layer_costs_do_not_depend_on_the_scale_of_the_factors() -> None:
     X, ranks = rng.uniform(0.1, 1, (7, 9)), [4, 3]
     Ws = [rng.uniform(0.1, 1, (7, r)) for r in ranks]
     Hs = [rng.uniform(0.1, 1, shape) for shape in ((4, 9), (3, 4))]
-    factors = {"W1": Ws[0], "W2": Ws[1], "H1": Hs[0], "H2": Hs[1]}
+
+    def costs_of(Ws: list[np.ndarray], Hs: list[np.ndarray]) -> np.ndarray:
+        kind = Hierarchy(tuple(map(torch.from_numpy, Ws)), tuple(map(torch.from_numpy, Hs)), torch.ones(2))
+        return figures.layer_costs(X, arrays(kind))
+
     # The same hierarchy with W₁ divided by D: its codes and the next layer's follow.
     D = np.array([2.0, 3.0, 5.0, 7.0])
-    scaled = {"W1": Ws[0] / D, "W2": Ws[1], "H1": D[:, None] * Hs[0], "H2": Hs[1] / D}
-    costs = figures.layer_costs(X, factors)
-    np.testing.assert_allclose(figures.layer_costs(X, scaled), costs)
+    costs = costs_of(Ws, Hs)
+    np.testing.assert_allclose(costs_of([Ws[0] / D, Ws[1]], [D[:, None] * Hs[0], Hs[1] / D]), costs)
     D = Hs[0].sum(1)
     Y, V = Ws[0] * D, Ws[1] @ (Hs[1] * D)
     assert costs[1] == pytest.approx(np.sum(Y * np.log(Y / V) - Y + V))
