@@ -14,9 +14,14 @@ from nmfbench.numerics.sparse import SparseMatrix
 
 @dataclass(frozen=True)
 class Graph:
-    """An undirected graph of n samples without loops: ``adjacency`` A ≥ 0 (n, n), ``degrees`` (n,), D = diag(A1).
+    """An undirected graph of n samples without loops.
 
-    In float64, since neighbours' codes differ by little. Kept in a factorization, it serves all restarts of a fit.
+    It is in float64, because neighbours' codes differ by little. All restarts of a fit share it.
+
+    Parameters
+    ----------
+    adjacency: A ≥ 0 (n, n), symmetric.
+    degrees: the diagonal (n,) of D = diag(A1).
     """
 
     adjacency: SparseMatrix

@@ -12,10 +12,16 @@ from nmfbench.numerics.optimizers import LeastSquares, apg
 
 @dataclass(frozen=True)
 class NonSmooth(Factorization):
-    """X ≈ Z_1S_1Z_2S_2…Z_LS_LH: Z_l (…, r_{l−1}, r_l) with r_0 = m, H (…, r_L, n), S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
+    """X ≈ Z_1S_1Z_2S_2…Z_LS_LH with S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
 
     The codes of layer l are Z_{l+1}S_{l+1}…Z_LS_LH, its bases Z_1S_1…Z_lS_l and its link (Z_{l+1}S_{l+1})ᵀ, so that
     every layer's bases times its codes is the reconstruction.
+
+    Parameters
+    ----------
+    Zs: Z_l (…, r_{l−1}, r_l) with r_0 = m.
+    H: codes (…, r_L, n) of the top layer.
+    thetas: θ_1 … θ_L, each in [0, 1].
     """
 
     layering = "codes"

@@ -31,7 +31,7 @@ class MinVolDeepKL(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Paper: [4, 2] on Samson and Moffett, [3, 2] on Tumor.
     alpha: α̃_1 … α̃_L, each ≥ 0; α_l makes the penalty of layer l α̃_l times λ_l KL_l at the start. None: 0.05, the
         authors' default. Paper: [4, 1] on Moffett, [2.5e-5, 0.01] on Tumor, [0.45, 0.45] on Samson.

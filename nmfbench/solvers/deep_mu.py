@@ -29,7 +29,7 @@ class DeepMU(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the last layer.
+    rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the WNNF paper's Table 3b.
     lam: weight λ ≥ 0 of the L2 penalty; not printed for this baseline, so the WNNF paper's 0.1.
 

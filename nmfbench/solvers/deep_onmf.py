@@ -27,7 +27,7 @@ class DeepONMF(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Survey: [4, 3] in its example, [7, 6, 4, 2] on its Urban image.
 
     Pompili, Gillis, Absil & Glineur (2014); De Handschutter, Gillis & Siebert (2021), Sec. 3.2.1

@@ -68,7 +68,7 @@ class DeepSemiNMF(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
     variant: one of product, survey. "product" is the paper; "survey" puts Z_{l+1}H_{l+1} in the place of the product
         above layer l (De Handschutter, Gillis & Siebert 2021, Algorithm 3; the same for two layers).

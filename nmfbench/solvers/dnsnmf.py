@@ -24,7 +24,7 @@ class DeepNonSmoothNMF(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. The paper does not print the size of its first layer.
     theta: θ_1 … θ_L, each in [0, 1]; None: 0.1, and 0.9 for the top layer, as in the authors' program; not printed.
     inner: steps a block, ≥ 1; not printed, the authors' program: 10.

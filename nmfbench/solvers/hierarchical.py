@@ -23,7 +23,7 @@ class HierarchicalNMF(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
     lam: weight λ ≥ 0 of the labels; not printed.
 

@@ -28,7 +28,7 @@ class LayerCentricDMF(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Deep KL-NMF paper: [4, 2] on Samson and Moffett, [3, 2] on Tumor.
     sums: one of W, H: W_lᵀe = e, as in the deep KL-NMF paper, or H_l e = e.
     alpha: α̃_1 … α̃_L, each ≥ 0; α_l makes the volume penalty of layer l α̃_l times its weighted error at the start.

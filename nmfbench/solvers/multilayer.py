@@ -23,7 +23,7 @@ class MultilayerNMF(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
 
     Cichocki & Zdunek (2006); De Handschutter, Gillis & Siebert (2021), Algorithm 2.

@@ -24,7 +24,7 @@ class MultilayerKL(DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the top layer.
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Deep KL-NMF paper: [80, 40, 20] on CBCL, [20, 10, 5] on TDT2.
 
     Cichocki & Zdunek (2006); on the bases as in Leplat, Le, Onwunta & Gillis (2023), Sec. 2

@@ -22,7 +22,7 @@ class DeepWNNF(WeakSolver, DeepSolver):
 
     Parameters
     ----------
-    rank: rank r_L ≥ 1 of the last layer.
+    rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the paper's Table 3b.
     eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
     lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
