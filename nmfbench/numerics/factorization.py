@@ -241,7 +241,7 @@ class Hierarchy(Factorization):
 
 
 def product(factors: Sequence[Tensor]) -> Tensor:
-    """F₁F₂…F_L, multiplied from the right: the codes at the end make every step thin."""
+    """F₁F₂…F_L (…, m, n), multiplied from the right: the codes (…, r, n) at the end make every step thin."""
     return reduce(lambda right, left: left @ right, reversed(factors))
 
 
