@@ -27,38 +27,53 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 @dataclass(frozen=True)
 class Look:
-    """What the loop saw when it last looked at the objectives."""
+    """The state of a fit at one check of the objectives.
+
+    Parameters
+    ----------
+    iteration: sweeps so far, ≥ 0.
+    objective: mean over the restarts that still run.
+    seconds: wall time of the whole batch so far.
+    stopping: the rule by which the fit ends.
+    """
 
     iteration: int
     objective: float
-    """The mean over the restarts that still run."""
     seconds: float
-    """Of the whole batch so far."""
     stopping: Stopping
 
 
 @dataclass
 class FitResult:
-    """One restart: its factors without the restart axis, and how it ended."""
+    """One restart: its factors without the restart axis, and how it ended.
+
+    Parameters
+    ----------
+    seed: the seed of the restart.
+    status: converged, max_iter, max_seconds, diverged or failed.
+    iterations: iteration of the last finite state.
+    seconds: wall time of the batch when this restart ended, divided by the number of restarts in the batch.
+    batch: the seeds that were solved together.
+    factorization: the last finite one; None: the fit failed.
+    objective: its objective; None: the fit failed.
+    cpu_seconds: processor time, divided like ``seconds``.
+    history: (iteration, objective, seconds) at each check.
+    rises: (iteration, increase) where the objective of a monotone method rose beyond rounding.
+    error: why it failed or diverged; None: it did not.
+    traceback: Python's traceback of a failed fit.
+    """
 
     seed: int
     status: str
-    """converged | max_iter | max_seconds | diverged | failed"""
     iterations: int
     seconds: float
-    """Wall time of the batch when this restart ended, divided by the number of restarts in the batch."""
     batch: tuple[int, ...]
-    """The seeds that were solved together."""
     factorization: Factorization | None = None
-    """The last finite one; None where the fit failed."""
     objective: float | None = None
     cpu_seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
-    """(iteration, objective, seconds) at each look."""
     rises: list[tuple[int, float]] = field(default_factory=list)
-    """(iteration, by how much) where the objective of a method that claims to be monotone rose beyond rounding."""
     error: str | None = None
-    """Why it failed or diverged."""
     traceback: str | None = None
 
 

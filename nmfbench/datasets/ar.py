@@ -28,10 +28,15 @@ Bitmaps = list[tuple[str, Callable[[], Any]]]
 class AR(base.Loader):
     """2,600 faces of 50 men and 50 women, 26 each, 120 × 165 RGB pixels: X (59400, 2600), 0 to 255 before scaling.
 
-    From bitmaps M-001-01.bmp … W-050-26.bmp (also m-1-1.bmp) in the folder ar or in a zip there; where there are none,
-    from AR_55_40.mat: 1,400 warped grey faces of 55 × 40 without the occluded ones, another dataset by the name of
-    "ar_reduced". ``reduced`` insists on the one (False) or the other (True). ``size`` [height, width] resizes,
-    ``grey`` drops the colours. Martínez & Benavente (1998).
+    From bitmaps M-001-01.bmp … W-050-26.bmp (also m-1-1.bmp) in the folder ar or in a zip there. Without bitmaps, from
+    AR_55_40.mat: 1,400 warped grey faces of 55 × 40 without the occluded ones, which is another dataset, "ar_reduced".
+    Martínez & Benavente (1998).
+
+    Parameters
+    ----------
+    reduced: True: read AR_55_40.mat; False: read the bitmaps; None: the bitmaps where they exist, else AR_55_40.mat.
+    size: [height, width] in pixels, each ≥ 1, to which bitmaps are resized; None: 165 × 120, as they are.
+    grey: whether colours are dropped; the WNNF paper's 120 × 165 × 3 has colour.
     """
 
     location: ClassVar[tuple[str, ...]] = ("reduced",)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,26 +26,33 @@ DATA_DIR = ROOT / "datasets" if (ROOT / "pyproject.toml").exists() else ROOT / "
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in the columns of ``X`` (m features, n samples), with labels ``y`` (n,) where there are any."""
+    """Samples in the columns of ``X``, and everything that is known about them.
+
+    Parameters
+    ----------
+    name: the name that records and tables give the dataset.
+    X: (m features, n samples), a numpy array, possibly memory-mapped, or a scipy csc_array.
+    y: labels (n,); None: there are none.
+    shape: image shape (height, width) when the m features of a sample are its pixels in row-major order; None: no
+        images.
+    preprocessing: everything the loader did to the raw data, in order, in words.
+    n_clusters: cluster counts at which this dataset is usually scored; None: the number of classes.
+    feature_names: names of the m features, for example the words of documents; None: unknown.
+    sample: a noun for one sample: user, face, document.
+    truth: true factors or other knowledge, by name; no solver sees it.
+    files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
+    """
 
     name: str
     X: Any
-    """(m, n) numpy array, possibly memory-mapped, or scipy csc_array."""
     y: np.ndarray | None = None
     shape: tuple[int, ...] | None = None
-    """Image shape (height, width) when the m features of a sample are its pixels in row-major order."""
     preprocessing: tuple[str, ...] = ()
-    """What the loader did to the raw data, in order, in words."""
     n_clusters: tuple[int, ...] | None = None
-    """Cluster counts at which this dataset is usually scored; None: the number of classes."""
     feature_names: tuple[str, ...] | None = None
-    """Names of the m features, words of documents for example."""
     sample: str = "sample"
-    """What a sample is, in one word: user, face, document."""
     truth: dict[str, np.ndarray] = field(default_factory=dict)
-    """True factors or other knowledge, by name; no solver sees it."""
     files: dict[str, list[int] | None] = field(default_factory=dict)
-    """Fingerprint of each file it was read from, by path; None for one that was looked for and absent."""
 
     @property
     def n_samples(self) -> int:
@@ -157,15 +165,28 @@ def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Loader(ABC):
-    """Reads one dataset. A subclass implements `read`; `load` checks and scales what it read."""
+    """Reads one dataset. A subclass implements `read`; `load` checks and scales its result.
+
+    Parameters
+    ----------
+    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none.
+    n_clusters: cluster counts at which this dataset is scored by default, each ≥ 1; None: the number of classes.
+    """
 
     location: ClassVar[tuple[str, ...]] = ()
     """Fields that say where the data lies, not what is done to it: the checksum of the data stands for them."""
 
     scaling: Any = "max"
-    """One of `SCALINGS`, or a list of them, applied in order."""
     n_clusters: list[int] | None = None
-    """Cluster counts at which this dataset is scored by default; null: the number of classes."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Add the inherited parameters to the docstring, so that help() shows all of them."""
+        super().__init_subclass__(**options)
+        if cls.__doc__ and cls.__base__:
+            own, inherited = (cleandoc(kind.__doc__ or "") for kind in (cls, cls.__base__))
+            heading = "\n\nParameters\n----------\n"
+            lines = inherited.partition(heading)[2]
+            cls.__doc__ = f"{own}\n{lines}" if heading in own else f"{own}{heading}{lines}"
 
     def __post_init__(self) -> None:
         steps = self.scaling if isinstance(self.scaling, (list, tuple)) else [self.scaling]
@@ -225,12 +246,12 @@ class Loader(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassDrawingLoader(Loader):
-    """A dataset of which some classes may be drawn, another draw for each seed, as in the dnsNMF paper.
+    """A dataset that can be reduced to some of its classes, another draw for each seed, as in the dnsNMF paper.
 
     Parameters
     ----------
-    classes: how many classes are drawn at random, 1 to all; None: all of them.
-    draw: which draw, ≥ 0; None: the seed of the run.
+    classes: number of classes drawn at random, 1 to all; None: all classes. dnsNMF paper, Tables I–III: 2 to 10.
+    draw: number of the draw, ≥ 0; None: the seed of the run, so that each repetition has its own classes.
     """
 
     classes: int | None = None

@@ -10,7 +10,10 @@ from nmfbench.errors import ConfigError
 class CBCL(base.Loader):
     """2,429 faces without labels: X (361, 2429) in (0, 1]. MIT Center for Biological and Computational Learning.
 
-    ``images="rows"``: X (2429, 361), as in the deep KL-NMF paper, whose codes are then facial features.
+    Parameters
+    ----------
+    images: columns or rows. "columns": a sample is a face; "rows": a sample is a pixel and X is (2429, 361), as in the
+        deep KL-NMF paper, whose codes are then facial features.
     """
 
     images: str = "columns"

@@ -20,14 +20,19 @@ from nmfbench.errors import ConfigError, DataError, DataMissing
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network without its last layer, and how an image becomes its input."""
+    """A network without its last layer, and the transform that makes an image its input.
+
+    Parameters
+    ----------
+    name: the weights, for the note beside the features.
+    network: maps (B, 3, height, width) to (B, n_features).
+    transform: maps a PIL image in RGB to (3, height, width).
+    n_features: number of features of an image, ≥ 1.
+    """
 
     name: str
-    """Which weights, for the note beside the features."""
     network: Callable[[Tensor], Tensor]
-    """(B, 3, height, width) to (B, n_features)."""
     transform: Callable[[Any], Tensor]
-    """A PIL image in RGB to (3, height, width)."""
     n_features: int
 
 

@@ -21,11 +21,19 @@ Arrays = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class File(base.Loader):
-    """X and labels from .npz, .npy, .mat (before v7.3), .csv or .parquet.
+    """X and labels from .npz, .npy, .mat (before v7.3), .csv or .parquet. No pickle is loaded.
 
-    In .npz and .mat, ``x`` and ``y`` are the names of arrays; without ``x`` the only matrix is taken, or one with a
-    usual name. In .csv (with a header) and .parquet ``y`` is the label column and the others are features. In .npy
-    there is one matrix, and ``y`` is the path of a second .npy. Labels may be numbers or words. No pickle is loaded.
+    Parameters
+    ----------
+    path: path of the file, which must end in one of these.
+    x: .npz, .mat: name of the array X; None: the only matrix, or the one with a usual name. Not for other files.
+    y: labels, numbers or words. .npz, .mat: name of an array; .csv (with a header), .parquet: name of a column, the
+        other columns being features; .npy: path of a second .npy. None: there are no labels.
+    samples: rows or columns: where the stored table has its samples.
+    name: the name that tables give the dataset, without "/" and no dot first; None: the file's name without its suffix.
+    dense: whether sparse X (.npz as scipy writes it, .mat) is made dense, for solvers that need it so.
+    shape: [height, width] when samples are images, pixels in row-major order; None: no images.
+    vocabulary: path of a text file with the name of one feature a line, words for example; None: no names.
     """
 
     location: ClassVar[tuple[str, ...]] = ("path", "x", "y", "samples", "name", "shape", "vocabulary")
@@ -34,15 +42,10 @@ class File(base.Loader):
     x: str | None = None
     y: str | None = None
     samples: str = "rows"
-    """Samples are the rows of the stored table, or its columns."""
     name: str | None = None
-    """What tables call it; None: the file's name without its suffix."""
     dense: bool = False
-    """Sparse X (.npz as scipy writes it, .mat) made dense, for solvers that need it so."""
     shape: list[int] | None = None
-    """[height, width] when samples are images, pixels in row-major order."""
     vocabulary: str | None = None
-    """Path of a text file with the name of one feature a line, words for example; None: they have none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -24,13 +24,20 @@ USUAL_Y = ("y", "gnd", "label", "labels", "target", "class", "classes", "kind")
 
 @dataclass(kw_only=True)
 class Seen:
-    """What was found out, in lines for a person, and the dataset YAML's keys."""
+    """What a file or folder seems to hold: lines for a person, and the keys of the dataset's YAML.
+
+    Parameters
+    ----------
+    title: the YAML's first line.
+    node: the keys of the YAML and their values.
+    lines: findings, one line each.
+    comments: comment behind a key of the YAML, by key.
+    """
 
     title: str
     node: dict[str, Any]
     lines: list[str] = field(default_factory=list)
     comments: dict[str, str] = field(default_factory=dict)
-    """What stands behind a key in the YAML."""
 
 
 def look_at(path: Path, x: str | None = None, y: str | None = None, samples: str | None = None) -> Seen:

@@ -13,10 +13,14 @@ PARENTS = {4: np.array([0, 0, 1, 1, 2, 2, 3, 3, 3]), 2: np.array([0, 0, 0, 0, 1,
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy(base.Loader):
-    """X (87, 90) ≥ 0 with labels at three levels; ``level`` chooses 9, 4 or 2. Neural NMF paper.
+    """A toy hierarchy of 9 topics within 4 within 2: X (87, 90) ≥ 0 with labels at three levels. Neural NMF paper.
 
-    With ``generate`` a set of the same kind is drawn by ``seed``: 10 samples a topic, 9 features of each topic that
-    its samples alone use, plus a background of its two parents, and noise.
+    Parameters
+    ----------
+    level: level of the labels, 9, 4 or 2 topics.
+    generate: True: draw a set of the same kind instead of reading the paper's: 10 samples a topic, 9 features of each
+        topic that its samples alone use, plus a background of its two parents, and noise.
+    seed: seed ≥ 0 of the set that is drawn; it has nothing to do with the seeds of a fit.
     """
 
     level: int = 9

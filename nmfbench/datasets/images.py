@@ -15,8 +15,14 @@ from nmfbench.errors import ConfigError, DataError, DataMissing
 class Images(base.Loader):
     """The images below ``path``: each sub-folder is a class, each image a sample of height · width pixels.
 
-    All must have one size, or are resized to ``size`` [height, width]. Grey by default; in colour, the three channels
-    of a pixel follow each other. Folders and files are taken in natural order (2 before 10).
+    In colour, the three channels of a pixel follow each other. Folders and files are taken in natural order (2 before
+    10).
+
+    Parameters
+    ----------
+    path: path of the folder.
+    size: [height, width] in pixels, each ≥ 1, to which images are resized; None: all images must have the same size.
+    grey: whether colours are dropped.
     """
 
     location: ClassVar[tuple[str, ...]] = ("path",)

@@ -7,11 +7,7 @@ from nmfbench.datasets import base
 
 @dataclass(frozen=True, kw_only=True)
 class JAFFE(base.ClassDrawingLoader):
-    """213 faces of 10 people, 20 to 23 each: X (1024, 213), 0 to 255 before scaling.
-
-    ``classes`` people are drawn at random by ``draw``, as in the dnsNMF paper's Tables I–III; null: all of them.
-    Lyons, Kamachi & Gyoba.
-    """
+    """213 faces of 10 people, 20 to 23 each: X (1024, 213), 0 to 255 before scaling. Lyons, Kamachi & Gyoba."""
 
     def read_all(self) -> base.Dataset:
         hint = "nmfbench data fetch jaffe says where its photographs are and in which form they are read."

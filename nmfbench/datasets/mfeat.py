@@ -16,9 +16,13 @@ VIEWS = {"fou": 76, "fac": 216, "kar": 64, "pix": 240, "zer": 47, "mor": 6}
 class MultiFeature(base.Loader):
     """2,000 digits, 200 a class, in the order of their classes: X (585, 2000) with the default views.
 
-    View kar (Karhunen–Loève coefficients) is left out by default: 49 % of it is negative, and the 585 other columns
-    are those of the WNNF paper. The scales of the views differ by 10⁴. Duin, UCI Machine Learning Repository,
-    DOI 10.24432/C5HC70, rounded to 5 digits.
+    The scales of the views differ by 10⁴. Duin, UCI Machine Learning Repository, DOI 10.24432/C5HC70, rounded to 5
+    digits.
+
+    Parameters
+    ----------
+    views: distinct names, at least one, of fou, fac, kar, pix, zer, mor. The default is the 585 columns of the WNNF
+        paper; 49 % of kar (Karhunen–Loève coefficients) is negative.
     """
 
     views: list[str] = field(default_factory=lambda: ["fou", "fac", "pix", "zer", "mor"])

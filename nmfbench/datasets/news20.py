@@ -10,9 +10,12 @@ from nmfbench.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class News20(base.Loader):
-    """200 posts, tf-idf over 37,693 words: sparse X (37693, 200). Neural NMF paper.
+    """200 newsgroup posts, tf-idf over 37,693 words: sparse X (37693, 200). Neural NMF paper.
 
-    ``level``: the 10 newsgroups ("sub") or the 6 subjects that they belong to ("super").
+    Parameters
+    ----------
+    level: labels, sub or super: the 10 newsgroups or the 6 subjects that they belong to.
+    dense: whether X is made dense, for solvers that need it so.
     """
 
     level: str = "sub"

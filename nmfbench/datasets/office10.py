@@ -12,9 +12,13 @@ DOMAINS = {"amazon": 958, "webcam": 295, "dslr": 157}
 
 @dataclass(frozen=True, kw_only=True)
 class Office10(base.Loader):
-    """GoogLeNet features (1,024, ≥ 0) of Office images in 10 classes: X (1024, 958 | 295 | 157), or all 1,410.
+    """GoogLeNet features (1,024, ≥ 0) of Office images in 10 classes: X (1024, 1410), or those of one domain.
 
-    ``domain``: amazon, webcam, dslr, or all of them one after the other. A small stand-in for `imagenet_cnn`.
+    A small stand-in for `imagenet_cnn`.
+
+    Parameters
+    ----------
+    domain: all, amazon (958 images), webcam (295) or dslr (157); "all" has them one after the other.
     """
 
     domain: str = "all"

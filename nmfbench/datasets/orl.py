@@ -16,9 +16,12 @@ HEADER = b"P5\n92 112\n255\n"
 class ORL(base.Loader):
     """400 faces of 40 people, 112 × 92 grey pixels in row-major order: X (10304, 400), 0 to 255 before scaling.
 
-    Samples run s1/1, s1/2, … s40/10; the label is the person. ``shrink`` replaces squares of that many pixels a side
-    by their mean, and the set is named by its pixels then: no paper prints numbers for it. Olivetti Research
-    Laboratory; Samaria & Harter (1994).
+    Samples run s1/1, s1/2, … s40/10; the label is the person. Olivetti Research Laboratory; Samaria & Harter (1994).
+
+    Parameters
+    ----------
+    shrink: 1, 2 or 4: squares of that many pixels a side are replaced by their mean, and the dataset is named by its
+        pixels. The papers use all pixels.
     """
 
     shrink: int = 1

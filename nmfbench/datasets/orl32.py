@@ -9,8 +9,7 @@ from nmfbench.datasets import base
 class ORL32(base.ClassDrawingLoader):
     """400 faces of 40 people, cropped and aligned by Deng Cai: X (1024, 400), 0 to 255 before scaling.
 
-    Not a smaller version of `orl`, but another experiment: the dnsNMF paper's. ``classes`` people are drawn at random
-    by ``draw``, as in its Tables I–III; None: all of them. A run draws anew for each seed unless ``draw`` is given.
+    This is not a smaller version of `orl` but another experiment: the dnsNMF paper's.
     """
 
     def read_all(self) -> base.Dataset:

@@ -11,19 +11,25 @@ SHIPPED, ON_APPLICATION, BY_HAND = "shipped", "on application", "by hand"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """How a dataset is to be had. A set with no ``url`` is fetched by a person, who is told ``what`` to do."""
+    """How to obtain a dataset. Without ``url``, a person fetches it and is told ``what`` to do.
+
+    Parameters
+    ----------
+    how: one of `SHIPPED`, `ON_APPLICATION`, `BY_HAND`.
+    files: paths or patterns below the data folder, with the sha256 of the file that nmfbench was tested with; None:
+        unknown.
+    page: address of a page for a person, which describes the dataset and where to find it.
+    what: a sentence: what to ask for, download and do.
+    url: official address of a file, for a program.
+    sha256: checksum of the file at ``url``; None: unknown.
+    """
 
     how: str
     files: dict[str, str | None] = field(default_factory=dict)
-    """Paths or patterns below the data folder, with the sha256 of the file that nmfbench was tested with."""
     page: str | None = None
-    """Where a person reads about it and finds it."""
     what: str = ""
-    """What to ask for, download and do, in a sentence."""
     url: str | None = None
-    """The official address of a file, for a program."""
     sha256: str | None = None
-    """Of the file at ``url``; None: not known."""
 
 
 DENG_CAI = "http://www.cad.zju.edu.cn/home/dengcai/Data/"

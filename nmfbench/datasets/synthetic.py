@@ -13,8 +13,16 @@ class Synthetic(base.Loader):
     """X = WH + noise · E with one component a class: X (n_features, n_samples) ≥ 0.
 
     W (n_features, n_classes) and E are uniform on [0, 1). A sample loads uniformly on [½, 1) on its own class's
-    component and on [0, overlap) on the others. Class sizes differ by one at most; samples are shuffled. ``seed``
-    draws the data and has nothing to do with the seeds of a fit.
+    component. Class sizes differ by one at most; samples are shuffled.
+
+    Parameters
+    ----------
+    n_features: number of features, ≥ 1.
+    n_samples: number of samples, ≥ 1.
+    n_classes: number of classes, 1 to ``n_samples``.
+    overlap: ≥ 0. A sample loads uniformly on [0, overlap) on the components of other classes.
+    noise: size ≥ 0 of the uniform noise on every entry.
+    seed: seed ≥ 0 of the data; it has nothing to do with the seeds of a fit.
     """
 
     n_features: int = 100

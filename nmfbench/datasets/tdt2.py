@@ -16,9 +16,14 @@ RANK = 20
 class TDT2(base.Loader):
     """9,394 documents of the 30 largest categories, counts of 36,771 words: sparse X (36771, 9394). Deng Cai.
 
-    ``top_words`` > 0 keeps the union of that many top words of each topic of a rank-20 Kullback–Leibler NMF of the
-    corpus, as the deep KL-NMF paper does with 30; 0 keeps all words. The file numbers its words and does not name them:
-    their names are the lines of tdt2/vocabulary.txt, if that is there too.
+    The file numbers its words without naming them: their names are the lines of tdt2/vocabulary.txt, if that file
+    exists.
+
+    Parameters
+    ----------
+    top_words: ≥ 0. Keep only the union of this many top words of each topic of a rank-20 Kullback–Leibler NMF of the
+        corpus; 0: keep all words. Deep KL-NMF paper: 30.
+    dense: whether X is made dense, for solvers that need it so.
     """
 
     top_words: int = 0

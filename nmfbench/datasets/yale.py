@@ -7,10 +7,7 @@ from nmfbench.datasets import base
 
 @dataclass(frozen=True, kw_only=True)
 class Yale(base.ClassDrawingLoader):
-    """165 faces of 15 people, 11 each, cropped and aligned by Deng Cai: X (1024, 165), 0 to 255 before scaling.
-
-    ``classes`` people are drawn at random by ``draw``, as in the dnsNMF paper's Tables I–III; null: all of them.
-    """
+    """165 faces of 15 people, 11 each, cropped and aligned by Deng Cai: X (1024, 165), 0 to 255 before scaling."""
 
     def read_all(self) -> base.Dataset:
         hint = "Download Yale_32x32.mat from Deng Cai's page; nmfbench data fetch yale says where."

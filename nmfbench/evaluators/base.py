@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The arrays of one restart's factorization, without restart axis: see `Factorization` for each."""
+    """The arrays of one restart's factorization, without the restart axis; `Factorization` explains each.
+
+    Parameters
+    ----------
+    codes: one (r_l, n) array a layer, the top layer last.
+    factors: the factors by the paper's letters, bases first.
+    bases: one (m, r_l) array a layer; empty for raw data.
+    links: one (r_{l+1}, r_l) array between two layers.
+    layering: how layers build on each other: product, codes, bases or convolution.
+    label_scores: (classes, n) scores of a method that learns to classify; None: it learnt no classifier.
+    """
 
     codes: list[np.ndarray]
-    """One (r_l, n) array a layer, the top layer last."""
     factors: dict[str, np.ndarray] = field(default_factory=dict)
-    """The factors by the paper's letters, the bases first."""
     bases: list[np.ndarray] = field(default_factory=list)
-    """One (m, r_l) array a layer; empty for raw data."""
     links: list[np.ndarray] = field(default_factory=list)
-    """One (r_{l+1}, r_l) array between two layers."""
     layering: str = "product"
-    """How layers build on each other: product, codes, bases or convolution."""
     label_scores: np.ndarray | None = None
-    """(classes, n), of a method that learns to classify."""
 
     @property
     def lacks_bases(self) -> bool:
@@ -39,7 +43,7 @@ class Fitted:
         """Raise DataError where `lacks_bases`."""
         if self.lacks_bases:
             raise DataError(
-                "these codes were saved by an older version, without their bases; refit=true runs them again"
+                "an older version saved these codes without their bases; refit=true runs the fit again"
             )
 
     @property
@@ -56,7 +60,14 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A table below the main one, for what no single number shows. Its fields are plain: JSON can hold them."""
+    """A table below the main one, for results that no single number shows. Its fields are plain: JSON can hold them.
+
+    Parameters
+    ----------
+    title: the table's caption.
+    columns: names of the columns.
+    rows: the cells, as many a row as there are columns.
+    """
 
     title: str
     columns: list[str]

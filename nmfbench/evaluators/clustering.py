@@ -26,9 +26,16 @@ NORMALIZERS = ("arithmetic", "geometric", "max", "min")
 class Clustering(Evaluator):
     """K-means on the columns of each layer's codes, scored against the labels.
 
-    NMI under four normalisers ("nmi" is the arithmetic one), accuracy under the best one-to-one assignment of
-    clusters to classes, and the adjusted Rand index. With ``select="inertia"`` the value is that of the start with
-    the least inertia, with ``"mean"`` the mean over the starts; labels never choose.
+    NMI under four normalisers ("nmi" is the arithmetic one), accuracy under the best one-to-one assignment of clusters
+    to classes, and the adjusted Rand index.
+
+    Parameters
+    ----------
+    n_clusters: cluster counts, each ≥ 1; None: those of the dataset, else its number of classes.
+    n_init: k-means starts a seed, ≥ 1; the papers do not print it.
+    select: inertia or mean: the value of the start with the lowest inertia, or the mean over the starts. Labels never
+        choose.
+    max_iter: iterations of one k-means start, ≥ 1; scikit-learn's default.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -41,7 +48,6 @@ class Clustering(Evaluator):
     )
 
     n_clusters: list[int] | None = None
-    """Cluster counts; None: those of the dataset."""
     n_init: int = 10
     select: str = "inertia"
     max_iter: int = 300

@@ -18,9 +18,13 @@ from nmfbench.evaluators.metric import Metric
 class Factors(Evaluator):
     """Every factor of a hierarchy W_{l−1} ≈ W_l H_l, scaled so that the largest entry of a basis is ``top``.
 
-    Where ``dataset.truth`` holds the factors that a paper prints, under the same names and of the same shapes (W1, H1,
-    W2, H2, H2H1, …), they stand beside them, with the samples on each basis and the errors of both. The survey's
-    ratings have them: De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1.
+    If ``dataset.truth`` holds the factors that a paper prints, with the same names and shapes (W1, H1, W2, H2, H2H1,
+    …), they stand beside them, with the samples on each basis and the errors of both. The survey's ratings have them:
+    De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1.
+
+    Parameters
+    ----------
+    top: largest entry of every basis, > 0; the survey's ratings go from 0 to 10.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (OBJECTIVE,)

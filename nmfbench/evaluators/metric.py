@@ -6,20 +6,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that an evaluator measures, and how tables show it."""
+    """One number that an evaluator measures, and how tables show it.
+
+    Parameters
+    ----------
+    name: the key in records and CSV files, for example "nmi_max".
+    title: the name that a reader sees.
+    unit: with "%" the value is a fraction of 1, shown times 100; any other unit changes nothing about the value.
+    decimals: digits after the point; None: four significant digits.
+    better: which values are better: "higher", "lower", or "" for neither.
+    shown: whether the evaluator's own table shows it where nothing is clustered; if not, only the CSV has it.
+    """
 
     name: str
-    """The key in records and CSV files, for example "nmi_max"."""
     title: str
-    """The name that a reader sees."""
     unit: str = ""
-    """With "%" the value is a fraction of 1, shown times 100. Any other unit changes nothing about the value."""
     decimals: int | None = None
-    """Digits after the point; None: four significant digits."""
     better: str = ""
-    """Which values are better: "higher", "lower", or "" for neither."""
     shown: bool = True
-    """Does the evaluator's own table show it where nothing is clustered? If not, it stands in the CSV alone."""
 
     def __post_init__(self) -> None:
         if self.better not in ("", "higher", "lower"):

@@ -18,10 +18,15 @@ class Topics(Evaluator):
     """Coherence and diversity of the top words of the topics of each layer: X is words × documents.
 
     coherence: mean over the topics and the pairs of their top words of the normalised pointwise mutual information of
-    "occurs in a document", −1 (never together) to 1, on the corpus itself. Lau, Newman & Baldwin (2014). diversity: how
-    many of the top words of a layer differ, as a share. The table lists the words,
-    the NPMI of each topic, and the topics of the layer below that it merges: those that give it at least ``merge`` of
-    their mass, or more than to any other. Leplat et al. (2023), Tables 3 and 4.
+        "occurs in a document", −1 (never together) to 1, on the corpus itself. Lau, Newman & Baldwin (2014). diversity:
+        share of distinct words among the top words of a layer. The table lists the words and the NPMI of each topic,
+        and the topics of the layer below that it merges. Leplat et al. (2023), Tables 3 and 4.
+
+    Parameters
+    ----------
+    words: top words a topic, ≥ 2; deep KL-NMF paper: 10.
+    merge: share in (0, 1]. A topic merges the topics below that give it at least this share of their mass, or more than
+        they give any other topic.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (

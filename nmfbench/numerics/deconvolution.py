@@ -16,6 +16,12 @@ class Blocks:
     Cut into s × s blocks from s/2 before its first pixel, an image of h × w pixels has P = (⌈h/s⌉ + 1)(⌈w/s⌉ + 1)
     blocks, and four entries of a map reach each of them, each through its own quarter of the kernel. So the maps, moved
     by (0 | 1, 0 | 1), are a (P, 4r) matrix, and an image's kernels an (s², 4r) matrix.
+
+    Parameters
+    ----------
+    height: height h of an image in pixels, ≥ 1.
+    width: width w of an image in pixels, ≥ 1.
+    s: stride, even and ≥ 2.
     """
 
     height: int
@@ -59,11 +65,18 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Deconvolution(Leaky):
-    """Image i ≈ φ(W) ∗ᵀ φ(H_i). ``Ws``: one (…, h/s · w/s, r); ``H`` (…, n, s², 4r): see `Blocks`.
+    """Image i ≈ φ(W) ∗ᵀ φ(H_i).
 
-    The bases are the r maps φ(W), images of an s-th of the height and width, so they do not lie in the space of X. The
-    codes are the entries of a sample's r kernels (…, r·2s·2s, n), or the sum of each kernel (…, r, n) with
-    ``latent="sum"``. Bases times codes is not the reconstruction.
+    The bases are the r maps φ(W), images of an s-th of the height and width, so they do not lie in the space of X.
+    Bases times codes is not the reconstruction.
+
+    Parameters
+    ----------
+    Ws: one tensor (…, h/s · w/s, r), the free parameters of the maps.
+    H: free parameters (…, n, s², 4r) of the kernels, in the order of `Blocks`.
+    eta: current η (S,).
+    blocks: the geometry of the convolution.
+    latent: raw or sum: the codes are the entries of a sample's r kernels (…, r·2s·2s, n), or the sum of each (…, r, n).
     """
 
     layering = "convolution"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Factorization(ABC):
-    """Every tensor field carries the restart axis S first while a fit runs, and has lost it in a fit's result."""
+    """Factors with a restart axis S first while a fit runs; a fit's result has lost that axis."""
 
     layering: ClassVar[Literal["product", "codes", "bases", "convolution"]] = "product"
     """How layers build on each other.
@@ -90,7 +90,13 @@ class Factorization(ABC):
 
 @dataclass(frozen=True)
 class Product(Factorization):
-    """X ≈ WH: W (…, m, r), H (…, r, n)."""
+    """X ≈ WH.
+
+    Parameters
+    ----------
+    W: bases (…, m, r).
+    H: codes (…, r, n).
+    """
 
     W: Tensor
     H: Tensor
@@ -113,12 +119,16 @@ class Product(Factorization):
 
 @dataclass(frozen=True)
 class Chain(Factorization):
-    """X ≈ W₁W₂…W_L H_L, where each layer factors the codes of the one below: H_{l−1} ≈ W_l H_l.
+    """X ≈ W₁W₂…W_L H_L, where each layer factors the codes of the layer below: H_{l−1} ≈ W_l H_l.
 
-    ``Ws``: W_l (…, r_{l−1}, r_l) with r_0 = m; ``Hs``: the codes H_l (…, r_l, n), of which the last enters the product.
     The bases of layer l are W₁…W_l and its link is W_{l+1}ᵀ. Below the top, bases times codes is that layer's own
     approximation of X and not the reconstruction.
-    ``B`` (…, classes, r_L): of a method that learns from labels too, Y ≈ B H_L; None where it saw none.
+
+    Parameters
+    ----------
+    Ws: W_l (…, r_{l−1}, r_l) with r_0 = m.
+    Hs: the codes H_l (…, r_l, n); only the last enters the product.
+    B: classifier (…, classes, r_L) with Y ≈ B H_L; None: the method saw no labels.
     """
 
     layering = "codes"
@@ -154,10 +164,15 @@ class Chain(Factorization):
 
 @dataclass(frozen=True)
 class Stack(Factorization):
-    """X ≈ W_L…W₁H: W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n).
+    """X ≈ W_L…W₁H.
 
     The codes of layer l are W_{l−1}…W₁H, its bases W_L…W_l and its link W_l: every layer's bases times its codes is the
     reconstruction.
+
+    Parameters
+    ----------
+    Ws: W_l (…, r_{l+1}, r_l) with r_{L+1} = m.
+    H: codes (…, r_1, n) of the first layer.
     """
 
     Ws: tuple[Tensor, ...]
@@ -185,12 +200,17 @@ class Stack(Factorization):
 
 @dataclass(frozen=True)
 class Hierarchy(Factorization):
-    """X ≈ W₁H₁, W₁ ≈ W₂H₂, …, where each layer factors the bases of the one below: W_{l−1} ≈ W_l H_l.
+    """X ≈ W₁H₁, W₁ ≈ W₂H₂, …, where each layer factors the bases of the layer below: W_{l−1} ≈ W_l H_l.
 
-    ``Ws``: W_l (…, m, r_l); ``Hs``: H_l (…, r_l, r_{l−1}) with r_0 = n. The codes of layer l are H_l…H₁ (…, r_l, n),
-    its bases W_l and its link H_{l+1}. The reconstruction is the top layer's W_L H_L…H₁; below the top, bases times
-    codes is that layer's own approximation of X.
-    ``weights`` (…, L) are λ_l and ``alphas`` (…, L), if any, α_l of a method that sets them by its start.
+    The codes of layer l are H_l…H₁ (…, r_l, n), its bases W_l and its link H_{l+1}. The reconstruction is the top
+    layer's W_L H_L…H₁; below the top, bases times codes is that layer's own approximation of X.
+
+    Parameters
+    ----------
+    Ws: W_l (…, m, r_l).
+    Hs: H_l (…, r_l, r_{l−1}) with r_0 = n.
+    weights: λ_l (…, L), fixed at the start.
+    alphas: α_l (…, L), fixed at the start; None: there is no volume penalty.
     """
 
     layering = "bases"
@@ -221,7 +241,7 @@ class Hierarchy(Factorization):
 
 
 def product(factors: Sequence[Tensor]) -> Tensor:
-    """F₁F₂…F_L, multiplied from the right: the codes at the end make every step thin."""
+    """F₁F₂…F_L (…, m, n), multiplied from the right: the codes (…, r, n) at the end make every step thin."""
     return reduce(lambda right, left: left @ right, reversed(factors))
 
 

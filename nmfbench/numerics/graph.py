@@ -14,9 +14,14 @@ from nmfbench.numerics.sparse import SparseMatrix
 
 @dataclass(frozen=True)
 class Graph:
-    """An undirected graph of n samples without loops: ``adjacency`` A ≥ 0 (n, n), ``degrees`` (n,), D = diag(A1).
+    """An undirected graph of n samples without loops.
 
-    In float64, since neighbours' codes differ by little. Kept in a factorization, it serves all restarts of a fit.
+    It is in float64, because neighbours' codes differ by little. All restarts of a fit share it.
+
+    Parameters
+    ----------
+    adjacency: A ≥ 0 (n, n), symmetric.
+    degrees: the diagonal (n,) of D = diag(A1).
     """
 
     adjacency: SparseMatrix
@@ -34,7 +39,10 @@ class Graph:
 
 
 def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
-    """Two samples are joined, with weight 1, if one is among the p samples nearest to the other. Cai et al. (2011)."""
+    """The graph that joins each sample of X (m, n) with the p samples nearest to it, with weight 1. Cai et al. (2011).
+
+    Two samples are joined if either is among the p nearest of the other.
+    """
     if isinstance(X, SparseMatrix):
         parts = X.csr_t.values(), X.csr_t.col_indices(), X.csr_t.crow_indices()
         samples = csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(X.csr_t.shape))

@@ -28,7 +28,7 @@ EPS = 2.0**-52
 
 
 def floor(X: Tensor) -> float:
-    """EPS in the unit of X."""
+    """The smallest entry of a factor or product for data X (…, m, n): EPS in the unit of X."""
     return max(EPS * inits.mean(X), torch.finfo(X.dtype).tiny)
 
 
@@ -85,13 +85,15 @@ def parts(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> tuple[Ten
 
 
 def ratio(p: Tensor, q: Tensor) -> Tensor:
+    """p/q (S, r, n), finite where q is 0."""
+
     return p / q.clamp(min=torch.finfo(q.dtype).tiny)
 
 
 def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: float) -> None:
-    """In place, one multiplicative step of every layer on the bases below: H_l, W_l, then columns of maximum 1.
+    """Take one multiplicative step of every layer on the bases below, in place: H_l, W_l, then columns of maximum 1.
 
-    ``eps`` is the floor of X; that of the bases is EPS.
+    X (m, n), W_l (S, m, r_l), H_l (S, r_l, r_{l−1}) with r_0 = n. ``eps`` is the floor of X; that of the bases is EPS.
     """
     gamma = 1 / (2 - beta) if beta < 1 else 1.0
     Y = X
@@ -104,7 +106,10 @@ def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: 
 
 
 def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
-    """Uniform factors of every layer, each with the mean of its data, and columns of W_l of maximum 1."""
+    """Uniform W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) of every layer for X (m, n).
+
+    Each product has the mean of its layer's data, and columns of W_l have maximum 1.
+    """
     Ws, Hs, Y = [], [], X.expand(len(rng.seeds), -1, -1)
     for l, r in enumerate(ranks, start=1):
         W, H = inits.uniform(Y, r, rng, layer=l)
@@ -122,7 +127,10 @@ def _top_one(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def scale(Ws: list[Tensor], Hs: list[Tensor], of: str) -> None:
-    """In place, from the top layer down without a change of any W_lH_l: H_l e = e ("H") or W_lᵀe = e ("W")."""
+    """Rescale W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) in place, without changing any W_lH_l.
+
+    From the first layer to the top, H_l e = e ("H") or W_lᵀe = e ("W").
+    """
     for l in range(len(Ws)):
         if of == "H":
             Hs[l], D = normalised(Hs[l], -1)
@@ -136,7 +144,7 @@ def scale(Ws: list[Tensor], Hs: list[Tensor], of: str) -> None:
 
 
 def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:
-    """H after a step that does not raise D_β(Y, WH) under He = e, H ≥ 0."""
+    """H (S, r, n) after a step that does not raise D_β(Y, WH) under He = e, H ≥ 0."""
     if beta == 2:
         gram = W.mT @ W
         return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, lambda P: simplex(P, -1))
@@ -185,7 +193,7 @@ def _positive_root(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
 
 def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta: float, eps: float) -> Tensor:
-    """W after a step that does not raise D_β(Y, WH) + λ D_β(W, W̄), W ≥ 0; W̄ = ``above``, λ (S, 1, 1)."""
+    """W (S, m, r) after a step that does not raise D_β(Y, WH) + λ D_β(W, W̄), W ≥ 0; W̄ = ``above``, λ (S, 1, 1)."""
     if beta == 2:
         gram, C = H @ H.mT, Y @ H.mT + lam * above
         lipschitz = spectral_norm(gram) + lam.flatten()
@@ -209,7 +217,7 @@ def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta
 
 
 def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:
-    """W after a step that does not raise D_β(Y, WH), W ≥ 0: the top layer has nothing above it."""
+    """W (S, m, r) after a step that does not raise D_β(Y, WH), W ≥ 0: the top layer has no layer above it."""
     if beta == 2:
         gram = H @ H.mT
         return apg(W, lambda P: P @ gram, Y @ H.mT, spectral_norm(gram), INNER).clamp(min=eps)

@@ -19,24 +19,26 @@ def start(init: str, X: Tensor, rank: int, rng: Streams, layer: int | str = "") 
 
 
 def draws(init: str) -> bool:
-    """Does that start draw random numbers?"""
+    """Whether this start draws random numbers."""
     return init in ("uniform", "nndsvdar")
 
 
 def check_name(init: str) -> None:
+    """Raise ConfigError for a name that is not in CHOICES."""
+
     if init not in CHOICES:
         raise ConfigError(f"init must be one of {', '.join(CHOICES)}, got {init!r}")
 
 
 def check(init: str, X: Tensor, rank: int) -> None:
-    """Raise NotApplicable when that start does not reach the rank."""
+    """Raise NotApplicable when this start does not reach the rank on X (m, n)."""
     m, n = X.shape[-2:]
     if init != "uniform" and rank > min(m, n):
         raise NotApplicable(f"{init} starts reach rank {min(m, n)} on a {m} × {n} X, got rank {rank}; use init=uniform")
 
 
 def uniform(X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[Tensor, Tensor]:
-    """Uniform on [0, 2√(mean(X)/r)), so that WH has the mean of X in expectation."""
+    """W (S, m, r) and H (S, r, n), uniform on [0, 2√(mean(X)/r)), so that WH has the mean of X in expectation."""
     m, n = X.shape[-2:]
     high = 2 * math.sqrt(mean(X) / rank) if len(X.shape) == 2 else 2.0
     W, H = rng.uniform(f"W{layer}", (m, rank), X, high=high), rng.uniform(f"H{layer}", (rank, n), X, high=high)
@@ -47,12 +49,12 @@ def uniform(X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[
 
 
 def mean(X: Tensor) -> float:
-    """Of all entries, summed in double precision: the sum of huge float32 entries overflows long before they do."""
+    """The mean of all entries of X (m, n), summed in double precision: sums of huge float32 entries overflow early."""
     return X.mean(dtype=torch.float64).item()
 
 
 def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int | str = "") -> tuple[Tensor, Tensor]:
-    """Non-negative double singular value decomposition. Boutsidis & Gallopoulos (2008).
+    """W (S, m, r) and H (S, r, n) by non-negative double singular value decomposition. Boutsidis & Gallopoulos (2008).
 
     Each singular triplet gives the better of its positive and its negative part. Zeros are kept ("nndsvd"; a
     multiplicative method never leaves them), become the mean of X ("nndsvda") or random on [0, mean/100)
@@ -88,7 +90,7 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int 
 
 
 def check_semi(init: str, X: Tensor, ranks: list[int]) -> None:
-    """Raise NotApplicable when the semi-non-negative start does not reach the rank of a layer."""
+    """Raise NotApplicable when a semi-non-negative start for X (m, n) does not reach the rank of a layer."""
     rows, n = X.shape
     for rank in ranks:
         if init == "svd" and rank > min(rows, n) + 1:

@@ -15,7 +15,10 @@ from nmfbench.numerics.rng import Streams
 def sweeps(
     problem: Problem, ranks: list[int], rng: Streams, lam: float = 0.0, seen: tuple[Tensor, Tensor] | None = None
 ) -> Iterator[Chain]:
-    """Sweep through the layers; the last one has the label term (λ/2)‖L∘(Y − BH_L)‖² where labels are ``seen``."""
+    """Sweep through the layers of X (m, n); the codes H_l (S, r_l, n) are the data of the layer above.
+
+    The last layer has the label term (λ/2)‖L∘(Y − BH_L)‖² where labels are ``seen``.
+    """
     X = problem.X
     layers = [inits.uniform(X, ranks[0], rng)]
     for l, r in enumerate(ranks[1:], start=2):

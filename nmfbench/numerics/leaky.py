@@ -13,7 +13,14 @@ from nmfbench.numerics.factorization import Factorization, Stack
 
 @dataclass(frozen=True)
 class Leaky(Factorization, ABC):
-    """``Ws`` and ``H`` are the free parameters, ``eta`` (S,) is η now; the factors are φ of them."""
+    """Factors φ(x) = max(x, ηx) of free parameters.
+
+    Parameters
+    ----------
+    Ws: free parameters of the bases, one tensor a layer.
+    H: free parameters of the codes.
+    eta: current η (S,).
+    """
 
     Ws: tuple[Tensor, ...]
     H: Tensor
@@ -26,9 +33,13 @@ class Leaky(Factorization, ABC):
 
 @dataclass(frozen=True)
 class LeakyStack(Leaky):
-    """X ≈ φ(W_L)…φ(W_1)φ(H): W_l (…, r_{l+1}, r_l) with r_{L+1} = m, H (…, r_1, n).
+    """X ≈ φ(W_L)…φ(W_1)φ(H). Codes, bases and links are those of the `Stack` of rectified factors.
 
-    Codes, bases and links are those of the `Stack` of rectified factors.
+    Parameters
+    ----------
+    Ws: W_l (…, r_{l+1}, r_l) with r_{L+1} = m.
+    H: (…, r_1, n).
+    eta: current η (S,).
     """
 
     @property

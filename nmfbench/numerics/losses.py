@@ -8,9 +8,9 @@ from nmfbench.numerics.sparse import SparseMatrix, kullback_leibler, squared_dis
 
 
 def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
-    """Σ d_β(x, v): ½(x−v)² at β = 2, Kullback–Leibler at 1, Itakura–Saito at 0. Févotte & Idier (2011), eq. (2).
+    """Σ d_β(x, v) (…,) over X (m, n) and V (…, m, n). Févotte & Idier (2011), eq. (2).
 
-    Zeros in X are allowed for β > 0, where 0·log 0 = 0.
+    ½(x−v)² at β = 2, Kullback–Leibler at 1, Itakura–Saito at 0. Zeros in X are allowed for β > 0, where 0·log 0 = 0.
     """
     if beta == 2:
         d = (X - V).square() / 2
@@ -25,7 +25,7 @@ def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
 
 
 def of_product(X: Tensor | SparseMatrix, W: Tensor, H: Tensor, beta: float, floor: float) -> Tensor:
-    """D_β(X, WH), (S,); WH is kept at or above ``floor`` where a power or logarithm of it is taken."""
+    """D_β(X, WH), (S,); WH is kept at or above ``floor`` wherever its power or logarithm is taken."""
     if isinstance(X, SparseMatrix):
         distance = squared_distance(X, W, H) / 2 if beta == 2 else kullback_leibler(X, W, H, floor)
         return distance.to(W.dtype)
@@ -33,7 +33,10 @@ def of_product(X: Tensor | SparseMatrix, W: Tensor, H: Tensor, beta: float, floo
 
 
 def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:
-    """‖X − reconstruction‖/‖X‖ in the Frobenius norm, of one restart; the plain norm of the residual if X is zero."""
+    """‖X − reconstruction‖/‖X‖ in the Frobenius norm, for X (m, n) and one restart.
+
+    If X is zero, the norm of the residual.
+    """
     if isinstance(X, SparseMatrix):
         norm, residual = X.values.norm(), squared_distance(X, factorization.bases[-1], factorization.codes[-1]).sqrt()
     else:

@@ -12,10 +12,16 @@ from nmfbench.numerics.optimizers import LeastSquares, apg
 
 @dataclass(frozen=True)
 class NonSmooth(Factorization):
-    """X ≈ Z_1S_1Z_2S_2…Z_LS_LH: Z_l (…, r_{l−1}, r_l) with r_0 = m, H (…, r_L, n), S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
+    """X ≈ Z_1S_1Z_2S_2…Z_LS_LH with S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
 
     The codes of layer l are Z_{l+1}S_{l+1}…Z_LS_LH, its bases Z_1S_1…Z_lS_l and its link (Z_{l+1}S_{l+1})ᵀ, so that
     every layer's bases times its codes is the reconstruction.
+
+    Parameters
+    ----------
+    Zs: Z_l (…, r_{l−1}, r_l) with r_0 = m.
+    H: codes (…, r_L, n) of the top layer.
+    thetas: θ_1 … θ_L, each in [0, 1].
     """
 
     layering = "codes"
@@ -54,7 +60,7 @@ class NonSmooth(Factorization):
         return self.chain.reconstruct()
 
     def swept(self, X: Tensor, inner: int, variant: str) -> "NonSmooth":
-        """After Z_1, …, Z_L and H were each moved by ``inner`` steps towards the least ½‖X − reconstruction‖²."""
+        """The factorization after ``inner`` steps of each of Z_1, …, Z_L and H that lower ½‖X − reconstruction‖²."""
         L = len(self.Zs)
         # On the right of Z_l stands S_lZ_{l+1}S_{l+1}…H, which no earlier block enters.
         right: list[Tensor] = [self.H] * L
@@ -70,12 +76,16 @@ class NonSmooth(Factorization):
 
 
 def smooth(H: Tensor, theta: float, dim: int = -2) -> Tensor:
-    """S H, without forming S; Z S with ``dim=-1``."""
+    """SH for H (…, r, n), without forming S; ZS for Z (…, m, r) with ``dim=-1``."""
     return (1 - theta) * H + theta * H.mean(dim, keepdim=True)
 
 
 def moved(X: Tensor, A: Tensor | None, F: Tensor, B: Tensor | None, steps: int, variant: str) -> Tensor:
-    """F after that many steps on ½‖X − A F B‖², F ≥ 0, by accelerated proximal gradient or multiplicative."""
+    """F (S, r, k) after ``steps`` steps on ½‖X − AFB‖², F ≥ 0.
+
+    X (m, n), A (S, m, r) and B (S, k, n); None stands for the identity. ``variant`` is "apg", accelerated proximal
+    gradient, which never raises this error, or "mu", multiplicative updates.
+    """
     block = LeastSquares(X, A, B)
     if variant == "apg":
         return apg(F, block.Q, block.C, block.lipschitz, steps)
@@ -85,7 +95,7 @@ def moved(X: Tensor, A: Tensor | None, F: Tensor, B: Tensor | None, steps: int, 
 
 
 def check_steps(variant: str, **counts: int) -> None:
-    """Raise ConfigError for a variant or a number of steps that is none."""
+    """Raise ConfigError for an unknown variant or a number of steps that is too small."""
     if variant not in ("apg", "mu"):
         raise ConfigError(f"variant must be one of apg, mu, got {variant!r}")
     for name, count in counts.items():
@@ -94,5 +104,7 @@ def check_steps(variant: str, **counts: int) -> None:
 
 
 def check_theta(theta: float) -> None:
+    """Raise ConfigError unless θ lies in [0, 1]."""
+
     if not 0 <= theta <= 1:
         raise ConfigError(f"theta must lie in [0, 1], got {theta}")

@@ -7,11 +7,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Problem:
-    """What a solver may see. X is (m features, n samples) on the device and in the dtype of the fit.
+    """The data that a solver factorizes, and all that it may know about it.
 
-    X is a SparseMatrix where the data is sparse and the solver accepts that. ``shape`` is the image shape of a sample
-    (height, width), None when samples are not images. ``labels`` (n,) and the mask ``labelled`` (n,) of those that may
-    be used are there for solvers that declare `uses_labels` alone.
+    Parameters
+    ----------
+    X: (m features, n samples), on the device and in the dtype of the fit; a SparseMatrix where the data is sparse and
+        the solver accepts that.
+    shape: image shape (height, width) of a sample; None: samples are not images.
+    labels: labels (n,), only for solvers that declare `uses_labels`; None: there are none.
+    labelled: mask (n,) of the labels that may be used; None: none may.
     """
 
     X: Tensor

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def simplex(H: Tensor, dim: int) -> Tensor:
-    """Each vector along ``dim`` to the nearest one with entries ≥ 0 that sum to one. Michelot (1986).
+    """Project each vector of H (…, r, n) along ``dim`` onto the entries ≥ 0 that sum to one. Michelot (1986).
 
-    The shift that leaves a sum of one if all entries were positive is taken again for those that it leaves positive,
-    until these are all: a few passes, where sorting is slow along a long dimension.
+    Compute the shift that makes the sum one if all entries stayed positive, then again for the entries that it leaves
+    positive, until all of them stay so: a few passes, where sorting is slow along a long dimension.
     """
     shift = (H.sum(dim, keepdim=True) - 1) / H.shape[dim]
     for _ in range(H.shape[dim]):
@@ -21,7 +21,10 @@ def simplex(H: Tensor, dim: int) -> Tensor:
 
 
 def normalised(H: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """H ≥ 0 with every vector along ``dim`` divided by its sum, and the sums; a zero vector becomes uniform, sum 0."""
+    """H (…, r, n) ≥ 0 with every vector along ``dim`` divided by its sum, and the sums.
+
+    A zero vector becomes uniform, with sum 0.
+    """
     total = H.sum(dim, keepdim=True)
     uniform = torch.full_like(H, 1 / H.shape[dim])
     return torch.where(total > 0, H / total.clamp(min=torch.finfo(H.dtype).tiny), uniform), total

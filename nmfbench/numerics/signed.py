@@ -8,7 +8,7 @@ FLOOR = 1e-10
 
 
 def pinv(A: Tensor) -> Tensor:
-    """The pseudo-inverse of each matrix of the batch."""
+    """The pseudo-inverse (…, n, m) of each matrix A (…, m, n)."""
     # One that is not finite must not take the others along.
     finite = torch.nan_to_num(A, posinf=0, neginf=0)
     return torch.linalg.pinv(finite, rtol=min(A.shape[-2:]) * torch.finfo(A.dtype).eps)
@@ -26,6 +26,6 @@ def square_root_step(H: Tensor, A: Tensor, B: Tensor, pull: Tensor | float = 0, 
 
 
 def semi_sweep(X: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
-    """Z, then H, for X (m, n) or (S, m, n): one iteration of semi-NMF."""
+    """One iteration of semi-NMF for X (m, n) or (S, m, n): Z, then H. It does not raise ‖X − ZH‖²."""
     Z = X @ pinv(H)
     return Z, square_root_step(H, Z.mT @ X, Z.mT @ Z)

@@ -11,7 +11,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SparseMatrix:
-    """X (m, n) in compressed rows, kept together with its transpose: each product runs along rows of one of them."""
+    """X (m, n) in compressed rows, kept together with its transpose: each product runs along rows of one of them.
+
+    Parameters
+    ----------
+    csr: X (m, n) in compressed rows.
+    csr_t: Xᵀ (n, m) in compressed rows.
+    """
 
     csr: Tensor
     csr_t: Tensor

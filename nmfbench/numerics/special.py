@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def wright_omega(x: Tensor) -> Tensor:
-    """ω(x) for real x, elementwise: the solution of ω + log ω = x, which is the Lambert W function of e^x.
+    """ω(x) for real x (…), elementwise: the solution of ω + log ω = x, which is the Lambert W function of e^x.
 
     Finite for every finite x; it underflows to 0 where e^x does. Corless & Jeffrey (2002); the iteration is that of
     Fritsch, Shafer & Crowley (1973), of fourth order.

@@ -12,23 +12,26 @@ DELTA = 1.0
 
 
 def gram(W: Tensor) -> Tensor:
-    """WᵀW + δI."""
+    """WᵀW + δI (S, r, r) of W (S, m, r)."""
     return W.mT @ W + DELTA * torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)
 
 
 def log_det(W: Tensor) -> Tensor:
-    """(S,); in natural logarithms throughout, and in double precision: δ hides small bases in single precision."""
+    """log det(WᵀW + δI) (S,) of W (S, m, r), a natural logarithm.
+
+    In double precision, because δ hides small bases in single precision.
+    """
     return torch.linalg.slogdet(torch.nan_to_num(gram(W.double())))[1]
 
 
 def inverse(W: Tensor) -> Tensor:
-    """A = (W̃ᵀW̃ + δI)⁻¹, the slope of the tangent ⟨A, WᵀW⟩ that lies above log det."""
+    """A = (W̃ᵀW̃ + δI)⁻¹ (S, r, r), the slope of the tangent ⟨A, WᵀW⟩ that lies above log det."""
     # inv_ex: a restart that overflows must not raise for its batch.
     return torch.linalg.inv_ex(torch.nan_to_num(gram(W.double()))).inverse.to(W)
 
 
 def alphas(relative: Sequence[float], weighted_costs: Tensor, Ws: Sequence[Tensor]) -> Tensor:
-    """α_l, (S, L), for which the penalty of a layer is now α̃_l times its part of the objective."""
+    """α_l (S, L) that make the penalty of each layer α̃_l times its current part of the objective."""
     volumes = torch.stack([log_det(W).abs() for W in Ws], -1).clamp(min=1e-12)
     return (weighted_costs.new_tensor(list(relative)) * weighted_costs / volumes).to(Ws[0])
 

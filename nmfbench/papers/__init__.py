@@ -16,14 +16,20 @@ Place = tuple[int | None, int | None, str]
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper, as tables cite it."""
+    """A paper, as tables cite it.
+
+    Parameters
+    ----------
+    name: the name of its module.
+    title: the words before "paper" in a sentence: the "WNNF" paper.
+    reference: authors and title.
+    year: year of publication; None: the copy at hand does not say.
+    """
 
     name: str
     title: str
-    """The words before "paper" in a sentence: the "WNNF" paper."""
     reference: str
     year: int | None = None
-    """None: the copy at hand does not say."""
 
 
 def printed(record: dict[str, Any]) -> dict[Place, list[tuple[Paper, float]]]:

@@ -16,10 +16,15 @@ from nmfbench.numerics.sparse import SparseMatrix
 
 @dataclass(frozen=True, kw_only=True)
 class Stopping:
-    """When a fit ends. Objectives are looked at every ``check_every`` iterations.
+    """When a fit ends: at the first of these three limits.
 
-    A restart has converged when its objective fell by at most ``tol`` · |objective| since the last look;
-    ``tol=0`` turns that off. ``max_seconds`` bounds the time of the whole batch.
+    Parameters
+    ----------
+    max_iter: iterations at most, ≥ 0.
+    tol: ≥ 0. A restart has converged once its objective fell by at most tol · |objective| since the last check;
+        0 turns this rule off.
+    max_seconds: time limit of the whole batch in seconds, > 0; None: no limit.
+    check_every: iterations between two checks of the objectives, ≥ 1.
     """
 
     max_iter: int = 1000
@@ -104,7 +109,13 @@ class Solver(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepSolver(Solver):
-    """A method of several layers, of ``ranks`` r_1 … r_L, by default [2·rank, rank]; ``rank`` is the top one's."""
+    """A method of L layers.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: those that `ranks_below` makes of ``rank``, [2·rank, rank] by default.
+    """
 
     rank: int | None = None
     ranks: list[int] | None = None

@@ -18,10 +18,19 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 class DeepKL(DeepSolver):
     """min Σ_l λ_l D_β(W_{l−1}, W_l H_l) over W_l, H_l ≥ 0 with H_l e = e, W_0 = X.
 
-    Starts from ``pretrain`` sweeps of the multilayer method, scaled so that H_l e = e; λ_l is one over what layer l
-    costs there, times what the first one does, unless ``weights`` says. Each sweep updates H_l, then W_l from the first
-    layer to the top. No block raises the objective: H_l by the multiplier of each row, W_l by the positive root of its
-    majoriser's equation, which for β = 1 is a Wright omega function, and for β = 2 by accelerated proximal gradient.
+    Starts from the multilayer method, scaled so that H_l e = e. Each sweep updates H_l, then W_l, from the first layer
+    to the top: H_l by the multiplier of each row; W_l by the positive root of its majoriser's equation, which for β = 1
+    is a Wright omega function, and for β = 2 by accelerated proximal gradient.
+    Descends: no block raises the objective.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Paper: [80, 40, 20] on CBCL, [20, 10, 5] on TDT2.
+    beta: β of the divergence, one of 0, 0.5, 1, 1.5, 2. Paper: 1, Kullback–Leibler, in its tables.
+    weights: λ_1 … λ_L, each > 0; None: D_β of layer 1 over D_β of layer l at the start, the paper's choice.
+    pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0. Paper: 500 on CBCL.
+
     Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, eqs. (15) to (19)
     """
 

@@ -25,11 +25,22 @@ RHO, ADMM_STEPS, GAP = 100.0, 200, 1e-6
 class MinVolDeepKL(DeepSolver):
     """min Σ_l λ_l KL(W_{l−1}, W_l H_l) + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0 with W_lᵀe = e.
 
-    λ_l is KL_1/KL_l at the start, which is that of `DeepKL` scaled to W_lᵀe = e, and α_l makes the penalty of each
-    layer α̃_l (``alpha``) times its λ_l KL_l. H_l takes a multiplicative step, W_l the majoriser's minimum:
-    in closed form at the top, by ``TANGENTS`` such steps below. ``variant="admm"`` splits that block as the paper does:
-    slower by 20 times or more, and less exact, so that the objective may rise. ``variant="paper"`` is ADMM with the
-    paper's (27), in which ρ lacks a factor W̃, so that it does not solve the paper's own (24).
+    Starts like `DeepKL`, scaled to W_lᵀe = e. Each sweep takes a multiplicative step of H_l, then moves W_l to its
+    majoriser's minimum: in closed form at the top, by ``TANGENTS`` such steps below.
+    Descends: with ``variant="exact"``; the two ADMM variants may raise the objective.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Paper: [4, 2] on Samson and Moffett, [3, 2] on Tumor.
+    alpha: α̃_1 … α̃_L, each ≥ 0; α_l makes the penalty of layer l α̃_l times λ_l KL_l at the start. None: 0.05, the
+        authors' default. Paper: [4, 1] on Moffett, [2.5e-5, 0.01] on Tumor, [0.45, 0.45] on Samson.
+    weights: λ_1 … λ_L, each > 0; None: KL_1/KL_l at the start, the paper's 1/KL_l in the unit of X.
+    pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0; not printed, as for `DeepKL`.
+    variant: one of exact, admm, paper. "exact" minimises the block of W_l by tangents; "admm" splits it as the paper
+        does, 20 times slower and less exact; "paper" is ADMM with the paper's (27), in which ρ lacks a factor W̃, so it
+        does not solve the paper's own (24).
+
     Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, Algorithm 2
     """
 

@@ -24,7 +24,15 @@ class DeepMU(DeepSolver):
 
     H has r_1 rows and W_l is r_{l+1} × r_l; the codes of layer l are W_{l−1}…W_1 H. Each sweep updates H, W_1, …, W_L:
     F ← F ∘ AᵀXBᵀ / (AᵀAFBBᵀ + λF), where A and B are the products on the left and on the right of F. The WNNF paper
-    compares its deep form with this one, and prints neither λ nor the start.
+    compares its deep form with this method and does not print how it starts.
+    Descends: always.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the WNNF paper's Table 3b.
+    lam: weight λ ≥ 0 of the L2 penalty; not printed for this baseline, so the WNNF paper's 0.1.
+
     Lee & Seung (2001), Theorem 1, block by block; Kobayashi & Watanabe, Sec. 3.2
     """
 

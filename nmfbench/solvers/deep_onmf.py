@@ -20,9 +20,16 @@ class DeepONMF(DeepSolver):
     """min ½ Σ_l ‖W_{l−1} − W_l H_l‖², W_0 = X, over W, H ≥ 0 where the rows of each H_l are orthogonal.
 
     A column of H_l then has one non-zero: each basis of a layer goes to one basis of the next, a hierarchy of hard
-    clusterings. A sweep assigns and re-centres in every layer, each on the bases below as they stand, so that layer l
-    settles once l − 1 has. H_l H_lᵀ is diagonal and not the identity, as in the survey's example. It starts from
-    columns of the layer's data, drawn at random; which optimum it reaches depends on them: compare seeds.
+    clusterings. A sweep assigns and re-centres in every layer, each on the current bases below, so layer l settles once
+    l − 1 has. H_l H_lᵀ is diagonal but not the identity, as in the survey's example. The method starts from columns of
+    the layer's data drawn at random; the optimum that it reaches depends on them, so compare seeds.
+    No sweep is guaranteed to descend: new bases of a layer are new data for the layer above.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Survey: [4, 3] in its example, [7, 6, 4, 2] on its Urban image.
+
     Pompili, Gillis, Absil & Glineur (2014); De Handschutter, Gillis & Siebert (2021), Sec. 3.2.1
     """
 

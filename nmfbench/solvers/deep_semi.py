@@ -18,7 +18,14 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 
 @dataclass(frozen=True)
 class GraphChain(Factorization):
-    """A `Chain` and the graph of the samples with equal labels, where labels are used."""
+    """A `Chain`, and the graph of the samples with equal labels where labels are used.
+
+    Parameters
+    ----------
+    Ws: Z_l (…, r_{l−1}, r_l) with r_0 = m, of any sign.
+    Hs: the codes H_l (…, r_l, n) ≥ 0.
+    graph: the graph of n samples; None: no labels are used.
+    """
 
     layering = "codes"
 
@@ -56,8 +63,20 @@ class DeepSemiNMF(DeepSolver):
 
     Layers are pre-trained one after the other by semi-NMF, H_{l−1} ≈ Z_l H_l. Each sweep goes through them: with
     D = Z₁…Z_{l−1}, Z_l = D⁺X(Z_{l+1}…Z_L H_L)⁺, and H_l takes a square-root step for X ≈ (DZ_l)H_l, as codes in
-    their own right. ``variant="survey"`` puts Z_{l+1}H_{l+1} in the place of the product above (De Handschutter, Gillis
-    & Siebert 2021, Algorithm 3; the same for two layers). Without labels, or with ``lams`` null, there are no graphs.
+    their own right.
+    No sweep is guaranteed to descend: pseudo-inverses are truncated, and codes below the top lower their own error.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
+    variant: one of product, survey. "product" is the paper; "survey" puts Z_{l+1}H_{l+1} in the place of the product
+        above layer l (De Handschutter, Gillis & Siebert 2021, Algorithm 3; the same for two layers).
+    pretrain: iterations of semi-NMF a layer, ≥ 0; the authors' program: at most 500.
+    init: one of svd, random. "svd" is Gillis & Kumar (2015) without its zeros and draws nothing, so seeds do not
+        differ; "random" draws H uniformly.
+    lams: λ_1 … λ_L, each ≥ 0, of the graphs of equal labels, for example [0, 0.1]; None: unsupervised.
+
     Trigeorgis, Bousmalis, Zafeiriou & Schuller (2014), Algorithm 1; with labels (2017).
     """
 

@@ -18,9 +18,22 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 class DeepNonSmoothNMF(DeepSolver):
     """min ½‖X − Z_1S_1Z_2S_2…Z_LS_LH‖² over Z_l, H ≥ 0, S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
 
-    Pre-training factors X, then the codes of each layer, by ``pretrain`` sweeps of non-smooth NMF; then each sweep
-    moves Z_1, …, Z_L and H by ``inner`` steps of accelerated proximal gradient. ``variant="mu"`` takes multiplicative
-    steps and scales the columns of Z_l to unit norm without a change of H, as the authors' program does.
+    Pre-training factors X, then the codes of each layer, by non-smooth NMF. Each sweep then moves Z_1, …, Z_L and H by
+    ``inner`` steps each.
+    Descends: with ``variant="apg"``.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. The paper does not print the size of its first layer.
+    theta: θ_1 … θ_L, each in [0, 1]; None: 0.1, and 0.9 for the top layer, as in the authors' program; not printed.
+    inner: steps a block, ≥ 1; not printed, the authors' program: 10.
+    pretrain: sweeps of non-smooth NMF a layer before the first sweep over all layers, ≥ 0; not printed.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar; paper, Sec. V-D: nndsvd. With nndsvd and nndsvda seeds do not
+        differ.
+    variant: one of apg, mu. "apg" is the paper's accelerated proximal gradient; "mu" takes multiplicative steps and
+        scales the columns of Z_l to unit norm without changing H, as the authors' program does.
+
     Yu, Zhou, Cichocki & Xie (2018), Algorithms 1 and 2
     """
 

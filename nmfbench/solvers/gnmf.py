@@ -18,7 +18,14 @@ from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 @dataclass(frozen=True)
 class GraphProduct(Factorization):
-    """X ≈ WH. The factors are W with columns of unit length and H to match; ``W`` and ``H`` are what is iterated."""
+    """X ≈ WH. ``W`` and ``H`` are the iterates; `factors` has W with columns of unit length, and H to match.
+
+    Parameters
+    ----------
+    W: iterate (…, m, r) ≥ 0.
+    H: iterate (…, r, n) ≥ 0.
+    graph: the graph of n samples.
+    """
 
     W: Tensor
     H: Tensor
@@ -46,10 +53,19 @@ class GraphProduct(Factorization):
 class GNMF(Solver):
     """min ‖X − WH‖² + λ Tr(HLHᵀ) over W, H ≥ 0, L the Laplacian of the samples' p-nearest-neighbour graph.
 
-    Each sweep updates H, then W: h ← h · (WᵀX + λHA)/(WᵀWH + λHD) with L = D − A, and W as in plain NMF. The codes
-    that are clustered are those for columns of W of unit length; the iteration goes on without that, because the
-    penalty depends on the scale of H. It falls when scale moves from H to W, too, so the graph counts for less the
-    longer the fit.
+    Each sweep updates H, then W: h ← h · (WᵀX + λHA)/(WᵀWH + λHD) with L = D − A, and W as in plain NMF. The codes that
+    are clustered belong to columns of W of unit length; the iteration does not rescale, because the penalty depends on
+    the scale of H. The penalty also falls when scale moves from H to W, so the graph counts for less the longer the
+    fit.
+    Descends: always.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    lam: weight λ ≥ 0 of the graph; paper: 100. It depends on the scale of X; the paper's samples have unit length.
+    p: nearest neighbours of a sample, 1 to n − 1; paper: 5, with weights 0 and 1.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; paper: random.
+
     Cai, He, Han & Huang (2011), the updates of the Frobenius form.
     """
 

@@ -20,6 +20,13 @@ class HALS(Solver):
     """min ½‖X − WH‖² over W, H ≥ 0, solved exactly in one component at a time.
 
     Each sweep updates the rows of H in turn, then the columns of W: h_k ← [h_k + w_kᵀ(X − WH)/‖w_k‖²]₊.
+    Descends: always.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar; paper: random.
+
     Cichocki, Zdunek & Amari (2007); on the Gram side as in Cichocki & Phan (2009), Algorithm 2.
     """
 

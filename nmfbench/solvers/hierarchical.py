@@ -19,6 +19,14 @@ class HierarchicalNMF(DeepSolver):
     """min ½‖H_{l−1} − W_l H_l‖² layer by layer, H_0 = X; on layer L with + (λ/2)‖L∘(Y − B H_L)‖², all factors ≥ 0.
 
     Y are the one-hot labels, L masks those that are seen; without labels this is multilayer NMF.
+    No sweep is guaranteed to descend: new codes of a layer are new data for the layer above.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
+    lam: weight λ ≥ 0 of the labels; not printed.
+
     The baseline "Hier. NMF" of Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Table 1.
     """
 

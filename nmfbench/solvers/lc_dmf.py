@@ -22,9 +22,21 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 class LayerCentricDMF(DeepSolver):
     """min Σ_l (λ_l/2) ‖W_{l−1} − W_l H_l‖² + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0, W_0 = X.
 
-    With W_lᵀe = e (``sums="W"``) or H_l e = e (``"H"``), without which the upper errors vanish by scaling alone. λ_l is
-    one over what layer l costs at the start, times what the first one does, and α_l makes the volume penalty α̃_l
-    (``alpha``) times that cost. Blocks move by accelerated proximal gradient, the log det by its tangent.
+    Columns of W_l or rows of H_l sum to one; otherwise the upper errors would vanish by scaling alone. Blocks move by
+    accelerated proximal gradient, the log det by its tangent.
+    Descends: always.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Deep KL-NMF paper: [4, 2] on Samson and Moffett, [3, 2] on Tumor.
+    sums: one of W, H: W_lᵀe = e, as in the deep KL-NMF paper, or H_l e = e.
+    alpha: α̃_1 … α̃_L, each ≥ 0; α_l makes the volume penalty of layer l α̃_l times its weighted error at the start.
+        None: 0. Deep KL-NMF paper: [0.15, 0.15] on Samson, [2, 1] on Moffett.
+    weights: λ_1 … λ_L, each > 0; None: the error of layer 1 over that of layer l at the start.
+    pretrain: multiplicative sweeps, layer by layer, before the first sweep over all, ≥ 0; not printed, as for `DeepKL`.
+    inner: steps of accelerated proximal gradient a block, ≥ 1; not printed.
+
     De Handschutter & Gillis (2023)
     """
 

@@ -22,6 +22,16 @@ class MultiplicativeNMF(Solver):
 
     Each sweep updates H, then W: h ← h · (p / (q + λh))^γ with p and q the negative and positive parts of
     the gradient. D_2 = ½‖X − WH‖², D_1 = Kullback–Leibler, D_0 = Itakura–Saito.
+    Descends: if β = 2 or λ = 0.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    beta: β of the divergence, any real: 2 Frobenius (the WNNF paper's baseline "NMF [4]"), 1 Kullback–Leibler,
+        0 Itakura–Saito. β ≤ 0 needs X > 0.
+    lam: weight λ ≥ 0 of the L2 penalty; the WNNF paper prints none for this baseline.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
+
     Lee & Seung (2001), Theorems 1 and 2; Févotte & Idier (2011), Sec. 4.
     """
 

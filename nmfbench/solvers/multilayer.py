@@ -17,8 +17,15 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 class MultilayerNMF(DeepSolver):
     """min ½‖H_{l−1} − W_l H_l‖² over W_l, H_l ≥ 0, one layer after the other, l = 1…L, H_0 = X.
 
-    Each iteration is one sweep of hierarchical alternating least squares (HALS) in every layer, on the codes of the
-    layer below as they stand, so each layer converges as soon as those below have. Columns of W_l have unit length.
+    Each iteration is one sweep of hierarchical alternating least squares (HALS) in every layer, on the current codes of
+    the layer below, so each layer converges as soon as those below have. Columns of W_l have unit length.
+    No sweep is guaranteed to descend: new codes of a layer are new data for the layer above.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
+
     Cichocki & Zdunek (2006); De Handschutter, Gillis & Siebert (2021), Algorithm 2.
     """
 

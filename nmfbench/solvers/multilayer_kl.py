@@ -17,9 +17,16 @@ from nmfbench.solvers.base import DeepSolver, Stopping
 class MultilayerKL(DeepSolver):
     """min KL(W_{l−1}, W_l H_l) over W_l, H_l ≥ 0 for each layer l by itself, W_0 = X.
 
-    A sweep takes one multiplicative step of H_l, then of W_l in every layer, each on the bases below as they stand, and
-    scales the columns of W_l to maximum 1: after n sweeps every layer has had n steps, and a layer settles once the one
-    below has. The objective is the sum over the layers, which no sweep is bound to lower.
+    A sweep takes one multiplicative step of H_l, then of W_l, in every layer on the current bases below, and scales the
+    columns of W_l to maximum 1: after n sweeps every layer has had n steps, and a layer settles once the layer below
+    has.
+    No sweep is guaranteed to descend: new bases of a layer are new data for the layer above. The objective is the sum.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Deep KL-NMF paper: [80, 40, 20] on CBCL, [20, 10, 5] on TDT2.
+
     Cichocki & Zdunek (2006); on the bases as in Leplat, Le, Onwunta & Gillis (2023), Sec. 2
     """
 

@@ -17,9 +17,19 @@ from nmfbench.solvers.base import Solver, Stopping, check_rank
 class NonSmoothNMF(Solver):
     """min ½‖X − ZSH‖² over Z, H ≥ 0, S = (1 − θ)I + (θ/r)11ᵀ.
 
-    S blurs the codes, so Z and H become sparse. Each sweep moves Z, then H by ``inner`` steps of accelerated proximal
-    gradient; ``variant="mu"`` takes multiplicative steps and scales the columns of Z to unit norm without a change of
-    H, as the program of the dnsNMF paper does.
+    S blurs the codes, so Z and H become sparse. Each sweep moves Z, then H, by ``inner`` steps.
+    Descends: with ``variant="apg"``.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    theta: θ in [0, 1]: 0 is plain NMF; not printed, the dnsNMF authors' program: 0.9 for one layer.
+    inner: steps a block, ≥ 1; not printed, the program: 10.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar; dnsNMF paper, Sec. V-D: nndsvd. With nndsvd and nndsvda seeds do
+        not differ.
+    variant: one of apg, mu. "apg" is accelerated proximal gradient, as in the dnsNMF paper; "mu" takes multiplicative
+        steps and scales the columns of Z to unit norm without changing H, as that paper's program does.
+
     Pascual-Montano, Carazo, Kochi, Lehmann & Pascual-Marqui (2006); Yu, Zhou, Cichocki & Xie (2018), Algorithm 1
     """
 

@@ -16,7 +16,14 @@ from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 @dataclass(frozen=True)
 class Centred(Factorization):
-    """X ≈ WH + mean: orthonormal W (…, m, r), scores H (…, r, n), mean (…, m, 1), which bases times codes lacks."""
+    """X ≈ WH + mean; bases times codes lacks the mean.
+
+    Parameters
+    ----------
+    W: orthonormal bases (…, m, r).
+    H: scores (…, r, n), of any sign.
+    mean: mean sample (…, m, 1).
+    """
 
     W: Tensor
     H: Tensor
@@ -41,6 +48,10 @@ class Centred(Factorization):
 @dataclass(frozen=True, kw_only=True)
 class PCA(Solver):
     """min ½‖X − μ1ᵀ − WH‖² over W with orthonormal columns, by one SVD.
+
+    Parameters
+    ----------
+    rank: number of components r, 1 to min(m, n).
 
     Pearson (1901).
     """

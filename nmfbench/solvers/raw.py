@@ -14,7 +14,12 @@ from nmfbench.solvers.base import Solver, Stopping
 
 @dataclass(frozen=True)
 class Samples(Factorization):
-    """The samples X (…, m, n) as their own codes, without bases."""
+    """The samples as their own codes, without bases.
+
+    Parameters
+    ----------
+    X: the samples (…, m, n).
+    """
 
     X: Tensor
 

@@ -20,7 +20,14 @@ class SemiNMF(Solver):
     """min ‖X − ZH‖² over Z of any sign and H ≥ 0, for X of any sign.
 
     Each sweep solves for Z = XH⁺, then moves h ← h · √(([ZᵀX]₊ + [ZᵀZ]₋H)/([ZᵀX]₋ + [ZᵀZ]₊H)), where A± = (|A| ± A)/2.
-    ``init="svd"`` draws nothing: then seeds do not differ.
+    Descends: always.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    init: one of svd, random. "svd", the choice of deep semi-NMF's authors, is Gillis & Kumar (2015) without its zeros
+        and draws nothing, so seeds do not differ; "random" draws H uniformly.
+
     Ding, Li & Jordan (2010); started as in Gillis & Kumar (2015), Algorithm 2.
     """
 

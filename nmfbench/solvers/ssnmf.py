@@ -19,7 +19,14 @@ from nmfbench.solvers.base import Solver, Stopping, check_rank
 class SemiSupervisedNMF(Solver):
     """min ‖X − AS‖² + λ‖L∘(Y − BS)‖² over A, B, S ≥ 0, Y the one-hot labels and L the mask of those that are seen.
 
-    Multiplicative updates of A, B and S in turn. Without labels that is plain NMF.
+    Multiplicative updates of A, B and S in turn. Without labels this is plain NMF.
+    Descends: always.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    lam: weight λ ≥ 0 of the labels; the paper leaves it to the user, the ssnmf package has 1.
+
     Lee, Yoo & Choi (2010), with no entry of X missing.
     """
 

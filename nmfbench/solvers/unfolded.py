@@ -25,9 +25,20 @@ class UnfoldedNMF(Solver):
     """min (½‖X − WH‖² + l₁ΣH + ½l₂‖H‖²)/n over W ≥ 0 and the weights P, Q ≥ 0 of the network H = net(X).
 
     Each of its layers is h ← h ∘ Px/(Qh + l₂h + l₁ + ε): P (r, m) in the place of Wᵀ, Q (r, r) in that of WᵀW, both
-    free and different in every layer. An iteration is a step of Adam on all weights and samples, after which W solves
-    its non-negative least squares for the codes that the step began with. ``init="ones"`` starts with all weights
-    alike, so that no two components differ until least squares prefers one: then seeds do not differ either.
+    free and different in every layer. An iteration is a step of Adam on all weights and samples; then W solves its
+    non-negative least squares for the codes from before the step.
+    No sweep is guaranteed to descend: Adam has a fixed learning rate.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    n_layers: layers of the network, ≥ 1; paper: 10, of 5, 10, 15 and 20.
+    l1: weight l₁ ≥ 0 of the sum of the codes; paper: 0, 1 or 2.
+    l2: weight l₂ ≥ 0 of their squares; paper: 0, 1 or 2.
+    lr: learning rate of Adam, > 0; paper: 5e-4, unsupervised.
+    init: one of ones, random. "ones", the authors' program, starts with all weights alike, so no two components differ
+        until least squares prefers one, and seeds do not differ; "random" draws weights uniformly with the same mean.
+
     Nasser, Eldar & Sharan (2022), the unsupervised training.
     """
 

@@ -23,10 +23,21 @@ from nmfbench.solvers.base import Solver, Stopping
 class WeakSolver(Solver):
     """min ℓ(X, product of φ(factors)) + λ Σ‖factor‖² over real factors, φ(x) = max(x, ηx).
 
-    ℓ is the L1 or the squared L2 norm, summed over features and averaged (or summed) over the b samples of a
-    batch. ``reading="penalty"`` keeps λ inside the gradient that Adam normalises, on the bases and on the batch's
-    columns of H; ``"decoupled"`` is AdamW's decay of all parameters. The paper does not say which; the penalty fits
-    its ablation, the decay does not.
+    ℓ is summed over features and averaged (or summed) over the b samples of a batch.
+    No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
+
+    Parameters
+    ----------
+    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
+    lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
+    loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
+    reading: one of penalty, decoupled. "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on
+        the batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
+    loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
+    batch_size: samples a step, ≥ 1; None: all. Not printed.
+    lr: learning rate of Adam, > 0; paper: 0.001, Sec. 2.2.
+    curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
+        with curriculum > 0.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
@@ -41,7 +52,6 @@ class WeakSolver(Solver):
     batch_size: int | None = 64
     lr: float = 1e-3
     curriculum: int = 0
-    """Epochs over which η falls linearly from 1 to ``eta``; 0 keeps it constant."""
 
     def __post_init__(self) -> None:
         for name, choices in {

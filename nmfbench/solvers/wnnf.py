@@ -15,7 +15,23 @@ from nmfbench.solvers.weak import WeakSolver
 class WNNF(WeakSolver):
     """min ℓ(X, φ(W)φ(H)) + λ(‖W‖² + ‖H‖²) over real W, H, φ(x) = max(x, ηx).
 
-    By Adam on mini-batches of samples; what ℓ, λ and the other parameters mean stands at `WeakSolver`.
+    By Adam on mini-batches of samples; ℓ is summed over features and averaged over the batch.
+    No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
+
+    Parameters
+    ----------
+    rank: number of components r, ≥ 1.
+    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
+    lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
+    loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
+    reading: one of penalty, decoupled. "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on
+        the batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
+    loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
+    batch_size: samples a step, ≥ 1; None: all. Not printed.
+    lr: learning rate of Adam, > 0; paper: 0.001, Sec. 2.2.
+    curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
+        with curriculum > 0.
+
     Kobayashi & Watanabe, Sec. 3.1, eqs. (9) and (10)
     """
 

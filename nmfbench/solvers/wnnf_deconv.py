@@ -19,9 +19,27 @@ from nmfbench.solvers.weak import WeakSolver
 class DeconvWNNF(WeakSolver):
     """min ℓ(X, φ(W) ∗ᵀ_s φ(H)) + λ(‖W‖² + ‖H‖²) over real W, H, φ(x) = max(x, ηx).
 
-    Every image is the transposed convolution with stride s of the r maps W, an s-th of its height and width, with r
-    kernels of 2s × 2s of its own. Its codes are all entries of its kernels (``latent="raw"``) or the sum of each
-    (``"sum"``). By Adam on mini-batches of images; the other parameters stand at `WeakSolver`.
+    Every image is the transposed convolution with stride s of the r maps W, an s-th of its height and width, with its
+    own r kernels of 2s × 2s. By Adam on mini-batches of images; ℓ is summed over pixels and averaged over the batch.
+    No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
+
+    Parameters
+    ----------
+    rank: number of maps r, ≥ 1; not printed.
+    stride: s, even and ≥ 2; paper: 2 and 4, Table 4.
+    latent: one of raw, sum: the codes are all 4s²r entries of an image's kernels, or the sum of each kernel. Paper:
+        both, Table 4.
+    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
+    lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
+    loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
+    reading: one of penalty, decoupled. "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on
+        the batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
+    loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
+    batch_size: samples a step, ≥ 1; None: all. Not printed.
+    lr: learning rate of Adam, > 0; paper: 0.001, Sec. 2.2.
+    curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
+        with curriculum > 0.
+
     Kobayashi & Watanabe, Sec. 3.3, eq. (12)
     """
 

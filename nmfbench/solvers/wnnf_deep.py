@@ -16,8 +16,25 @@ from nmfbench.solvers.weak import WeakSolver
 class DeepWNNF(WeakSolver, DeepSolver):
     """min ℓ(X, φ(W_L)…φ(W_1)φ(H)) + λ(Σ_l ‖W_l‖² + ‖H‖²) over real W_l, H, φ(x) = max(x, ηx).
 
-    H has r_1 rows and W_l is r_{l+1} × r_l, so the first layer is the one at the samples; the codes of layer l are
-    φ(W_{l−1})…φ(W_1)φ(H). By Adam on mini-batches of samples; the other parameters stand at `WeakSolver`.
+    H has r_1 rows and W_l is r_{l+1} × r_l, so the first layer is next to the samples; the codes of layer l are
+    φ(W_{l−1})…φ(W_1)φ(H). By Adam on mini-batches of samples; ℓ is summed over features and averaged over the batch.
+    No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
+
+    Parameters
+    ----------
+    rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
+    ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the paper's Table 3b.
+    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
+    lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
+    loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
+    reading: one of penalty, decoupled. "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on
+        the batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
+    loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
+    batch_size: samples a step, ≥ 1; None: all. Not printed.
+    lr: learning rate of Adam, > 0; paper: 0.001, Sec. 2.2.
+    curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
+        with curriculum > 0.
+
     Kobayashi & Watanabe, Sec. 3.2, eq. (11)
     """
 
