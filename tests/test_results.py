@@ -16,7 +16,7 @@ from nmfbench.evaluators.layers import Layers
 from nmfbench.evaluators.topics import Topics
 from nmfbench.evaluators.unmixing import Unmixing
 from nmfbench.records import REQUIRED, SCHEMA, Store, Unreadable, digest, read
-from nmfbench.running.composing import compose
+from nmfbench.running.composing import requests
 from nmfbench.running.jobs import plan
 
 TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
@@ -90,9 +90,8 @@ def test_threads_place_order_and_defaults_leave_the_name_alone(tmp_path: Path) -
 
 
 def test_device_leaves_the_name_alone(tmp_path: Path) -> None:
-    (composed,) = compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
-    composed.config.device = "cpu:0"
-    jobs, _ = plan([composed])
+    (request,) = requests(["solver=mu", *TINY, "seeds=1", "device=cpu:0", f"results_dir='{tmp_path}'"])
+    jobs = plan(request).jobs
     assert "device" not in json.dumps(jobs[0].config) and "threads" not in json.dumps(jobs[0].config)
     assert "results_dir" not in json.dumps(jobs[0].config)
 

@@ -19,7 +19,7 @@ from nmfbench.evaluators.topics import Topics, coherence, merges, top_words
 from nmfbench.fitting import fit
 from nmfbench.numerics.factorization import Chain, Hierarchy, Product
 from nmfbench.numerics.nonsmooth import NonSmooth
-from nmfbench.reports import figures
+from nmfbench.reports.figures import dnsnmf
 from nmfbench.running.measuring import arrays
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.dnsnmf import DeepNonSmoothNMF
@@ -98,8 +98,8 @@ def test_features_of_the_dnsnmf_figures_leave_out_the_last_smoothing_alone() -> 
     draw = torch.Generator().manual_seed(0)
     Z1, Z2, Z3, H = (torch.rand(shape, generator=draw).double() for shape in ((7, 5), (5, 4), (4, 3), (3, 6)))
     S1, S2 = smooth_matrix(0.3, 5), smooth_matrix(0.9, 4)
-    smoothed = figures.features(arrays(NonSmooth((Z1, Z2, Z3), H, (0.3, 0.9, 0.5))))
-    plain = figures.features(arrays(Chain((Z1, Z2, Z3), (Z2 @ Z3 @ H, Z3 @ H, H))))
+    smoothed = dnsnmf.features(arrays(NonSmooth((Z1, Z2, Z3), H, (0.3, 0.9, 0.5))))
+    plain = dnsnmf.features(arrays(Chain((Z1, Z2, Z3), (Z2 @ Z3 @ H, Z3 @ H, H))))
     Z1, Z2, Z3 = (Z.numpy() for Z in (Z1, Z2, Z3))
     for features, expected in (
         (smoothed, (Z1, Z1 @ S1 @ Z2, Z1 @ S1 @ Z2 @ S2 @ Z3)),
@@ -168,6 +168,6 @@ def test_showcase_finds_the_printed_hierarchy_and_a_better_clustering(tmp_path: 
     numbers = [np.array([line.split()[1:] for line in text.splitlines()[2:]], float) for text in (printed, ours)]
     np.testing.assert_allclose(numbers[0][:, [0, 2]], numbers[1][:, [0, 2]], atol=0.8)
     for kind in ("md", "tex"):
-        assert "W1 as printed" in (tmp_path / f"tables/showcase.{kind}").read_text()
-    table = pd.read_csv(tmp_path / "tables/showcase.csv", comment="#")
+        assert "W1 as printed" in (tmp_path / f"tables/showcase-seeds=100.{kind}").read_text()
+    table = pd.read_csv(tmp_path / "tables/showcase-seeds=100.csv", comment="#")
     assert set(table["metric"]) >= {"objective", "error", "stability"}

@@ -42,9 +42,7 @@ class Fitted:
     def require_bases(self) -> None:
         """Raise DataError where `lacks_bases`."""
         if self.lacks_bases:
-            raise DataError(
-                "an older version saved these codes without their bases; refit=true runs the fit again"
-            )
+            raise DataError("an older version saved these codes without their bases; refit=true runs the fit again")
 
     @property
     def hierarchy(self) -> tuple[list[np.ndarray], list[np.ndarray]]:

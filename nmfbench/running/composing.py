@@ -184,7 +184,9 @@ def requests(arguments: Sequence[str]) -> list[Request]:
     overrides = composer.parse(options.overrides)
     _refuse_hydra(overrides)
     multirun = options.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
-    asked = [override for override in overrides if override.key_or_group != "hydra.mode"]
+    # Of two overrides of one key the last counts, as in Hydra.
+    last = {override.get_key_element(): override for override in overrides}
+    asked = [override for override in last.values() if override.key_or_group != "hydra.mode"]
     experiments: list[str | None] = [
         name for override in asked if override.key_or_group == "experiment" for name in composer.names(override)
     ]

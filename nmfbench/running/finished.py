@@ -28,6 +28,7 @@ def finished(
     for line in lines:
         for request in requests([*shlex.split(line), *words]):
             planned = plan(request, will_run=False)
+            planned.save_cards()
             for left in planned.left_out:
                 raise left.reason
             store = planned.store
