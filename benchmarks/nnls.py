@@ -1,15 +1,15 @@
-"""How much faster `nnls` is than a loop over scipy's, column by column: python benchmarks/nnls.py [threads].
+"""Speed of `nnls` against a loop of scipy's nnls over the columns: python benchmarks/nnls.py [threads].
 
-Float64; A is uniform, and X is uniform too (then almost no entry of the solution is zero) or AS + noise where half of
-S is zero. All times are the least of several repetitions in this one process, "all" with the products AᵀA and AᵀX;
-the ratio is what to compare between machines.
+In float64. A is uniform; X is uniform too, so that almost no entry of the solution is zero, or AS + noise where half
+of S is zero. Each time is the smallest of several repetitions in one process; "all" includes the products AᵀA and AᵀX.
+Compare the ratio between machines, not the times.
 """
 
 import sys
 import time
 from collections.abc import Callable
 
-import nmfbench  # noqa: F401  Before torch: it tells OpenMP's threads not to spin.
+import nmfbench  # noqa: F401  Imported before torch to stop OpenMP's threads from spinning.
 
 # isort: split
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from nmfbench.numerics.nnls import nnls
 
 SHAPES = {(10304, 400, 20): 100, (585, 2000, 10): 8, (100, 500, 20): 1}
-"""(m, n, r), and how many times faster it is to be."""
+"""(m, n, r), and the speed-up to reach."""
 
 
 def problem(m: int, n: int, r: int, sparse: bool) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""fit(): the one loop. Clock, history, stopping and divergence live here; a solver only steps."""
+"""fit(): the only loop. Clock, history, stopping and divergence live here; a solver only steps."""
 
 import math
 import time
@@ -22,7 +22,7 @@ from nmfbench.solvers.base import Solver, Stopping
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
-"""Rises of an objective up to this share of it are rounding."""
+"""Relative increase of an objective up to which it counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def fit(
     solver.check(problem)
     rule = stopping or solver.stopping
     if not solver.draws and len(seeds) > 1:
-        (one,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look)
-        return [replace(one, seed=seed) for seed in seeds]
+        (result,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look)
+        return [replace(result, seed=seed) for seed in seeds]
     try:
         return _fit_batch(solver, problem, tuple(seeds), rule, on_look)
     except Exception:
@@ -126,17 +126,17 @@ def failure(seed: int, error: Exception) -> FitResult:
 
 
 def check_device(device: str) -> torch.device:
-    """The torch device, or ConfigError when the name is unknown or the device is not there."""
+    """The torch device, or ConfigError when the name is unknown or the device is missing."""
     try:
-        found = torch.device(device)
+        checked = torch.device(device)
     except RuntimeError:
         raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}") from None
-    if found.type == "cuda" and not 0 <= (found.index or 0) < torch.cuda.device_count():  # cuda:999 has index −25
+    if checked.type == "cuda" and not 0 <= (checked.index or 0) < torch.cuda.device_count():  # cuda:999 gets index −25
         n = torch.cuda.device_count()
         raise ConfigError(f"device={device} was asked for, but torch sees {n or 'no'} CUDA devices; use device=cpu")
-    if found.type not in ("cpu", "cuda"):
+    if checked.type not in ("cpu", "cuda"):
         raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}")
-    return found
+    return checked
 
 
 def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int, ...] | None = None) -> Problem:
@@ -168,16 +168,17 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
 
 
 def _tensor(X: Any) -> Tensor:
-    """The array as a tensor on the same memory where that can be: a memory-mapped file is not read into memory."""
+    """The array as a tensor, on the same memory if possible, so that a memory-mapped file is not read."""
     if isinstance(X, Tensor):
         return X
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nobody writes to X
+        # Nothing writes to X, so a read-only array is harmless.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(X if min(X.strides) >= 0 else np.ascontiguousarray(X))
 
 
 class _Clock:
-    """Time spent inside the solver, looks at the objective left out; monotonic, and after the device is done."""
+    """Time spent inside the solver, without checks of the objective. It waits for the device to finish."""
 
     def __init__(self, device: torch.device):
         self.device, self.wall, self.cpu = device, 0.0, 0.0
@@ -209,10 +210,10 @@ def _fit_batch(
     iteration = -1
     while running:
         with torch.no_grad(), clock:
-            ahead = next(iterates, None)
-        exhausted = ahead is None
-        if ahead is not None:
-            factorization, iteration = ahead, iteration + 1
+            following = next(iterates, None)
+        exhausted = following is None
+        if following is not None:
+            factorization, iteration = following, iteration + 1
         if factorization is None:
             raise RuntimeError(f"{type(solver).__name__}.iterates yielded nothing")
         last = exhausted or iteration >= rule.max_iter
@@ -230,7 +231,7 @@ def _fit_batch(
                 running.remove(s)
                 continue
             result.iterations, result.objective = iteration, objective
-            result.factorization = factorization.restart(s)  # the last finite state, should it diverge
+            result.factorization = factorization.restart(s)  # kept in case the next state diverges
             if not (result.history and result.history[-1][0] == iteration):
                 result.history.append((iteration, objective, clock.wall / S))
             if solver.monotone and before is not None and objective - before > rounding * abs(before) + floor:
@@ -245,9 +246,9 @@ def _fit_batch(
 
 
 def _floor(problem: Problem) -> float:
-    """The rise of an objective that rounding explains even where the factorization is exact: X's own, as a loss."""
+    """Largest objective increase that rounding alone can cause."""
     entries = problem.X.values if isinstance(problem.X, SparseMatrix) else problem.X
     size = sum(torch.linalg.vector_norm(entries, p, dtype=torch.float64).item() ** p for p in (1, 2))
     precision = torch.finfo(problem.X.dtype)
-    # A hundred, since sums over entries, ranks and layers each round: up to 58 were seen.
+    # The factor 100 covers sums over entries, ranks and layers, each of which rounds; up to 58 was observed.
     return 100 * precision.eps * size + precision.tiny**0.5 if size else math.inf

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a run, for a person: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -14,22 +14,22 @@ if TYPE_CHECKING:  # torch takes seconds
 
 
 EVERY = 15.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines without a terminal."""
 
 
 def say(line: str) -> None:
-    """A line to the log (standard error), past any bar."""
+    """Write a line to the log (standard error), above any bar."""
     tqdm.write(line, file=sys.stderr)
     sys.stderr.flush()
 
 
 class FitProgress:
-    """Follows one fit: iteration, mean objective of the restarts that still run, time left at most."""
+    """Follows one fit: iteration, mean objective of the restarts that still run, upper bound of the time left."""
 
     def __init__(self, label: str):
         self.label = label
         self.bar: tqdm | None = None  # type: ignore[type-arg]
-        self.said = time.monotonic()
+        self.last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -48,8 +48,8 @@ class FitProgress:
                 self.bar.reset(total)
             self.bar.set_postfix_str(f"objective {look.objective:.6g}", refresh=False)
             self.bar.update(look.iteration - self.bar.n)
-        elif time.monotonic() - self.said > EVERY and look.iteration:
-            self.said = time.monotonic()
+        elif time.monotonic() - self.last_line > EVERY and look.iteration:
+            self.last_line = time.monotonic()
             left = look.seconds / look.iteration * (total - look.iteration)
             say(
                 f"{self.label}: iteration {look.iteration} of at most {total}, "
@@ -59,17 +59,17 @@ class FitProgress:
 
 @contextmanager
 def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar for a function that tells how much is done, of how much; where there is no terminal, a line at times."""
-    said, bar = time.monotonic(), None
+    """A bar for a function that reports (done, total); without a terminal, a line every `EVERY` seconds."""
+    last, bar = time.monotonic(), None
     hidden = not sys.stderr.isatty()
 
     def on_count(done: int, total: int | None) -> None:
-        nonlocal said, bar
-        if bar is None:  # what was done earlier does not count for the speed
+        nonlocal last, bar
+        if bar is None:  # here, so that earlier work does not count for the speed
             bar = tqdm(desc=label, initial=done, total=total, unit=unit, unit_scale=True, leave=False, disable=hidden)
         bar.update(done - bar.n)
-        if hidden and time.monotonic() - said > EVERY:
-            said = time.monotonic()
+        if hidden and time.monotonic() - last > EVERY:
+            last = time.monotonic()
             say(f"{label}: {done:,} of {f'{total:,}' if total else '?'} {unit}")
 
     try:

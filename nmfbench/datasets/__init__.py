@@ -1,4 +1,4 @@
-"""Loaders, one file each, and what can be asked of them by name."""
+"""Loaders, one file each, and functions that take a dataset by name."""
 
 import hashlib
 from pathlib import Path
@@ -12,16 +12,16 @@ from nmfbench.errors import ConfigError, DataError, DataMissing
 def load_dataset(name: str, **parameters: object) -> Dataset:
     """The dataset of that name (see `nmfbench list datasets`), with parameters of its YAML replaced.
 
-    Raises ConfigError for an unknown name or parameter, DataMissing or DataError when the data is not there or bad.
+    Raises ConfigError for an unknown name or parameter, DataMissing or DataError when the data is missing or damaged.
     """
     return config.build(config.defaults("dataset", name) | parameters, Loader, "dataset").load()
 
 
 def look(name: str) -> tuple[str, str]:
-    """How it stands with a dataset, and a line on it.
+    """The state of a dataset, and a line about it.
 
-    "shipped" and "here" are loaded and whole; "fetchable", "on application" and "missing" are not here; "damaged" is
-    here and not whole; "yours" needs a path.
+    "shipped" and "here": it loads and is complete; "fetchable", "on application" and "missing": it is not here;
+    "damaged": it is here but not complete; "yours": it needs a path.
     """
     source, node = sources.SOURCES.get(name), {}
     try:
@@ -49,7 +49,7 @@ def look(name: str) -> tuple[str, str]:
 
 
 def unlike_tested(name: str) -> list[str]:
-    """A line for each file of a dataset that is here but is not byte for byte what nmfbench was tested with."""
+    """A line for each file of a dataset that exists but differs from the one nmfbench was tested with."""
     known = sources.SOURCES[name].files if name in sources.SOURCES else {}
     return [
         f"{file} is not the file that nmfbench was tested with: sha256 {digest}, there {tested}"
@@ -65,7 +65,7 @@ def _sha256(path: Path) -> str:
 
 
 def _size(name: str) -> str:
-    """What a dataset takes on disk, for the end of a line; empty where it has no file."""
+    """The size of a dataset on disk, for the end of a line; empty if it has no file."""
     if name in sources.SOURCES:
         files = [file for pattern in sources.SOURCES[name].files for file in sources.found(pattern)]
     else:
@@ -75,6 +75,6 @@ def _size(name: str) -> str:
 
 
 def _shipped_sums(name: str) -> list[str]:
-    """The lines of SHA256SUMS on this dataset's shipped files."""
+    """The lines of SHA256SUMS about this dataset's shipped files."""
     lines = (DATA_DIR / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.partition("  ")[2].startswith(f"{name}/")]

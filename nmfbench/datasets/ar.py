@@ -18,10 +18,10 @@ from nmfbench.errors import ConfigError, DataError, DataMissing
 
 HEIGHT, WIDTH = 165, 120
 LARGEST = 2**24
-"""Bytes that a bitmap may have, far above any of this set."""
+"""Largest size of a bitmap in bytes, far above any in this set."""
 NAME = re.compile(r"([mw])-(\d{1,3})-(\d{1,2})\.bmp$", re.IGNORECASE)
 Bitmaps = list[tuple[str, Callable[[], Any]]]
-"""File names and what opens each."""
+"""File names, each with a function that opens it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +54,21 @@ class AR(base.Loader):
         folder = base.require("ar", hint, "ar")
         if self.reduced:
             return self._reduced(hint)
-        with _bitmaps(folder) as found:
-            if not found and self.reduced is False:
+        with _bitmaps(folder) as bitmaps:
+            if not bitmaps and self.reduced is False:
                 anywhere = f"ar is not here; its reduced set is no stand-in. {hint}"
                 raise DataMissing(
                     f"ar is not here (no bitmaps in {folder}; the reduced set is no stand-in). {hint}", anywhere
                 )
-            if not found:
+            if not bitmaps:
                 return self._reduced(hint)
-            _check_complete([_picture(name) for name, _ in found], folder)
-            # Men before women, as their letters.
-            arrays = [self._face(name, opener) for name, opener in sorted(found, key=lambda face: _picture(face[0]))]
+            _check_complete([_picture(name) for name, _ in bitmaps], folder)
+            # Men come before women, in the order of their letters.
+            arrays = [self._face(name, opener) for name, opener in sorted(bitmaps, key=lambda face: _picture(face[0]))]
         shape = arrays[0].shape
-        said = f"bitmaps, {'grey' if self.grey else 'colour'}, {shape[0]} × {shape[1]}"
+        source = f"bitmaps, {'grey' if self.grey else 'colour'}, {shape[0]} × {shape[1]}"
         X = np.stack([array.ravel() for array in arrays], axis=1)
-        return base.Dataset("ar", X, np.repeat(np.arange(100), 26), shape, (said,))
+        return base.Dataset("ar", X, np.repeat(np.arange(100), 26), shape, (source,))
 
     def _face(self, name: str, opener: Callable[[], Any]) -> np.ndarray:
         with opener() as file:
@@ -84,21 +84,21 @@ class AR(base.Loader):
         mat = base.read_mat("ar", hint, "ar/AR_55_40.mat", DATA=(2200, 1400), labels=(1, 1400))
         if self.size is not None:
             raise ConfigError(f"size={self.size} resizes bitmaps, and there is only AR_55_40.mat; leave it out")
-        said = "the reduced set AR_55_40.mat: 1,400 warped grey faces of 55 × 40, not the paper's 2,600"
+        source = "the reduced set AR_55_40.mat: 1,400 warped grey faces of 55 × 40, not the paper's 2,600"
         X = base.upright(mat["DATA"], 55, 40)
-        return base.Dataset("ar_reduced", X, mat["labels"].ravel() - 1, (55, 40), (said,))
+        return base.Dataset("ar_reduced", X, mat["labels"].ravel() - 1, (55, 40), (source,))
 
 
 @contextmanager
 def _bitmaps(folder: Path) -> Iterator[Bitmaps]:
-    """Those of the folder and, if it has none, of the zip archives in it."""
+    """The bitmaps of the folder or, if it has none, of the zip archives in it."""
     files: Bitmaps = [(path.name, partial(path.open, "rb")) for path in folder.rglob("*") if NAME.match(path.name)]
     archives = [] if files else sorted(folder.glob("*.zip"))
     opened: list[zipfile.ZipFile] = []
     try:
         for path in archives:
             opened.append(zipfile.ZipFile(path))
-            # Members are read in memory, so their folders, wherever they point, mean nothing.
+            # Members are read in memory, so it does not matter where their folders point.
             names = [(Path(member).name, member) for member in opened[-1].namelist()]
             files += [(name, partial(_member, opened[-1], member)) for name, member in names if NAME.match(name)]
         yield files
@@ -114,7 +114,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
         raise DataError(f"ar: {name} in {archive.filename} unpacks to more than {LARGEST:,} bytes; refused")
     try:
         return archive.open(name)
-    except RuntimeError as error:  # a password, or a compression that Python does not know
+    except RuntimeError as error:  # a password, or a compression that Python cannot read
         raise DataError(f"ar: {name} in {archive.filename} cannot be read: {error}; unpack it by hand") from error
 
 
@@ -125,16 +125,16 @@ def _picture(name: str) -> tuple[str, int, int]:
 
 
 def _check_complete(pictures: list[tuple[str, int, int]], folder: Path) -> None:
-    """Refuse more or less than 26 pictures of each of 50 men and 50 women."""
-    there, all_of_them = Counter(pictures), set(product("mw", range(1, 51), range(1, 27)))
+    """Raise DataError unless there are 26 pictures of each of 50 men and 50 women."""
+    counts, all_of_them = Counter(pictures), set(product("mw", range(1, 51), range(1, 27)))
     wrong = {
-        "without": all_of_them - there.keys(),
-        "with an unknown": there.keys() - all_of_them,
-        "with more than one": {picture for picture, times in there.items() if times > 1},
+        "without": all_of_them - counts.keys(),
+        "with an unknown": counts.keys() - all_of_them,
+        "with more than one": {picture for picture, times in counts.items() if times > 1},
     }
-    said = [f"{how} {s.upper()}-{p:03d}-{k:02d}" for how, those in wrong.items() for s, p, k in sorted(those)[:1]]
-    if said:
+    faults = [f"{how} {s.upper()}-{p:03d}-{k:02d}" for how, those in wrong.items() for s, p, k in sorted(those)[:1]]
+    if faults:
         raise DataError(
             f"ar: {folder} must hold the 2,600 bitmaps M-001-01.bmp … W-050-26.bmp once each; "
-            f"it holds {len(pictures):,}, {', '.join(said)}"
+            f"it holds {len(pictures):,}, {', '.join(faults)}"
         )

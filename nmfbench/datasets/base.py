@@ -1,4 +1,4 @@
-"""What a loader yields, the scaling it applies, and the checks that every dataset passes."""
+"""Datasets and loaders, the scaling that loaders apply, and the checks that every dataset passes."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.numerics.rng import integer
 
 ROOT = Path(__file__).resolve().parents[2]
-# In a checkout the data lies beside the package; a wheel carries the shipped sets inside it.
+# In a checkout the data lies beside the package; a wheel has the shipped datasets inside the package.
 DATA_DIR = ROOT / "datasets" if (ROOT / "pyproject.toml").exists() else ROOT / "nmfbench" / "data"
 
 
@@ -64,7 +64,7 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the shape and the values of X (as float64) and of y: what a record names as its data."""
+        """Checksum of the shape and values of X (as float64) and of y, by which a record identifies its data."""
         digest = hashlib.sha256(repr((self.X.shape, self.shape)).encode())
         for samples in chunks(self.X):
             if issparse(samples):
@@ -78,7 +78,7 @@ class Dataset:
 
 
 def chunks(X: Any) -> Iterator[Any]:
-    """X a few thousand samples at a time, so that a memory-mapped one never lies in memory as a whole."""
+    """Yield X a few thousand samples at a time, so that a memory-mapped X is never in memory as a whole."""
     step = max(1, 2**23 // X.shape[0])
     for start in range(0, X.shape[1], step):
         yield X[:, start : start + step]
@@ -91,7 +91,7 @@ def _divide(X: np.ndarray, by: Any) -> np.ndarray:
 def _near_one(X: np.ndarray, axis: int) -> np.ndarray:
     """X times a power of two per slice, so that its largest absolute value lies in [½, 1).
 
-    Squares and differences of huge or tiny values then neither overflow nor vanish; the factor itself is exact.
+    Then squares and differences of huge or tiny values neither overflow nor vanish; the factor itself is exact.
     """
     return np.ldexp(X, -np.frexp(np.abs(X).max(axis=axis, keepdims=True))[1])
 
@@ -107,13 +107,13 @@ def _unit_norm(X: np.ndarray) -> np.ndarray:
 
 
 def _lee_seung(X: np.ndarray) -> np.ndarray:
-    """As the faces of Lee & Seung (1999), Methods."""
+    """Scale like the faces of Lee & Seung (1999), Methods."""
     X = _near_one(X, axis=0)
     X = X - X.mean(axis=0)
     return np.clip(0.25 + 0.25 * _divide(X, X.std(axis=0)), 0, 1)
 
 
-# Each maps X (m, n) to X (m, n). "column" is a feature: a column of the samples × features table.
+# Each function maps X (m, n) to X (m, n). "column" means a feature: a column of the samples × features table.
 SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "none": (lambda X: X, "no scaling"),
     "max": (lambda X: _divide(X, np.abs(X).max()), "divided by the largest absolute value"),
@@ -128,12 +128,12 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 
 
 def scale_sparse(X: csc_array, step: str) -> csc_array:
-    """The same for sparse X. Raises ConfigError for min_max and lee_seung, which would fill in the zeros."""
+    """Scale sparse X. Raises ConfigError for min_max and lee_seung, which would fill in the zeros."""
     if step == "none":
         return X
     if step in ("min_max", "lee_seung"):
         raise ConfigError(f"scaling={step} moves the zeros of sparse X; use max, column_max, unit_norm or none")
-    # Entry by entry: a sparse product would leave the entries of a sample out of order, which the checksum sees, and
+    # Divide entry by entry: a sparse product would reorder the entries of a sample, which changes the checksum, and
     # the reciprocal of a tiny divisor is infinite.
     data, by = X.data, np.abs(X.data)
     if step == "max":
@@ -150,7 +150,7 @@ def scale_sparse(X: csc_array, step: str) -> csc_array:
 
 
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
-    """(n,) bool: the samples whose labels a semi-supervised method may see, that fraction of each class, rounded.
+    """(n,) bool: the samples whose labels a semi-supervised method may see, a fraction of each class, rounded.
 
     Every class keeps at least one label where the fraction is above 0. The draw is the same for every method and seed,
     so that all of them are scored on the same samples.
@@ -174,7 +174,7 @@ class Loader(ABC):
     """
 
     location: ClassVar[tuple[str, ...]] = ()
-    """Fields that say where the data lies, not what is done to it: the checksum of the data stands for them."""
+    """Fields that only locate the data. Records leave them out and have the checksum of the data instead."""
 
     scaling: Any = "max"
     n_clusters: list[int] | None = None
@@ -204,7 +204,7 @@ class Loader(ABC):
         """The raw data, unscaled. Raises DataMissing (with where to get it) or DataError (with the file)."""
 
     def for_seed(self, seed: int) -> "Loader":
-        """The loader of what a seed's run is given; the same for all seeds, unless each is to draw its own data."""
+        """The loader for this seed. It is the same for all seeds, unless each seed draws its own data."""
         return self
 
     def load(self) -> Dataset:
@@ -217,25 +217,25 @@ class Loader(ABC):
             raw = self.read()
         _check(raw)
         X: Any = raw.X
-        said = list(raw.preprocessing)
+        preprocessing = list(raw.preprocessing)
         steps = self._scalings()
-        # A long double beyond float64 becomes infinite here, and is refused as such.
+        # A long double beyond float64 becomes infinite here, so check_finite refuses it.
         with np.errstate(over="ignore"):
             if issparse(X):
                 X = csc_array(X, dtype=np.float64)
                 X.sum_duplicates()
                 X.eliminate_zeros()
-            elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # which stays mapped
+            elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # a mapped X stays mapped
                 X = np.asarray(X, dtype=np.float64)
         check_finite(raw.name, X)
         for step in steps:
             scale, words = SCALINGS[step]
             X = scale_sparse(X, step) if issparse(X) else scale(X)
-            said.append(words)
+            preprocessing.append(words)
         return replace(
             raw,
             X=X,
-            preprocessing=tuple(said),
+            preprocessing=tuple(preprocessing),
             n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
             files=files,
         )
@@ -269,7 +269,7 @@ class ClassDrawingLoader(Loader):
 
 
 def _check(data: Dataset) -> None:
-    """Refuse what is no real matrix, and labels that do not fit it."""
+    """Raise DataError unless X is a real matrix that labels and names fit."""
     X, y = data.X, data.y
     if X.ndim != 2 or 0 in X.shape:
         raise DataError(
@@ -302,22 +302,22 @@ def check_finite(name: str, X: Any) -> None:
 
 
 def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Dataset:
-    """The samples of that many classes, drawn at random; all of them for None. The order of samples is kept.
+    """The samples of ``classes`` classes, drawn at random, in their order; all samples for None.
 
-    Without a ``draw`` it is the draw 0.
+    ``draw`` None is draw 0. Raises ConfigError for an impossible number of classes or a negative draw.
     """
     draw = draw or 0
     assert data.y is not None
-    there = np.unique(data.y)
+    labels = np.unique(data.y)
     if draw < 0:
         raise ConfigError(f"draw must be nonnegative, got {draw}")
     if classes is None:
         return data
-    if not 1 <= classes <= len(there):
-        raise ConfigError(f"classes must lie in 1 … {len(there)}, got {classes}")
-    chosen = np.sort(np.random.default_rng(integer("classes", draw) + classes).permutation(there)[:classes])
+    if not 1 <= classes <= len(labels):
+        raise ConfigError(f"classes must lie in 1 … {len(labels)}, got {classes}")
+    chosen = np.sort(np.random.default_rng(integer("classes", draw) + classes).permutation(labels)[:classes])
     kept = np.isin(data.y, chosen)
-    words = f"{classes} of {len(there)} classes, draw {draw}"
+    words = f"{classes} of {len(labels)} classes, draw {draw}"
     return replace(data, X=data.X[:, kept], y=data.y[kept], preprocessing=(*data.preprocessing, words))
 
 
@@ -366,7 +366,7 @@ def _files_noted() -> Iterator[dict[str, list[int] | None]]:
 
 
 def fingerprint(path: Path) -> list[int]:
-    """Total size, latest change (ns) and number of the files at a path: it differs when one of them was replaced."""
+    """Total size, latest change (ns) and number of the files at a path. It differs when a file was replaced."""
     stats = [file.stat() for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()]
     return [sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0), len(stats)]
 
@@ -378,7 +378,7 @@ def locate(path: str) -> Path | None:
 
 
 def _folders() -> list[Path]:
-    """Where loaders look: the folder that NMFBENCH_DATA names, then DATA_DIR."""
+    """The folders in which loaders search: the one that NMFBENCH_DATA names, then DATA_DIR."""
     own = os.environ.get("NMFBENCH_DATA")
     return [*([Path(own).expanduser()] if own else []), DATA_DIR]
 
@@ -386,7 +386,7 @@ def _folders() -> list[Path]:
 def require(name: str, hint: str, *candidates: str) -> Path:
     """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR.
 
-    Raises DataMissing that names the places looked at and says (``hint``) where to get the data.
+    Raises DataMissing with the places that were searched and the ``hint`` where to get the data.
     """
     files = _noted.get()
     places = [(candidate, folder / candidate) for folder in _folders() for candidate in candidates]
@@ -397,5 +397,5 @@ def require(name: str, hint: str, *candidates: str) -> Path:
             return place
         if files is not None and locate(candidate) is None:
             files[candidate] = None
-    looked = " and ".join(str(place) for _, place in places)
-    raise DataMissing(f"{name} is not here (looked for {looked}). {hint}", f"{name} is not here. {hint}")
+    searched = " and ".join(str(place) for _, place in places)
+    raise DataMissing(f"{name} is not here (looked for {searched}). {hint}", f"{name} is not here. {hint}")

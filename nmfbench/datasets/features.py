@@ -1,4 +1,4 @@
-"""CNN features of a folder of images, for `nmfbench data build`: batched, and taken up again after an interruption."""
+"""CNN features of a folder of images, for `nmfbench data build`: batched, and resumed after an interruption."""
 
 import csv
 import hashlib
@@ -39,7 +39,7 @@ class Extractor:
 def resnet50(device: str = "cpu") -> Extractor:
     """torchvision's pretrained ResNet-50 without its last layer, 2,048 features. He et al. (2016).
 
-    torchvision downloads the weights when it has not got them yet. Raises ConfigError without torchvision.
+    torchvision downloads the weights when it does not have them yet. Raises ConfigError without torchvision.
     """
     try:
         from torchvision.models import ResNet50_Weights
@@ -49,7 +49,7 @@ def resnet50(device: str = "cpu") -> Extractor:
     weights = ResNet50_Weights.IMAGENET1K_V2
     try:
         network = pretrained(weights=weights)
-    except (OSError, RuntimeError) as error:  # no network; or not the bytes that its checksum tells
+    except (OSError, RuntimeError) as error:  # no network, or a wrong checksum
         raise DataError(f"torchvision cannot get the weights {weights}: {error}") from error
     network.fc = torch.nn.Identity()
     network = network.eval().to(device)
@@ -69,37 +69,37 @@ def listed(images: Path, labels: Path | None = None) -> tuple[list[Path], list[s
     """
     if not images.is_dir():
         raise DataMissing(f"there is no folder {images}")
-    # Hidden files are what a desktop leaves behind.
-    found = [path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
-    if not found:
+    # Skip hidden files, which desktops leave behind.
+    paths = [path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    if not paths:
         raise DataMissing(f"{images} holds no images ({', '.join(sorted(SUFFIXES))})")
     if labels is None:
-        found.sort()
-        for path in found:
+        paths.sort()
+        for path in paths:
             if path.parent == images:
                 raise ConfigError(f"{path} lies in no sub-folder that would tell its class; add --labels FILE")
-        return found, [path.relative_to(images).parts[0] for path in found]
-    found.sort(key=lambda path: (path.name, path))
+        return paths, [path.relative_to(images).parts[0] for path in paths]
+    paths.sort(key=lambda path: (path.name, path))
     try:
         with labels.open(newline="", encoding="utf-8") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{labels} cannot be read as text: {error}") from error
     if all(len(row) == 1 and row[0].lstrip("-").isdecimal() for row in rows):
-        if len(rows) != len(found):
-            raise DataError(f"{labels} has {len(rows)} labels, but {images} holds {len(found)} images")
-        return found, [row[0] for row in rows]
+        if len(rows) != len(paths):
+            raise DataError(f"{labels} has {len(rows)} labels, but {images} holds {len(paths)} images")
+        return paths, [row[0] for row in rows]
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
             raise DataError(f"{labels}, row {number}: expected filename,label (or one integer a line), got {row}")
     label_of = {name: label for name, label in rows}
     names = [
-        next((n for n in (path.relative_to(images).as_posix(), path.name) if n in label_of), None) for path in found
+        next((n for n in (path.relative_to(images).as_posix(), path.name) if n in label_of), None) for path in paths
     ]
-    for path, name in zip(found, names, strict=True):
+    for path, name in zip(paths, names, strict=True):
         if name is None:
             raise DataError(f"{labels} has no label for {path.relative_to(images)}")
-    return found, [label_of[name] for name in names if name is not None]
+    return paths, [label_of[name] for name in names if name is not None]
 
 
 def build(
@@ -110,10 +110,10 @@ def build(
     batch: int = 64,
     on_rows: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
-    """Write folder/features.npy (images × features, float32), labels.npy and features.json; what was done, in lines.
+    """Write folder/features.npy (images × features, float32), labels.npy and features.json; a report in lines.
 
-    Rows are kept as they come: a call after an interruption goes on from there. The files get their names when they
-    are complete. ``on_rows`` is told how many rows are done, of how many.
+    Rows are kept as they come, so a call after an interruption continues. The files get their names when they are
+    complete. ``on_rows`` is called with (rows done, all rows).
     """
     paths, words = listed(images, labels)
     names = [path.relative_to(images).as_posix() for path in paths]
@@ -134,18 +134,18 @@ def _build(
     on_rows: Callable[[int, int], None],
 ) -> list[str]:
     note = {"network": extractor.name, "shape": [len(names), extractor.n_features], "images": _digest(names)}
-    there = _read_json(folder / "features.json")
-    if {key: there.get(key) for key in note} == note and (folder / "features.npy").exists():
-        said = f"{folder / 'features.npy'} was there already, made of the same images"
+    old_note = _read_json(folder / "features.json")
+    if {key: old_note.get(key) for key in note} == note and (folder / "features.npy").exists():
+        report = f"{folder / 'features.npy'} was there already, made of the same images"
     else:
         _extract(paths, names, folder, extractor, batch, on_rows)
-        said = f"wrote {folder / 'features.npy'}: {len(names)} images × {extractor.n_features} features"
+        report = f"wrote {folder / 'features.npy'}: {len(names)} images × {extractor.n_features} features"
     classes, y = _numbered(words)
     with (folder / "labels.part.npy").open("wb") as file:
         np.save(file, y)
     os.replace(folder / "labels.part.npy", folder / "labels.npy")
     _write_json(folder / "features.json", {**note, "classes": classes})
-    return [said, f"wrote {folder / 'labels.npy'}: {len(classes)} classes", f"features of {extractor.name}"]
+    return [report, f"wrote {folder / 'labels.npy'}: {len(classes)} classes", f"features of {extractor.name}"]
 
 
 def _extract(
@@ -156,7 +156,7 @@ def _extract(
     batch: int,
     on_rows: Callable[[int, int], None],
 ) -> None:
-    """Write folder/features.npy, through a file of another name until the last row is there."""
+    """Write folder/features.npy, under another name until the last row is written."""
     part, progress = folder / "features.part.npy", folder / "features.part.json"
     features, done = _resume(part, progress, names, extractor)
     on_rows(done, len(names))
@@ -173,24 +173,24 @@ def _extract(
             _write_json(progress, {"rows": done, "images": _digest(names[:done]), "network": extractor.name})
             on_rows(done, len(names))
     del features
-    (folder / "features.json").unlink(missing_ok=True)  # that of earlier features, which are now replaced
+    (folder / "features.json").unlink(missing_ok=True)  # the note of earlier features, which are now replaced
     os.replace(part, folder / "features.npy")
     progress.unlink()
 
 
 def _resume(part: Path, progress: Path, names: list[str], extractor: Extractor) -> tuple[np.memmap, int]:
-    """The array that rows are written to, and how many of them an earlier call left there.
+    """The array that rows are written to, and the number of rows that an earlier call left.
 
-    They count as long as they belong to the images that come first, even when later ones were added or removed.
+    Those rows count if they belong to the first images, even when later images were added or removed.
     """
     shape = (len(names), extractor.n_features)
     done, old = 0, None
-    said = _read_json(progress)
-    if said.get("network") == extractor.name and said.get("images") == _digest(names[: said.get("rows", 0)]):
+    earlier = _read_json(progress)
+    if earlier.get("network") == extractor.name and earlier.get("images") == _digest(names[: earlier.get("rows", 0)]):
         try:
             old = np.load(part, mmap_mode="r")
-            done = said["rows"]
-        except (OSError, ValueError):  # gone or damaged: from the start
+            done = earlier["rows"]
+        except (OSError, ValueError):  # missing or damaged: start again
             pass
     if done and old is not None and old.shape == shape:
         return np.lib.format.open_memmap(part, mode="r+"), done
@@ -215,7 +215,7 @@ def _input(path: Path, extractor: Extractor) -> Tensor:
 
 
 def _numbered(words: list[str]) -> tuple[list[str], np.ndarray]:
-    """The classes, and each word as the number of its class; words that are integers stay what they are."""
+    """The classes, and the number of each word's class; words that are integers keep their value."""
     if all(word.lstrip("-").isdecimal() for word in words):
         y = np.array([int(word) for word in words])
         return [str(label) for label in np.unique(y)], y
@@ -228,7 +228,7 @@ def _digest(names: list[str]) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """What a note says; nothing if it is not there or damaged."""
+    """The content of a note; empty if it is missing or damaged."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -22,15 +22,15 @@ from nmfbench.progress import counted
 
 RETRIES = 3
 TIMEOUT = 60.0
-"""Seconds without a byte."""
+"""Seconds without a byte before a download fails."""
 LARGEST = 4 * 2**30
 """Bytes that an archive may unpack to."""
 
 
 def fetch(name: str) -> list[str]:
-    """Download a dataset that has an official address and put it into the data folder; what was done, in lines.
+    """Download a dataset from its official address into the data folder; a report in lines.
 
-    Raises DataError with the address if it does not arrive whole; then nothing in the data folder has changed.
+    Raises DataError with the address if it does not arrive complete; then the data folder has not changed.
     """
     source = SOURCES[name]
     assert source.url is not None
@@ -55,15 +55,15 @@ def fetch(name: str) -> list[str]:
 
 
 def download(url: str, target: Path, sha256: str | None, timeout: float = TIMEOUT, retries: int = RETRIES) -> str:
-    """Put what lies at the address into ``target``, and return its sha256.
+    """Download the file at the address to ``target``, and return its sha256.
 
-    Raises DataError that names the address, and the expected and actual sha256 where it is that; then the target is
-    as it was before.
+    Raises DataError with the address, and with the expected and actual sha256 if they differ; then the target has not
+    changed.
     """
     import pooch
     import requests
 
-    # pooch's own downloader leaves the connection of a failed try open.
+    # Used because pooch's own downloader leaves the connection of a failed attempt open.
     def stream(url: str, path: str, _: object) -> None:
         with requests.get(url, timeout=timeout, stream=True) as response, Path(path).open("wb") as file:
             response.raise_for_status()
@@ -95,9 +95,9 @@ def download(url: str, target: Path, sha256: str | None, timeout: float = TIMEOU
 
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> None:
-    """Unpack a zip or tar archive into a folder. Raises DataError, before it writes, for one that is not harmless.
+    """Unpack a zip or tar archive into a folder. Raises DataError, before it writes, for an unsafe one.
 
-    Harmless: files and folders alone, all of them inside, and not more than ``largest`` bytes of them.
+    A safe archive holds only files and folders, all inside ``folder``, of at most ``largest`` bytes.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -130,7 +130,7 @@ def _small(size: int, largest: int) -> None:
 
 
 def convert_mfeat(archive: Path, folder: Path) -> None:
-    """UCI's archive as the shipped CSVs, byte for byte: a header, five digits, and the label as the last column.
+    """Convert UCI's archive to the shipped CSVs, byte for byte: a header, five digits, the label as last column.
 
     The views are white-space separated files of 2,000 rows, in the zip or in a tar inside the zip.
     """
@@ -158,7 +158,7 @@ def convert_mfeat(archive: Path, folder: Path) -> None:
 
 
 def mfeat_csv(table: np.ndarray) -> bytes:
-    """A view (n, features) in the layout of the shipped CSVs, whose classes are of equal size and in order."""
+    """A view (n, features) in the layout of the shipped CSVs; its classes must have equal size and stand in order."""
     out = io.StringIO(newline="")
     out.write(",".join(map(str, range(table.shape[1]))) + ",0\r\n")
     for i, row in enumerate(table):
@@ -167,9 +167,9 @@ def mfeat_csv(table: np.ndarray) -> bytes:
 
 
 def _five_digits(value: float) -> str:
-    # Three tiny entries went through a spreadsheet.
+    # A spreadsheet wrote the three tiny entries of the shipped files in this format.
     return f"{value:.2E}" if 0 < math.fabs(value) < 1e-4 else f"{value:.5g}"
 
 
 CONVERTERS: dict[str, Callable[[Path, Path], None]] = {"mfeat": convert_mfeat}
-"""What turns an archive into files as the loader wants them, below a folder that stands for the data folder."""
+"""For each dataset, a function that converts its archive to the loader's files in a new folder."""

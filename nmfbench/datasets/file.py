@@ -106,7 +106,7 @@ def _csv(path: Path) -> pd.DataFrame:
     names = list(table.columns)
     if any(name.startswith("Unnamed: ") for name in names):
         raise DataError(f"{path}: a column has no name, as when pandas writes its index; save it with index=False")
-    # Numbers as names are fine when they count columns; elsewhere they are the first sample of a table without header.
+    # Names may be numbers if they count the columns; other numbers are the first sample of a table without header.
     if all(name.replace(".", "").isdigit() for name in names) and not {*names} <= {*map(str, range(len(names) + 1))}:
         raise DataError(f"{path} has no header: its first row holds numbers such as {names[0]}; add a row of names")
     return table
@@ -126,12 +126,12 @@ def _from_table(table: pd.DataFrame, path: Path, x: str | None, y: str | None) -
 
 def _from_arrays(arrays: Arrays, path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray | None]:
     matrices = {key: value for key, value in arrays.items() if getattr(value, "ndim", 0) == 2 and min(value.shape) > 1}
-    # A vector may bear a usual name too, and is not meant.
+    # A vector with a usual name is not X.
     usual = [key for key in USUAL_X if getattr(arrays.get(key), "ndim", 0) > 1]
-    found = [key for key in usual if key in matrices] or list({*usual, *matrices})
-    if x is None and len(found) != 1:
+    candidates = [key for key in usual if key in matrices] or list({*usual, *matrices})
+    if x is None and len(candidates) != 1:
         raise DataError(f"{path}: which array is X? Give dataset.x; {_listed(arrays)}")
-    x = found[0] if x is None else x
+    x = candidates[0] if x is None else x
     for key, name in ((x, "dataset.x"), (y, "dataset.y")):
         if key is not None and key not in arrays:
             close = difflib.get_close_matches(key, arrays, n=1)
@@ -155,7 +155,7 @@ def _listed(arrays: Arrays) -> str:
 
 def _read_npz(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray | None]:
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        if {"format", "shape", "data"} <= set(file.files):  # as scipy writes each of its formats
+        if {"format", "shape", "data"} <= set(file.files):  # the arrays that scipy writes for each sparse format
             return scipy.sparse.load_npz(path), None
         return _from_arrays(dict(file.items()), path, x, y)
 
@@ -172,7 +172,7 @@ def _read_npy(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray
 
 
 def _npy(path: Path) -> np.ndarray:
-    # Not np.load, which takes anything without the mark of an .npy for a pickle, and says so.
+    # np.load would report any other file as a pickle.
     try:
         with path.open("rb") as opened:
             return np.lib.format.read_array(opened, allow_pickle=False)
@@ -186,7 +186,7 @@ def _read_mat(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray
 
 
 def _hint(error: Exception) -> str:
-    if isinstance(error, NotImplementedError):  # scipy on MATLAB 7.3
+    if isinstance(error, NotImplementedError):  # which scipy raises for MATLAB 7.3
         return "; save it again in MATLAB with -v7, or as .npz"
     if "pickle" in str(error):
         return "; arrays of objects are pickles, which run code: save plain numbers"

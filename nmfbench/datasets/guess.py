@@ -1,4 +1,4 @@
-"""What a user's file or folder seems to hold, and the dataset YAML that reads it: `nmfbench data import`."""
+"""Guess the contents of a user's file or folder and write the YAML that reads it: `nmfbench data import`."""
 
 import math
 import re
@@ -24,7 +24,7 @@ USUAL_Y = ("y", "gnd", "label", "labels", "target", "class", "classes", "kind")
 
 @dataclass(kw_only=True)
 class Seen:
-    """What a file or folder seems to hold: lines for a person, and the keys of the dataset's YAML.
+    """The guessed contents of a file or folder: lines for a person, and the keys of the dataset's YAML.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Seen:
 
 
 def look_at(path: Path, x: str | None = None, y: str | None = None, samples: str | None = None) -> Seen:
-    """What a file or a folder with a sub-folder of images a class seems to hold; what is given is not guessed.
+    """Guess the contents of a file, or of a folder with a sub-folder of images a class; arguments are not guessed.
 
     Raises DataMissing, DataError or ConfigError when it cannot become a dataset.
     """
@@ -54,7 +54,7 @@ def look_at(path: Path, x: str | None = None, y: str | None = None, samples: str
         raise ConfigError(f"a file must end in {', '.join(READERS)}, got {path.name!r}")
     held = _held_safely(path)
     seen = _table(path, held, y) if isinstance(held, pd.DataFrame) else _arrays(path, held, x, y, samples)
-    data = config.build(seen.node, Loader, "dataset").load()  # what does not load is not imported
+    data = config.build(seen.node, Loader, "dataset").load()  # here, so that only data that loads is imported
     classes = "no labels" if data.y is None else f"{data.n_classes} classes"
     seen.lines.append(f"so: {data.n_samples} samples × {data.X.shape[0]} features, {classes}")
     seen.title = f"{data.n_samples} samples, {data.X.shape[0]} features, {classes} ({path.name})"
@@ -113,7 +113,7 @@ def _arrays(path: Path, held: dict[str, Any], x: str | None, y: str | None, samp
         beside = path.with_name("labels.npy")
         y = str(Path(y).absolute()) if y else str(beside) if beside.is_file() and beside != path else None
         labels = {y: _held_safely(Path(y))[""]} if y and Path(y).is_file() else {}
-    # Labels that could be meant tell which axis the samples are on, whether or not one is chosen.
+    # Possible labels tell which axis the samples are on, whether or not one of them is chosen.
     sizes = {np.size(a) for a in labels.values()}
     guess = "columns" if sizes == {X.shape[1]} != {X.shape[0]} else "rows"
     reason = (
@@ -192,7 +192,7 @@ def _folder(path: Path) -> Seen:
 
 
 def _node(path: Path) -> dict[str, Any]:
-    """Every key of a dataset that is a file."""
+    """Every key of the YAML of a `File`."""
     defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
     return {"_target_": f"{File.__module__}.{File.__name__}", **defaults, "path": str(path).replace("${", r"\${")}
 
@@ -235,21 +235,21 @@ def _comments(n_features: int) -> dict[str, str]:
 
 
 def slug(text: str) -> str:
-    """A name as file names and overrides like it."""
+    """Turn text into a name that is safe in file names and overrides."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    # 2024 and null are something else than names in an override.
+    # In an override 2024 and null are not names.
     return name if name and isinstance(yaml.safe_load(name), str) else f"data_{name}".rstrip("_")
 
 
 def save(seen: Seen, name: str, force: bool = False) -> Path:
-    """Write the YAML to the user's config folder, so that dataset=NAME works; its path."""
+    """Write the YAML to the user's config folder, so that dataset=NAME works; return its path."""
     if slug(name) != name.lower() or not name.isascii():
         raise ConfigError(f"--name must be of letters, digits and single _, got {name!r}; how about {slug(name)}")
     if (config.CONFIG_DIR / "dataset" / f"{name}.yaml").exists():
         raise ConfigError(f"{name} is a dataset of nmfbench; choose another with --name")
     target = config.user_dir() / "dataset" / f"{name}.yaml"
     if target.exists() and not force:
-        raise ConfigError(f"{target} is there already; --force replaces it, --name chooses another name")
+        raise ConfigError(f"{target} exists already; --force replaces it, --name chooses another name")
     lines = [f"# {seen.title}"]
     for key, value in (seen.node | ({"name": name} if "name" in seen.node else {})).items():
         shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).partition("\n")[0]

@@ -8,7 +8,7 @@ from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
 
 PARENTS = {4: np.array([0, 0, 1, 1, 2, 2, 3, 3, 3]), 2: np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])}
-"""Of each of the 9 topics, the topic of 4 and of 2 that it belongs to, as in the file."""
+"""For each of the 9 topics, its parent among the 4 and among the 2, as in the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +35,16 @@ class Hierarchy(base.Loader):
             raise ConfigError(f"seed must be nonnegative, got {self.seed}")
 
     def read(self) -> base.Dataset:
-        said = (f"labels of level {self.level}",)
+        labelling = f"labels of level {self.level}"
         if self.generate:
-            return base.Dataset("hierarchy", *self._drawn(), preprocessing=(f"drawn by seed {self.seed}", *said))
+            return base.Dataset("hierarchy", *self._drawn(), preprocessing=(f"drawn by seed {self.seed}", labelling))
         hint = "nmfbench data fetch hierarchy says what the file is; dataset.generate=true draws a set of its kind."
         labels = f"labels{self.level}"
         mat = base.read_mat("hierarchy", hint, "neural_nmf/synthetic_noise.mat", X=(87, 90), **{labels: (1, 90)})
-        return base.Dataset("hierarchy", mat["X"], mat[labels].ravel(), preprocessing=said)
+        return base.Dataset("hierarchy", mat["X"], mat[labels].ravel(), preprocessing=(labelling,))
 
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        """X (87, 90) and y (90,). Of the 87 features 81 belong to a topic, 4 and 2 to the levels above."""
+        """X (87, 90) and y (90,). 81 of the 87 features belong to a topic, 4 and 2 to the levels above."""
         rng = np.random.default_rng(self.seed)
         topic = np.repeat(np.arange(9), 10)
         X = np.zeros((87, 90))

@@ -40,12 +40,12 @@ class ImageNetCNN(base.Loader):
 
 
 def _mapped(path: Path, name: str) -> np.ndarray:
-    """An array of an .npz mapped from where it lies in the archive. Raises ValueError if it is compressed."""
+    """Map an array of an .npz from its place in the archive. Raises ValueError if it is compressed."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         entry = archive.getinfo(name)
         if entry.compress_type != zipfile.ZIP_STORED:
             raise ValueError("it is compressed and cannot be mapped; save it with numpy.savez, or as .npy")
-        # The entry's own header: 30 bytes, of which the last four are the lengths of a name and of extra fields.
+        # The entry's own header has 30 bytes; the last four are the lengths of a name and of extra fields.
         file.seek(entry.header_offset + 26)
         lengths = file.read(4)
         file.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), os.SEEK_CUR)

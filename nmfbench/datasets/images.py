@@ -38,7 +38,7 @@ class Images(base.Loader):
         pictures.check_size(self.size)
 
     def read(self) -> base.Dataset:
-        root = Path(os.path.abspath(Path(self.path).expanduser()))  # without "..", which would be a bad name
+        root = Path(os.path.abspath(Path(self.path).expanduser()))  # because a name must not be ".."
         if not root.is_dir():
             raise DataMissing(f"there is no folder {root}; correct dataset.path")
         files = [(folder, file) for folder in _sorted(root) if folder.is_dir() for file in _sorted(folder)]

@@ -34,5 +34,5 @@ class News20(base.Loader):
         cells = scipy.io.loadmat(base.require("news20", hint, path), variable_names=["vocab"])["vocab"]
         words = tuple(str(cell[0]) for cell in cells.ravel())
         X = base.sparse_or_dense(mat["X_subsampled"], self.dense)
-        said = (f"labels of level {self.level}",)
-        return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=said, feature_names=words)
+        labelling = (f"labels of level {self.level}",)
+        return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=labelling, feature_names=words)

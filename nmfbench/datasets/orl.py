@@ -32,7 +32,7 @@ class ORL(base.Loader):
             raise ConfigError(f"shrink must be 1, 2 or 4, a divisor of 112 and 92, got {self.shrink}")
 
     def read(self) -> base.Dataset:
-        hint = "It ships with nmfbench; the official archive att_faces.zip, unpacked there, does as well."
+        hint = "It ships with nmfbench; the official archive att_faces.zip, unpacked there, works too."
         folder = base.require("orl", hint, "orl/att_faces")
         faces = [_pixels(folder / f"s{person}" / f"{k}.pgm") for person in range(1, 41) for k in range(1, 11)]
         X, y, k = np.stack(faces, axis=1), np.repeat(np.arange(40), 10), self.shrink
@@ -44,7 +44,7 @@ class ORL(base.Loader):
 
 
 def _pixels(path: Path) -> np.ndarray:
-    """(10304,) uint8. Raises DataError that names the file."""
+    """The pixels (10304,) uint8 of a file. Raises DataError that names it."""
     try:
         content = path.read_bytes()
     except OSError as error:

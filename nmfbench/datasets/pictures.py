@@ -1,4 +1,4 @@
-"""Reading image files, for the loaders that have them."""
+"""Reading image files, for loaders."""
 
 import re
 import warnings
@@ -19,15 +19,16 @@ def natural(name: str) -> list[Any]:
 
 
 def check_size(size: list[int] | None) -> None:
+    """Raise ConfigError unless size is None or two positive integers."""
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ConfigError(f"size must be [height,width] in pixels, got {size}")
 
 
 def pixels(file: Path | IO[bytes], name: str, size: list[int] | None, grey: bool) -> np.ndarray:
-    """(height, width) uint8, or (height, width, 3) in colour, resized to ``size`` [height, width] where that is given.
+    """(height, width) uint8, or (height, width, 3) in colour, resized to ``size`` [height, width] if given.
 
-    A photograph is turned as its camera noted (EXIF). Raises DataError that names the image: damaged, of an unknown
-    kind, too large to be one, or of more than 8 bits a channel.
+    A photograph is turned as its EXIF data says. Raises DataError that names the image if it is damaged, of an unknown
+    format, suspiciously large, or has more than 8 bits a channel.
     """
     try:
         with warnings.catch_warnings():

@@ -12,7 +12,7 @@ class Samson(base.Loader):
     """The Samson image: 156 bands, 95 × 95 pixels of rock, tree and water. X (156, 9025), pixels column by column.
 
     ``truth``: spectra "M" (156, 3), each scaled to maximum 1, and abundances "A" (3, 9025) that sum to one, both in
-    that order; "grid" (95, 95). Pixels differ in brightness and "A" does not: compare directions, not sizes.
+    that order; "grid" (95, 95). Pixels differ in brightness and "A" does not, so compare directions, not sizes.
     """
 
     def read(self) -> base.Dataset:

@@ -1,4 +1,4 @@
-"""Where each dataset comes from: what `nmfbench data` knows beside the loaders."""
+"""The source of each dataset, for `nmfbench data`."""
 
 import os
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ SOURCES = {
         how=SHIPPED,
         files={"orl/att_faces/s*/*.pgm": None},
         page="https://cam-orl.co.uk/facedatabase.html",
-        what="It ships with nmfbench. The archive there, unpacked so that s1 … s40 lie in orl/att_faces, does as well.",
+        what="It ships with nmfbench. The archive there, unpacked so that s1 … s40 lie in orl/att_faces, works too.",
     ),
     "mfeat": Source(
         how=SHIPPED,
@@ -58,7 +58,7 @@ SOURCES = {
         },
         page="http://www2.ece.ohio-state.edu/~aleix/ARdatabase.html",
         what="It is free for research and may not be passed on. Apply to its author, A. Martinez, for the warped set "
-        "(bitmaps M-001-01.bmp … W-050-26.bmp, 120 × 165 pixels). Those, or all in one as AR_55_40.mat, will do.",
+        "(bitmaps M-001-01.bmp … W-050-26.bmp, 120 × 165 pixels). Either those or AR_55_40.mat will do.",
     ),
     "imagenet_cnn": Source(
         how=ON_APPLICATION,
@@ -150,14 +150,14 @@ SOURCES = {
                 "57774bbdf97433b5fb5a6333e302f077444c069537138b60ef417f48ee65d296"
             ),
         },
-        what="They are GoogLeNet features (1,024) of the Office images in 10 classes, arrays fts and labels in each "
-        "file; nmfbench knows no official address of them.",
+        what="GoogLeNet features (1,024) of the Office images in 10 classes, arrays fts and labels in each "
+        "file; nmfbench knows no official address for them.",
     ),
 }
 
 
 def data_folder() -> Path:
-    """Where data is put: the folder that NMFBENCH_DATA names, else the one of the shipped data."""
+    """The folder for new data: the one that NMFBENCH_DATA names, else the one of the shipped data."""
     own = os.environ.get("NMFBENCH_DATA")
     return Path(own).expanduser().absolute() if own else DATA_DIR
 
@@ -171,7 +171,7 @@ def found(pattern: str) -> list[Path]:
 
 
 def instructions(name: str, source: Source) -> str:
-    """What a person has to do to get a dataset that no program can fetch, in lines."""
+    """Instructions for a person to get a dataset that no program can fetch, in lines."""
     lines = [f"{name}: {source.how}"]
     if source.page:
         lines.append(f"  where  {source.page}")

@@ -38,23 +38,23 @@ class TDT2(base.Loader):
         hint = "Download TDT2.mat from Deng Cai's page; nmfbench data fetch tdt2 says where."
         mat = base.read_mat("tdt2", hint, "tdt2/TDT2.mat", fea=(9394, 36771), gnd=(9394, 1))
         X, words = csr_array(mat["fea"].T), np.array(_vocabulary(mat["fea"].shape[1]))
-        said = "all words"
+        selection = "all words"
         if self.top_words:
             kept = top_words(X, self.top_words)
             X, words = X[kept], words[kept]
-            said = f"the {X.shape[0]} top words of a rank-{RANK} NMF, {self.top_words} a topic"
+            selection = f"the {X.shape[0]} top words of a rank-{RANK} NMF, {self.top_words} a topic"
         return base.Dataset(
             "tdt2",
             base.sparse_or_dense(X, self.dense),
             mat["gnd"].ravel() - 1,
             None,
-            (said,),
+            (selection,),
             feature_names=tuple(words.tolist()),
         )
 
 
 def _vocabulary(n: int) -> list[str]:
-    """The words, or their numbers from 1 where nobody has put a list of them beside the file."""
+    """The words, or their numbers from 1 if no list of words lies beside the file."""
     try:
         path = base.require("tdt2", "", "tdt2/vocabulary.txt")
     except DataMissing:
@@ -66,8 +66,8 @@ def _vocabulary(n: int) -> list[str]:
 
 
 def top_words(X: Any, each: int) -> np.ndarray:
-    """The rows (words) of X among the ``each`` largest of a topic, in order."""
-    # Only here: a loader needs no solver otherwise, and torch takes a second.
+    """The rows (words) of X that are among the ``each`` largest of any topic, in order."""
+    # Imported here because loaders need no solver otherwise, and importing torch takes a second.
     from nmfbench.fitting import fit
     from nmfbench.solvers.base import Stopping
     from nmfbench.solvers.mu import MultiplicativeNMF

@@ -12,6 +12,6 @@ class Urban(base.Loader):
     """The HYDICE Urban image: 162 bands, 307 × 307 pixels. X (162, 94249), pixels column by column."""
 
     def read(self) -> base.Dataset:
-        hint = "It is the user's own Urban.mat, array Y (162, 94249); nmfbench data fetch urban says where it is."
+        hint = "It is the user's own Urban.mat, array Y (162, 94249); nmfbench data fetch urban says where to get it."
         X = base.read_mat("urban", hint, "urban/Urban.mat", Y=(162, 307 * 307))["Y"]
         return base.Dataset("urban", X, truth={"grid": np.array([307, 307])})

@@ -1,4 +1,4 @@
-"""The evaluator interface: what it sees of a finished factorization, and what it hands back."""
+"""The evaluator interface: its view of a finished factorization, and its results."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -36,11 +36,11 @@ class Fitted:
 
     @property
     def lacks_bases(self) -> bool:
-        """True for codes of several layers, or of non-smooth NMF, that an older version saved without their bases."""
+        """Whether an older version saved these codes, of several layers or of non-smooth NMF, without their bases."""
         return bool(self.factors) and not self.bases
 
     def require_bases(self) -> None:
-        """Raise DataError where `lacks_bases`."""
+        """Raise DataError if `lacks_bases`."""
         if self.lacks_bases:
             raise DataError("an older version saved these codes without their bases; refit=true runs the fit again")
 
@@ -48,7 +48,7 @@ class Fitted:
     def hierarchy(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """W_1 … W_L and H_1 … H_L with W_{l−1} ≈ W_l H_l, W_0 = X.
 
-        Empty lists for a method of several layers that does not factor its bases, and for raw data.
+        Empty lists for raw data and for methods of several layers that do not factor their bases.
         """
         one_product = len(self.bases) == 1 and self.layering != "convolution"
         if self.layering == "bases" or one_product:
@@ -77,28 +77,28 @@ class Evaluator(ABC):
     """Measures one restart against what the dataset knows. Subclasses are dataclasses of settings."""
 
     metrics: ClassVar[tuple[Metric, ...]]
-    """Everything it measures. Its table shows and tests the first, and beside it the others that are ``shown``."""
+    """Everything it measures. Tables show and test the first metric, and also show the others that are ``shown``."""
 
     @abstractmethod
     def check(self, dataset: "Dataset", labelled: np.ndarray | None) -> None:
         """Raise ConfigError or NotApplicable for settings that do not fit this dataset. Called before a fit.
 
-        ``labelled`` (n,) bool: the samples whose labels the solver sees; None: it sees none.
+        ``labelled`` (n,) bool: the samples whose labels the solver sees; None: it sees no labels.
         """
 
     @abstractmethod
     def evaluate(
         self, fitted: Fitted, dataset: "Dataset", seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
-        """Rows of layer and n_clusters (None where that means nothing), metric and value."""
+        """Rows of layer, n_clusters (None without clusters), metric and value."""
 
     def exhibits(self, fitted: Fitted, dataset: "Dataset") -> list[Exhibit]:
-        """Tables of this restart that stand below an experiment's table if its objective is the lowest."""
+        """Tables of this restart, which stand below an experiment's table if its objective is the lowest."""
         return []
 
 
 def scored(dataset: "Dataset", labelled: np.ndarray | None) -> np.ndarray:
-    """The samples whose labels were not seen; all of them where every label was, which tables mark as training."""
+    """Indices of the samples whose labels were not seen; all samples if every label was, which tables mark."""
     if labelled is None or labelled.all():
         return np.arange(dataset.n_samples)
     return np.flatnonzero(~labelled)

@@ -1,4 +1,4 @@
-"""Do the codes cluster into the classes?"""
+"""K-means on the codes, compared with the classes."""
 
 import warnings
 from collections.abc import Sequence
@@ -76,6 +76,7 @@ class Clustering(Evaluator):
         return self.cluster([H[:, samples] for H in fitted.codes], dataset.y[samples], seed)
 
     def cluster(self, codes: Sequence[np.ndarray], y: np.ndarray, seed: int) -> list[dict[str, Any]]:
+        """The rows of `evaluate` for codes (r_l, n) of each layer and labels y (n,)."""
         rows = []
         for layer, H in enumerate(codes, start=1):
             points = _distances_kept(np.asarray(H, dtype=np.float64).T)
@@ -91,9 +92,9 @@ class Clustering(Evaluator):
     def _start(self, points: np.ndarray, k: int, y: np.ndarray, seed: int, i: int) -> tuple[float, dict[str, float]]:
         """(inertia, scores) of k-means start i."""
         kmeans = KMeans(k, n_init=1, max_iter=self.max_iter, random_state=rng.integer(f"kmeans {i}", seed))
-        # One thread: the bits of scikit-learn's k-means depend on the number of threads.
+        # Use one thread, because the bits of scikit-learn's k-means depend on the number of threads.
         with threadpool_limits(1), warnings.catch_warnings():
-            # Fewer distinct codes than clusters: the score says enough.
+            # scikit-learn warns about fewer distinct codes than clusters; the score already shows that.
             warnings.simplefilter("ignore", ConvergenceWarning)
             clusters = kmeans.fit_predict(points)
         return float(kmeans.inertia_), scores(y, clusters)
@@ -125,7 +126,7 @@ def evaluate(
 
 
 def _distances_kept(points: np.ndarray) -> np.ndarray:
-    """The same points in at most n dimensions: k-means sees distances alone, and raw pixels have m ≫ n."""
+    """Rotate points (n, m) into at most n dimensions. K-means only sees distances, and raw pixels have m ≫ n."""
     n, dimensions = points.shape
     if dimensions <= n:
         return points

@@ -1,4 +1,4 @@
-"""The factors themselves, for data that is small enough to be read."""
+"""The factors themselves, for data small enough to read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Factors(Evaluator):
             shown = in_printed_order(shown, printed)
             exhibits.append(_members(X, shown, printed, dataset.sample))
         for name, factor in shown.items():
-            # As the survey prints them: codes of samples with a sample a row.
+            # Show codes of samples with a sample a row, as the survey prints them.
             turned = factor.shape[1] == dataset.n_samples
             title = f"{name}ᵀ" if turned else name
             exhibits.append(_matrix(title, factor.T if turned else factor))
@@ -73,15 +73,15 @@ class Factors(Evaluator):
 
 
 def scaled(fitted: Fitted, top: float) -> dict[str, np.ndarray]:
-    """W1, H1, W2, H2, H2H1, … of a hierarchy of bases (or of one layer): every W_l with columns of that maximum.
+    """W1, H1, W2, H2, H2H1, … of a hierarchy of bases (or of one layer): columns of W_l have maximum ``top``.
 
-    Bases come in the order of the first column that they take. Empty for a method that does not factor its bases.
+    Bases come in the order of the first column assigned to them. Empty for a method that does not factor its bases.
     """
     shown: dict[str, np.ndarray] = {}
     order, below = np.arange(fitted.codes[0].shape[1]), np.ones(fitted.codes[0].shape[1])
     for l, (W, H) in enumerate(zip(*fitted.hierarchy, strict=True), start=1):
         W, H = np.asarray(W, np.float64), np.asarray(H, np.float64)
-        # The columns of H_l follow W_{l−1}.
+        # The columns of H_l follow the new order and scale of W_{l−1}.
         H = H[:, order] / below
         order = np.argsort((H > 0).argmax(1), kind="stable")
         scale = W[:, order].max(0) / top
@@ -93,13 +93,13 @@ def scaled(fitted: Fitted, top: float) -> dict[str, np.ndarray]:
 
 
 def references(shown: dict[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The factors in ``truth`` with these names; empty unless all are there, in these shapes."""
+    """The factors in ``truth`` with these names; empty unless it has all of them, in these shapes."""
     same = all(name in truth and truth[name].shape == factor.shape for name, factor in shown.items())
     return {name: truth[name] for name in shown} if same else {}
 
 
 def in_printed_order(ours: dict[str, np.ndarray], printed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same layers, each basis in the place of the printed one that its codes are most like."""
+    """Reorder the bases of each layer: each takes the place of the printed basis with the most similar codes."""
     ordered: dict[str, np.ndarray] = {}
     below = np.arange(ours["H1"].shape[1])
     for l in range(1, _depth(ours) + 1):
@@ -123,7 +123,7 @@ def _depth(factors: dict[str, np.ndarray]) -> int:
 
 
 def _members(X: np.ndarray, ours: dict[str, np.ndarray], printed: dict[str, np.ndarray], sample: str) -> Exhibit:
-    """The samples and bases that each basis takes, and whether and how well ours fits beside the printed ones."""
+    """The samples and bases assigned to each basis, ours and printed; if they differ, the errors of both."""
     layers = range(1, _depth(ours) + 1)
     takes = {f"H{l}": f"basis {sample}s of layer {l - 1}" if l > 1 else f"{sample}s" for l in layers}
     rows = [

@@ -1,4 +1,4 @@
-"""Does a method that learns from labels find the others?"""
+"""Classification accuracy of methods that learn from labels."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from nmfbench.evaluators.metric import Metric
 class Labels(Evaluator):
     """Classification accuracy of argmax B·S against the labels, over all samples and over those not seen in training.
 
-    A solver that learnt no classifier, because it cannot or because it saw no label, has no row.
+    A solver without a classifier, because it cannot learn one or saw no label, has no row.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (

@@ -1,4 +1,4 @@
-"""How well does each layer of a hierarchy of bases fit, and how sparse are its codes?"""
+"""The error of each layer of a hierarchy of bases, and the sparsity of its codes."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,20 +17,20 @@ from nmfbench.numerics import hierarchies
 class Layers(Evaluator):
     """KL(W_{l−1}, W_l H_l) of each layer, W_0 = X, and the mean Hoyer sparsity of the rows of H_l…H_1.
 
-    The errors are taken after every row of every H_l is scaled to sum to one: without a scale common to all methods,
-    those above the first layer mean nothing. A method that does not factor its bases has its sparsity alone.
+    Before the errors are taken, every row of every H_l is scaled to sum to one; without a common scale, errors above
+    the first layer cannot be compared between methods. A method that does not factor its bases only gets a sparsity.
     Leplat, Le, Onwunta & Gillis (2023), Table 2
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("layer_error", "error of the layer (KL divergence)", better="lower"),
-        # An experiment's table adds this one, where it asks for a comparison with another method (`relative`).
+        # An experiment's table adds this metric if it compares with another method (`relative`).
         Metric("error_ratio", "error of the layer over that of the other method", "%", 1, "lower"),
         Metric("code_sparsity", "Hoyer sparsity of the codes", "%", 1),
     )
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
-        """Every dataset will do."""
+        """Accept every dataset."""
 
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None

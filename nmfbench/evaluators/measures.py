@@ -1,4 +1,4 @@
-"""What is measured on every factorization, whatever the evaluator: sparsity, negativity, likeness of bases."""
+"""Measures of every factorization, whatever the evaluator: sparsity, negativity, similarity of bases."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from nmfbench.evaluators.metric import Metric
 
-# Each method minimises its own objective, so a lower one is better among the runs of one method only.
+# Each method minimises its own objective, so a lower value is better only among the runs of one method.
 OBJECTIVE = Metric("objective", "objective")
 MEASURES = (
     Metric("error", "relative error ‖X − reconstruction‖/‖X‖", better="lower"),
@@ -23,7 +23,7 @@ FACTOR_MEASURES = (
     Metric("negative_mass", "share of the negative entries in the absolute sum", better="lower", shown=False),
     Metric("sparsity", "Hoyer sparsity", shown=False),
 )
-"""Measured on each factor; records add the factor's name: "sparsity_H"."""
+"""Measured on each factor. Records add the factor's name, as in "sparsity_H"."""
 
 
 def declared(factors: Iterable[str] = ()) -> tuple[Metric, ...]:
@@ -50,13 +50,13 @@ def hoyer(factor: np.ndarray, axis: int) -> float:
 
 
 def matched_cosine(W: np.ndarray, V: np.ndarray) -> float:
-    """Mean cosine between the columns of W and of V (both m × r), each matched with one of the other: 1 if they agree.
+    """Mean cosine between the columns of W and V (both m × r), each matched with one of the other; 1 if they agree.
 
     A zero column has cosine 0 with every other.
     """
 
     def normalised(A: np.ndarray) -> np.ndarray:
-        A = A / max(np.abs(A).max(), np.finfo(A.dtype).tiny)  # squares of huge or tiny entries stay finite
+        A = A / max(np.abs(A).max(), np.finfo(A.dtype).tiny)  # keeps squares of huge or tiny entries finite
         norms = np.linalg.norm(A, axis=0)
         return np.divide(A, norms, out=np.zeros_like(A), where=norms > 0)
 

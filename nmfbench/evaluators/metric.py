@@ -1,4 +1,4 @@
-"""How a metric declares itself: its title, unit, decimals and direction."""
+"""The declaration of a metric: its title, unit, decimals and direction."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any

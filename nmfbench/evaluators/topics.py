@@ -1,4 +1,4 @@
-"""Topics: their top words, whether these go together, and which topics merge."""
+"""Topics: their top words, how well these go together, and which topics merge."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -60,7 +60,7 @@ class Topics(Evaluator):
 
     def exhibits(self, fitted: Fitted, dataset: Dataset) -> list[Exhibit]:
         names = dataset.feature_names or [f"#{i}" for i in range(1, dataset.X.shape[0] + 1)]
-        found, merged = [], merges(fitted, self.merge)
+        tables, merged = [], merges(fitted, self.merge)
         for layer, W in enumerate(fitted.bases, start=1):
             tops = top_words(W, self.words)
             table = {"topic": [str(k) for k in range(1, W.shape[1] + 1)]}
@@ -69,29 +69,30 @@ class Topics(Evaluator):
             table["NPMI"] = [f"{value:.2f}" for value in coherences(dataset.X, tops)]
             table["top words"] = [", ".join(names[i] for i in column) for column in tops.T]
             rows = [list(row) for row in zip(*table.values(), strict=True)]
-            found.append(Exhibit(f"topics of layer {layer}", list(table), rows))
-        return found
+            tables.append(Exhibit(f"topics of layer {layer}", list(table), rows))
+        return tables
 
 
 def shares(fitted: Fitted) -> list[np.ndarray]:
     """(r_{l+1}, r_l) between two layers: the share of each topic below in each topic above; a column sums to one.
 
-    Where codes are made of codes, it is a share of the sum of the topic's codes, otherwise of the sum of its words.
-    Neither depends on how factors of the same product are scaled.
+    It is a share of the sum of the topic's codes if layers factor codes, otherwise of the sum of its words. Neither
+    depends on how the factors of a product are scaled.
     """
     fitted.require_bases()
-    found = []
+    result = []
     for l, link in enumerate(fitted.links, start=1):
         above = fitted.codes[l].T if fitted.layering == "codes" else fitted.bases[l]
         part = np.maximum(np.asarray(link, np.float64) * np.asarray(above, np.float64).sum(0)[:, None], 0)
-        found.append(np.divide(part, part.sum(0), out=np.zeros_like(part), where=part.sum(0) > 0))
-    return found
+        result.append(np.divide(part, part.sum(0), out=np.zeros_like(part), where=part.sum(0) > 0))
+    return result
 
 
 def merges(fitted: Fitted, at_least: float) -> list[list[np.ndarray]]:
     """For each layer above the first and each of its topics: the topics of the layer below that it merges.
 
-    Those with at least that share in it, and those with none larger elsewhere, so that every topic goes somewhere.
+    A topic merges topics with at least that share in it, and topics with no larger share elsewhere, so that every topic
+    belongs to one above.
     """
     return [
         [np.flatnonzero(row) for row in ((share >= at_least) | (share == share.max(0))) & (share > 0)]

@@ -1,4 +1,4 @@
-"""Are the bases the spectra of the materials, and the codes how much of each a pixel holds?"""
+"""Bases against the true spectra of materials, and codes against their abundances in each pixel."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ class Unmixing(Evaluator):
     """Spectral angle and abundance error of the first layer against the true materials, each matched with one basis.
 
     The angle, in degrees, is the mean over the materials between the true spectrum and the basis that is matched with
-    it; the matching is the one with the least angles. Abundances of the matched bases are scaled to sum to one in each
+    it; the matching has the smallest sum of angles. Abundances of the matched bases are scaled to sum to one in each
     pixel, and their root mean square error is taken over materials and pixels. Needs ``truth`` "M" and "A".
     """
 
@@ -40,7 +40,7 @@ class Unmixing(Evaluator):
         H = np.asarray(fitted.codes[0], np.float64)
         angles = spectral_angles(dataset.truth["M"], W)
         materials, bases = linear_sum_assignment(angles)
-        # A basis and its codes are one of many of that direction: the maximum of a true spectrum is 1.
+        # Scale each basis to maximum 1, like the true spectra, and its codes to match.
         A = H[bases] * W[:, bases].max(0)[:, None]
         total = A.sum(0)
         A = np.divide(A, total, out=np.full_like(A, 1 / len(A)), where=total > 0)

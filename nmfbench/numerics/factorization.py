@@ -19,7 +19,7 @@ class Factorization(ABC):
     layering: ClassVar[Literal["product", "codes", "bases", "convolution"]] = "product"
     """How layers build on each other.
 
-    "product": one product of all factors, and every layer is a place to cut it. "codes": each layer factors the codes
+    "product": one product of all factors, which can be cut at every layer. "codes": each layer factors the codes
     of the layer below. "bases": each layer factors the bases of the layer below. "convolution": bases and codes are not
     multiplied.
     """
@@ -48,7 +48,7 @@ class Factorization(ABC):
 
     @property
     def label_scores(self) -> Tensor | None:
-        """(…, classes, n), of a method that learns to classify: the largest entry of a column is the sample's class."""
+        """(…, classes, n) scores of a method that learns to classify: a sample's class has the largest score."""
         return None
 
     @property
@@ -61,7 +61,7 @@ class Factorization(ABC):
         """(…, m, n)."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The same factorization with the function applied to every tensor in it."""
+        """Apply the function to every tensor; the factorization of the results."""
 
         def apply(value: Any) -> Any:
             if isinstance(value, Tensor):
@@ -75,17 +75,17 @@ class Factorization(ABC):
         return self.map(lambda tensor: tensor[s].clone())
 
     def finite(self) -> Tensor:
-        """(S,) bool: the restarts in which every entry is finite, of the codes too: a product may overflow."""
-        found: list[Tensor] = []
+        """(S,) bool: the restarts in which every entry is finite, including the codes: a product may overflow."""
+        checks: list[Tensor] = []
 
-        def look(tensor: Tensor) -> Tensor:
-            found.append(tensor.isfinite().reshape(len(tensor), -1).all(1))
+        def check(tensor: Tensor) -> Tensor:
+            checks.append(tensor.isfinite().reshape(len(tensor), -1).all(1))
             return tensor
 
-        self.map(look)
+        self.map(check)
         for codes in self.codes:
-            look(codes)
-        return torch.stack(found).all(0)
+            check(codes)
+        return torch.stack(checks).all(0)
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def product(factors: Sequence[Tensor]) -> Tensor:
 
 
 def _numbered(letter: str, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-    """By letter and layer; the letter alone where there is one layer."""
+    """Name each tensor by letter and layer; by the letter alone if there is only one layer."""
     if len(tensors) == 1:
         return {letter: tensors[0]}
     return {f"{letter}{l}": tensor for l, tensor in enumerate(tensors, start=1)}

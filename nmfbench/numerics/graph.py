@@ -1,4 +1,4 @@
-"""Graphs of the samples: whose codes a method draws together."""
+"""Graphs of the samples. A method draws the codes of neighbours together."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +48,7 @@ def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
         samples = csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(X.csr_t.shape))
     else:
         samples = X.mT.cpu().numpy()
-    # Distances are squared, and nothing but their order matters.
+    # Scale the samples, because distances are squared and may overflow; only their order matters.
     one_way = csr_array(kneighbors_graph(samples / max(abs(samples).max(), np.finfo(samples.dtype).tiny), p))
     return _graph(one_way.maximum(one_way.T), X.device)
 

@@ -1,6 +1,6 @@
 """Hierarchies W_{l−1} ≈ W_l H_l under a β-divergence: start, scaling, and the two blocks of a layer.
 
-Y (S, m, n) is the data of a layer, W (S, m, r), H (S, r, n). With V = W̃H at the present W̃ and H̃, p and q are the
+Y (S, m, n) is the data of a layer, W (S, m, r), H (S, r, n). With V = W̃H̃ at the current W̃ and H̃, p and q are the
 negative and the positive part of the gradient. Leplat, Le, Onwunta & Gillis (2023).
 """
 
@@ -20,11 +20,9 @@ from nmfbench.numerics.special import wright_omega
 
 BETAS = (0.0, 0.5, 1.0, 1.5, 2.0)
 INNER = 10
-"""Steps of accelerated proximal gradient a block, where β = 2 has no closed form."""
-
-
+"""Steps of accelerated proximal gradient a block for β = 2, which has no closed form."""
 EPS = 2.0**-52
-"""The least entry of a factor and of a product in data of mean one, as in the paper."""
+"""The smallest entry of a factor and of a product in data of mean one, as in the paper."""
 
 
 def floor(X: Tensor) -> float:
@@ -39,11 +37,13 @@ def check_zeros(problem: Problem, beta: float) -> None:
 
 
 def costs(X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) -> Tensor:
-    """D_β(W_{l−1}, W_lH_l) of each layer, (S, L), in double precision: λ may weigh a layer's rounding up."""
+    """D_β(W_{l−1}, W_lH_l) of each layer, (S, L), in double precision, because λ may amplify a layer's rounding."""
     tiny = torch.finfo(torch.float64).tiny
     layers = zip([X, *Ws], Ws, Hs, strict=False)
-    found = [losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=tiny), beta) for Y, W, H in layers]
-    return torch.stack(found, -1)
+    divergences = [
+        losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=tiny), beta) for Y, W, H in layers
+    ]
+    return torch.stack(divergences, -1)
 
 
 def objective(X: Tensor, hierarchy: Hierarchy, beta: float) -> Tensor:
@@ -63,15 +63,15 @@ def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:
 def weights(
     X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], given: Sequence[float] | None, beta: float
 ) -> Tensor:
-    """λ_l, (S, L): as given, or KL_1/KL_l of now, the paper's 1/KL_l in the unit of X.
+    """λ_l, (S, L): as given, or the current KL_1/KL_l, the paper's 1/KL_l in the unit of X.
 
-    A layer that is all but exact counts as costing 10⁻⁶ of Σ y^β over its data.
+    The cost of a nearly exact layer counts as at least 10⁻⁶ of Σ y^β over its data.
     """
     if given is not None:
         return X.new_tensor(list(given)).expand(len(Ws[0]), -1)
     size = torch.stack([(Y.double() ** beta).sum((-2, -1)).expand(len(Ws[0])) for Y in (X, *Ws[:-1])], -1)
     cost = costs(X, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
-    # Wide bounds that only keep λ finite: bases of sum one cost less than X by many orders of magnitude.
+    # Wide bounds keep λ finite. Bases whose columns sum to one cost less than X by many orders of magnitude.
     bound = torch.finfo(X.dtype).max ** 0.5
     return (cost[:, :1] / cost).clamp(1 / bound, bound).to(X)
 
@@ -120,7 +120,7 @@ def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list
 
 
 def _top_one(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
-    """The same WH with columns of W of maximum 1, but for those that are zero."""
+    """Rescale W and H so that columns of W have maximum 1, without changing WH. Zero columns stay zero."""
     top = W.amax(-2, keepdim=True)
     top = torch.where(top > 0, top, 1.0)
     return W / top, H * top.mT
@@ -149,7 +149,7 @@ def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tens
         gram = W.mT @ W
         return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, lambda P: simplex(P, -1))
     p, q = parts(Y, W, H, beta, eps)
-    if beta == 1:  # the multiplier only scales the row
+    if beta == 1:  # because the multiplier only scales the row
         H = H * p
     elif beta < 1:
         H = H * _powers(p, q, H, 1 / (2 - beta))
@@ -161,13 +161,13 @@ def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tens
 def _powers(p: Tensor, q: Tensor, H: Tensor, gamma: float) -> Tensor:
     """(p/(q + μ))^γ with the μ of each row that makes Σ h (p/(q + μ))^γ = 1."""
     tiny = torch.finfo(p.dtype).tiny
-    # There one term alone is 1, so that the sum is too large and q + μ > 0; from that side Newton does not overshoot.
+    # Start where a single term already equals 1: the sum is then ≥ 1, q + μ > 0, and Newton converges from that side.
     mu = (p * H ** (1 / gamma) - q).amax(-1, keepdim=True)
     for _ in range(20):
         base = (q + mu).clamp(min=tiny)
         terms = H * (p / base) ** gamma
         total = terms.sum(-1, keepdim=True).clamp(min=tiny)
-        # On the scale total^(−1/γ), which is linear in μ where q is constant.
+        # Newton on total^(−1/γ), because that is linear in μ where q is constant.
         mu = mu + (total ** (1 / gamma) - 1) * total / (terms / base).sum(-1, keepdim=True).clamp(min=tiny)
     return (p / (q + mu).clamp(min=tiny)) ** gamma
 
@@ -212,7 +212,7 @@ def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta
     a = q / lam - above.log()
     x = (b / lam).log() + a
     omega = wright_omega(x)
-    # Both are b / (λω): the one does not divide by what underflows, the other does not cancel.
+    # Two forms of b/(λω): the first avoids cancellation, the second division by an underflowing ω.
     return torch.where(x > 0, b / (lam * omega), (omega - a).exp()).clamp(min=eps)
 
 
@@ -228,7 +228,7 @@ def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor
 def _cubic(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """The root s ≥ 0 of a s³ + b s − c = 0 for a, b, c ≥ 0."""
     tiny = torch.finfo(a.dtype).tiny
-    # At least the root, and at most twice it: from there Newton descends on a convex function.
+    # This start lies between the root and twice the root, so Newton descends on a convex function.
     s = torch.minimum((c / a.clamp(min=tiny)) ** (1 / 3), c / b.clamp(min=tiny))
     for _ in range(8):
         s = s - (a * s**3 + b * s - c) / (3 * a * s.square() + b).clamp(min=tiny)

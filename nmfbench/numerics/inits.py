@@ -61,10 +61,10 @@ def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int 
     ("nndsvdar", the only one of the three in which seeds differ).
     """
     check(fill, X, rank)
-    # A layer below may have overflowed; the loop then says so, and a decomposition would raise for the whole batch.
+    # If a layer below overflowed, the loop reports it; the decomposition would raise for the whole batch.
     U, s, Vt = torch.linalg.svd(torch.nan_to_num(X.double()), full_matrices=False)
     U, s, Vt = U[..., :rank], s[..., :rank], Vt[..., :rank, :]
-    # The first pair of a non-negative X has one sign, up to rounding.
+    # The first singular pair of a non-negative X has one sign, up to rounding.
     U[..., 0], Vt[..., 0, :] = U[..., 0].abs(), Vt[..., 0, :].abs()
     sides = []
     for sign in (1, -1):
@@ -113,14 +113,14 @@ def semi(init: str, X: Tensor, rank: int, rng: Streams, name: str = "H") -> tupl
 def semi_svd(X: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Z (…, m, r) of any sign and H (…, r, n) ≥ 0 whose product is the best approximation of X (…, m, n) of rank r − 1.
 
-    One more component than singular triplets: it lifts every sample's coefficients to 0 or above, and its basis, the
-    others' sum with a minus, undoes that. Gillis & Kumar (2015), Algorithm 2; here all coefficients are lifted by their
-    mean besides, since steps that multiply never leave a zero: for r = 2 and X ≥ 0 a whole row of H would be zero.
+    It has one more component than singular triplets, which lifts every sample's coefficients to 0 or above; its basis,
+    minus the sum of the others, undoes that. Gillis & Kumar (2015), Algorithm 2. All coefficients are also lifted by
+    their mean, because multiplicative steps never leave a zero: for r = 2 and X ≥ 0 a whole row of H would be zero.
     """
     U, s, Vt = torch.linalg.svd(torch.nan_to_num(X.double()), full_matrices=False)
     k = max(rank - 1, 1)
     A, B = U[..., :k] * s[..., None, :k], Vt[..., :k, :]
-    # The sign that leaves the least to lift.
+    # Choose the sign with the smaller negative part, so the shift below is smallest.
     sign = torch.where(B.amin(-1) < -B.amax(-1), -1.0, 1.0)
     A, B = A * sign[..., None, :], B * sign[..., :, None]
     if rank > 1:

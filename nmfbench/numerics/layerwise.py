@@ -26,7 +26,7 @@ def sweeps(
         high = 2 * (below.mean((-2, -1), keepdim=True) / r).sqrt()
         W, H = (rng.uniform(f"{F}{l}", shape, X) for F, shape in (("W", (ranks[l - 2], r)), ("H", (r, X.shape[1]))))
         layers.append((W * high, H * high))
-    # Components in rows: one of them is contiguous in both factors.
+    # Components lie in rows, so that each is contiguous in both factors.
     Wts, Hs = [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
     Bt = rng.uniform("B", (ranks[-1], len(seen[0])), X) if seen else None
     while True:

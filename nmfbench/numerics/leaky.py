@@ -27,6 +27,7 @@ class Leaky(Factorization, ABC):
     eta: Tensor
 
     def phi(self, x: Tensor) -> Tensor:
+        """φ(x) of a parameter x (S, …), elementwise."""
         eta = self.eta.reshape(self.eta.shape + (1,) * (x.ndim - self.eta.ndim))
         return torch.maximum(x, eta * x)
 
@@ -73,7 +74,7 @@ def gradient(
     """∂/∂(Ws, H) of the L1 norm ("l1") or the squared L2 norm of X − φ(H)φ(W_1)ᵀ…φ(W_L)ᵀ, over ``divisor``.
 
     X (S, b, m) and H (S, b, r_1) have samples in rows; W_l (S, r_{l+1}, r_l), r_{L+1} = m. Entries where ``mask`` is 0
-    do not count. Written out: one pass over each array instead of autograd's several.
+    do not count. It is written out, because autograd makes several passes over each array.
     """
     P = [F.leaky_relu(W, eta) for W in Ws]
     Q = [F.leaky_relu(H, eta)]
@@ -83,7 +84,7 @@ def gradient(
     R = R.sign_() if loss == "l1" else R.mul_(2)
     if mask is not None:
         R *= mask
-    # Divided on the small factors, not on the residual.
+    # Divide the small factors instead of the residual, which is larger.
     dPs = [torch.bmm(R.mT, Q[-1] / divisor if divisor > 1 else Q[-1])]
     G = torch.bmm(R, P[-1])
     if divisor > 1:

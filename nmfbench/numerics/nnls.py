@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 ROUNDS = 100
-"""Exchanges of block principal pivoting. Ten are usual; a column that needs more cycles by rounding."""
+"""Maximum exchanges of block principal pivoting. Ten are usual; a column that needs 100 cycles by rounding."""
 SWEEPS = 100
-"""Of coordinate descent over those columns."""
+"""Maximum coordinate-descent sweeps over the columns that did not converge."""
 CHUNK = 2**19
-"""Entries of the Gram matrices that are solved at a time."""
+"""Entries of the Gram matrices that are solved at once."""
 
 
 def nnls(gram: Tensor, cross: Tensor, start: Tensor | None = None) -> Tensor:
@@ -36,9 +36,9 @@ def solve_on_support(gram: Tensor, cross: Tensor, support: Tensor) -> Tensor:
 
 
 class _NNLS(torch.autograd.Function):
-    """On the support of a column s = (AᵀA)⁻¹Aᵀx, and off it s stays 0.
+    """On the support of a column s = (AᵀA)⁻¹Aᵀx, and elsewhere s stays 0.
 
-    So with y = (AᵀA)⁻¹g there, g = ∂/∂s: ∂/∂(Aᵀx) = y and ∂/∂(AᵀA) = −ysᵀ. For X and A that makes
+    So with y = (AᵀA)⁻¹g on the support, g = ∂/∂s: ∂/∂(Aᵀx) = y and ∂/∂(AᵀA) = −ysᵀ. For X and A that makes
     ∂/∂X = AY and ∂/∂A = (X − AS)Yᵀ − AYSᵀ.
     """
 
@@ -61,13 +61,13 @@ def _columnwise(solve: Callable[..., Tensor], gram: Tensor, cross: Tensor, suppo
     r, n = cross.shape[-2:]
     G = gram.double().reshape(-1, r, r)
     squares = G.diagonal(dim1=-2, dim2=-1)
-    # So no tolerance depends on how long a column of A is, and those that are zero never reach a solve.
+    # With unit columns no tolerance depends on the length of a column of A. Zero columns never reach a solve.
     unit = torch.where(squares > 0, squares.clamp(min=torch.finfo(G.dtype).tiny).rsqrt(), 0)
     G = G * unit[:, :, None] * unit[:, None, :]
     owner = torch.arange(len(G), device=G.device).repeat_interleave(n)
     columns = (cross.double().reshape(-1, r, n) * unit[:, :, None]).mT.reshape(-1, r)
     support = support.expand(cross.shape).reshape(-1, r, n).mT.reshape(-1, r) & (unit > 0)[owner]
-    # Of a Gram matrix that is known to this precision alone.
+    # The Gram matrix is only accurate to the input's precision, so regularise at that level.
     ridge = r * torch.finfo(cross.dtype).eps
     parts = zip(*(part.split(max(1, CHUNK // r**2)) for part in (owner, columns, support)), strict=True)
     x = torch.cat([solve(G, *part, ridge) for part in parts])
@@ -79,7 +79,7 @@ def _columnwise(solve: Callable[..., Tensor], gram: Tensor, cross: Tensor, suppo
 def _pivot(G: Tensor, owner: Tensor, c: Tensor, passive: Tensor, ridge: float) -> Tensor:
     """x (N, r) ≥ 0 with y = Gx − c ≥ 0 and xy = 0 for N columns c (N, r), from a first guess of x > 0.
 
-    ``owner`` (N,) says which of the matrices G (S, r, r) is a column's.
+    ``owner`` (N,) is the index of each column's matrix in G (S, r, r).
     """
     N, r = c.shape
     result = torch.empty_like(c)
@@ -99,7 +99,7 @@ def _pivot(G: Tensor, owner: Tensor, c: Tensor, passive: Tensor, ridge: float) -
         )
         chances = torch.where(n_wrong < fewest, 3, chances - 1)
         fewest = torch.minimum(n_wrong, fewest)
-        # After three exchanges in vain only the last wrong variable is exchanged, which cannot go on for ever.
+        # After three exchanges without progress, exchange only the last wrong variable; this always terminates.
         last = wrong & (wrong.flip(1).cumsum(1).flip(1) == 1)
         passive = passive ^ torch.where((chances < 0)[:, None], last, wrong)
     result[todo] = _descend(G[owner], c, result[todo].clamp(min=0))
@@ -121,7 +121,7 @@ def _solve(G: Tensor, owner: Tensor, c: Tensor, passive: Tensor, ridge: float) -
 
 
 def _groups(owner: Tensor, passive: Tensor) -> tuple[Tensor, Tensor]:
-    """The group (N,) of each column, those of one owner and passive set being one, and an example of each group."""
+    """The group (N,) of each column and an example of each group. A group has the same owner and passive set."""
     group = owner
     for bits in passive.split(40, 1):
         word = (bits << torch.arange(bits.shape[1], device=bits.device)).sum(1)
@@ -131,7 +131,7 @@ def _groups(owner: Tensor, passive: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _descend(G: Tensor, c: Tensor, x: Tensor) -> Tensor:
-    """Cyclic coordinate descent from x ≥ 0: it never raises the residual."""
+    """Cyclic coordinate descent from x ≥ 0, which never raises the residual."""
     for _ in range(SWEEPS):
         for i, g in enumerate(G.unbind(1)):
             square = g[:, i]

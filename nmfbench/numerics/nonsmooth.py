@@ -32,7 +32,7 @@ class NonSmooth(Factorization):
 
     @property
     def chain(self) -> Chain:
-        """The same product with W_l = Z_lS_l, (…, r_{l−1}, r_l), and the codes of every layer."""
+        """This product as a chain with W_l = Z_lS_l, (…, r_{l−1}, r_l), and the codes of every layer."""
         Ws = [smooth(Z, theta, dim=-1) for Z, theta in zip(self.Zs, self.thetas, strict=True)]
         codes = [self.H]
         for W in Ws[:0:-1]:
@@ -62,7 +62,7 @@ class NonSmooth(Factorization):
     def swept(self, X: Tensor, inner: int, variant: str) -> "NonSmooth":
         """The factorization after ``inner`` steps of each of Z_1, …, Z_L and H that lower ½‖X − reconstruction‖²."""
         L = len(self.Zs)
-        # On the right of Z_l stands S_lZ_{l+1}S_{l+1}…H, which no earlier block enters.
+        # right[l] = S_lZ_{l+1}S_{l+1}…H, which no earlier block changes.
         right: list[Tensor] = [self.H] * L
         for l in reversed(range(L)):
             right[l] = smooth(self.Zs[l + 1] @ right[l + 1] if l + 1 < L else self.H, self.thetas[l])

@@ -57,7 +57,7 @@ def apg(
         rises = value_new > value
         if rises.any():
             plain, Q_plain, value_plain = descend(P, QP)
-            # Without momentum nothing but rounding can raise it; then the restart stays where it is.
+            # Without momentum only rounding can raise the objective; then the restart stays where it is.
             stays = value_plain > value
             new = torch.where(rises, torch.where(stays, P, plain), new)
             Q_new = torch.where(rises, torch.where(stays, QP, Q_plain), Q_new)
@@ -66,14 +66,14 @@ def apg(
         ahead = torch.where(rises, 1.0, ahead)
         momentum = torch.where(rises, 0.0, (alpha - 1) / ahead)
         Y = new + momentum * (new - P)
-        QY = Q_new + momentum * (Q_new - QP)  # Q is linear
+        QY = Q_new + momentum * (Q_new - QP)  # because Q is linear
         P, QP, value, alpha = new, Q_new, value_new, ahead
     return P
 
 
 def spectral_norm(G: Tensor) -> Tensor:
     """The largest eigenvalue of each positive semidefinite G (S, r, r), (S,). Entries not finite count as 0."""
-    # In float64: in float32 LAPACK gives up on some matrices of low rank, and takes the whole batch along.
+    # In float64, because LAPACK fails on some float32 matrices of low rank, and then for the whole batch.
     return torch.linalg.eigvalsh(torch.nan_to_num(G).double())[..., -1].to(G.dtype)
 
 
@@ -98,9 +98,12 @@ class LeastSquares:
 
 
 def coordinate_sweep(H: Tensor, gram: Tensor, cross: Tensor) -> None:
-    """One exact step in each row of H (S, r, n) in turn, in place: gram = WᵀW (S, r, r), cross = WᵀX (S, r, n)."""
+    """Minimise ‖X − WH‖² over each row of H (S, r, n) ≥ 0 in turn, in place, which never raises it.
+
+    ``gram`` is WᵀW (S, r, r) and ``cross`` is WᵀX (S, r, n).
+    """
     squares = gram.diagonal(dim1=-2, dim2=-1)[..., None]
-    # A component whose other half is zero stays as it is, so that the other half can recover.
+    # Keep a component whose other factor is zero, so that the other factor can recover.
     moves = squares >= torch.finfo(H.dtype).tiny
     steps = torch.where(moves, 1 / squares.where(moves, 1), 0)
     others = gram * -steps

@@ -1,4 +1,4 @@
-"""What is factorized: the data, and what a solver may know about it."""
+"""The data to factorize, and the knowledge about it that a solver may use."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Euclidean projections, and what brings rows to a sum."""
+"""Euclidean projections, and scaling vectors to sum to one."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ def simplex(H: Tensor, dim: int) -> Tensor:
         active = shift < H
         count = active.sum(dim, keepdim=True).clamp(min=1)
         before, shift = shift, (torch.where(active, H, 0).sum(dim, keepdim=True) - 1) / count
-        if not (shift > before).any():  # it only grows, but for rounding
+        if not (shift > before).any():  # it only grows, up to rounding
             break
     return (H - shift).clamp(min=0)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 class Streams:
     """The generators of a batch of restarts: `streams("W")` is one numpy Generator a seed.
 
-    A stream depends on its name and its seed alone. So a seed means the same start for every solver and
-    on every device, whatever else was drawn before, and restart s of a batch draws what it draws alone.
+    A stream depends only on its name and its seed. So a seed means the same start for every solver and on every
+    device, whatever was drawn before, and a restart draws the same numbers in a batch as alone.
     """
 
     def __init__(self, seeds: Sequence[int]):

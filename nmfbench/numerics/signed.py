@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 FLOOR = 1e-10
-"""Of a denominator, relative to the largest numerator of the restart."""
+"""Smallest denominator, relative to the largest numerator of the restart."""
 
 
 def pinv(A: Tensor) -> Tensor:
     """The pseudo-inverse (…, n, m) of each matrix A (…, m, n)."""
-    # One that is not finite must not take the others along.
+    # A matrix with infinite entries must not make the decomposition fail for the whole batch.
     finite = torch.nan_to_num(A, posinf=0, neginf=0)
     return torch.linalg.pinv(finite, rtol=min(A.shape[-2:]) * torch.finfo(A.dtype).eps)
 
@@ -17,7 +17,8 @@ def pinv(A: Tensor) -> Tensor:
 def square_root_step(H: Tensor, A: Tensor, B: Tensor, pull: Tensor | float = 0, push: Tensor | float = 0) -> Tensor:
     """One majorise-minimise step for ‖X − ZH‖² over H ≥ 0 (S, r, n), with A = ZᵀX and B = ZᵀZ.
 
-    A penalty whose half gradient is ``push`` − ``pull``, both ≥ 0, joins in. Ding, Li & Jordan (2010).
+    A penalty adds its half gradient, ``push`` − ``pull``, both ≥ 0. It never raises the
+    objective. Ding, Li & Jordan (2010).
     """
     p = A.clamp(min=0) + (-B).clamp(min=0) @ H + pull
     q = (-A).clamp(min=0) + B.clamp(min=0) @ H + push

@@ -1,4 +1,4 @@
-"""A sparse data matrix that solvers use like a dense one, where all they need is products with it."""
+"""A sparse data matrix. Solvers that only need products with X use it like a dense one."""
 
 import warnings
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class SparseMatrix:
 
     @classmethod
     def of(cls, X: Any, dtype: torch.dtype, device: torch.device | str = "cpu") -> "SparseMatrix":
-        """From a scipy sparse matrix or array; duplicates are summed."""
+        """Convert a scipy sparse matrix or array; duplicates are summed."""
 
         def to_torch(csr: Any) -> Tensor:
             csr.sum_duplicates()
@@ -64,12 +64,12 @@ class SparseMatrix:
         return self.values.sum(dtype=dtype) / (self.shape[0] * self.shape[1])
 
     def __rmatmul__(self, left: Tensor) -> Tensor:
-        """left (…, r, m) @ X → (…, r, n): one product for all restarts, each column of it summed by itself."""
+        """left (…, r, m) @ X → (…, r, n): one product for all restarts, in which each column is summed by itself."""
         wide = left.reshape(-1, left.shape[-1])
         return (self.csr_t @ wide.mT).mT.reshape(*left.shape[:-1], -1)
 
     def left_quotient(self, W: Tensor, H: Tensor, floor: float) -> Tensor:
-        """Wᵀ(X/(WH)), (S, r, n): the quotient is zero where X is."""
+        """Wᵀ(X/(WH)), (S, r, n). The quotient is zero where X is."""
         transpose = self.mT
         products = []
         for w, h in zip(W, H, strict=True):

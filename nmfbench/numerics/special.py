@@ -17,7 +17,7 @@ def wright_omega(x: Tensor) -> Tensor:
         r = middle - w - w.log()
         a = (1 + w) * (1 + w + 2 / 3 * r)
         w = w * (1 + r / (1 + w) * (a - r / 2) / (a - r))
-    # Below and above, the first terms of the series are exact to rounding.
+    # Outside these bounds the first terms of the series are exact up to rounding.
     w = torch.where(x < -30, x.clamp(max=-30).exp(), w)
     large = x.clamp(min=1e8)
-    return torch.where(x > 1e8, large - large.log().clamp(max=1e3), w)  # ∞ − ∞ is not a number
+    return torch.where(x > 1e8, large - large.log().clamp(max=1e3), w)  # the bound avoids ∞ − ∞

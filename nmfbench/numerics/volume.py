@@ -1,4 +1,4 @@
-"""The volume penalty α log det(WᵀW + δI) of bases W (S, m, r), and what it weighs at the start of a fit."""
+"""The volume penalty α log det(WᵀW + δI) of bases W (S, m, r), and its weight at the start of a fit."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def log_det(W: Tensor) -> Tensor:
 
 def inverse(W: Tensor) -> Tensor:
     """A = (W̃ᵀW̃ + δI)⁻¹ (S, r, r), the slope of the tangent ⟨A, WᵀW⟩ that lies above log det."""
-    # inv_ex: a restart that overflows must not raise for its batch.
+    # inv_ex does not raise, because one restart that overflows must not stop its batch.
     return torch.linalg.inv_ex(torch.nan_to_num(gram(W.double()))).inverse.to(W)
 
 

@@ -1,6 +1,6 @@
-"""The numbers that papers print: one paper a module, which says for which runs its numbers stand.
+"""The numbers that papers print. Each module has one paper and states the runs to which its numbers apply.
 
-A module here declares ``PAPER`` and ``printed(record)``; it is found by being in this package. `printed` asks them all.
+A module declares ``PAPER`` and ``printed(record)`` and needs no registration. `printed` asks every module.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 Place = tuple[int | None, int | None, str]
-"""Where a number belongs: layer, number of clusters (None where they mean nothing), metric."""
+"""The place of a number: layer, number of clusters (None where they do not apply), metric."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ def printed(record: dict[str, Any]) -> dict[Place, list[tuple[Paper, float]]]:
     """Every paper's numbers for this run, in the unit that tables show (percent where the metric's unit is "%").
 
     A paper has numbers for a run only if the data, its preprocessing, the ranks and the protocol are the paper's, as
-    far as it prints them; each module writes down its rules.
+    far as it prints them; the docstring of each module lists its rules.
     """
-    found: dict[Place, list[tuple[Paper, float]]] = {}
+    numbers: dict[Place, list[tuple[Paper, float]]] = {}
     for module in _modules():
         for place, value in module.printed(record).items():
-            found.setdefault(place, []).append((module.PAPER, value))
-    return found
+            numbers.setdefault(place, []).append((module.PAPER, value))
+    return numbers
 
 
 def papers() -> list[Paper]:

@@ -1,6 +1,6 @@
 """Table 2 of the deep KL-NMF paper: error and sparsity of the layers on the CBCL faces, against multilayer KL-NMF.
 
-Its numbers stand beside a run under these conditions.
+Tables show its numbers beside a run under these conditions.
 
 - Data: the 2,429 faces of CBCL as rows of X, 361 pixels each, without labels.
 - Preprocessing: the paper prints none. A factor common to all pixels changes neither number, so X may be divided by its

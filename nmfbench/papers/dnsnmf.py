@@ -1,16 +1,16 @@
 """Tables I to III of the dnsNMF paper: accuracy and NMI of k-means on the codes of 2 to 10 random people.
 
-Its numbers stand beside a run under these conditions.
+Tables show its numbers beside a run under these conditions.
 
-- Data: ORL, JAFFE and Yale at 32 × 32 pixels, of which 2 to 10 people are drawn at random. A record that merges runs on
-  several numbers of people, as an experiment's `tuning` makes them, says "2 to 10" and holds no rank.
+- Data: 2 to 10 people, drawn at random from ORL, JAFFE or Yale at 32 × 32 pixels. A record that merges runs on several
+  numbers of people, which an experiment's `tuning` makes, says "2 to 10" and holds no rank.
 - Preprocessing: the paper prints none after cropping and alignment. Pixels divided by their maximum and samples divided
   by their norm count; experiment protocol_dnsnmf tried both.
 - Rank: the top layer has as many codes as people were drawn. The paper does not print the layers below.
 - Protocol: as many clusters as people, on the codes of the top layer, the best of the k-means starts. The paper has 20
-  starts; here at least ten are required. Every method runs by its own stopping rule. The two that solve by accelerated
-  gradients may also run until the objective falls by 1e-5 only, as experiment dnsnmf_tables does: the paper says no
-  more than that they reach a satisfactory error. No method sees labels.
+  starts; here at least ten are required. Every method has its own stopping rule. The two that solve by accelerated
+  gradients may also run until the objective falls by only 1e-5, as experiment dnsnmf_tables does, because the paper
+  only says that they reach a satisfactory error. No method sees labels.
 - Parameters: the paper searched every method's own, so they are free; "NMF" is the least squares method.
 - NMI is mutual information over the larger entropy, the definition that the paper cites.
 """
@@ -26,7 +26,7 @@ PAPER = Paper(
     "factorization",
     2018,
 )
-# Dataset → the paper's name for it, and how few and how many samples a person has.
+# Dataset → the paper's name for it, and the smallest and largest number of samples of a person.
 DATASETS = {"orl32": ("orl", 10, 10), "jaffe": ("jaffe", 20, 23), "yale": ("yale", 11, 11)}
 FEATURES = 1024
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -67,7 +67,7 @@ def printed(record: rules.Record) -> dict[Place, float]:
 
 
 def _is_drawn(record: rules.Record, n: int) -> bool:
-    """Is this a run on n people at rank n, or a record that merges the runs on several numbers of people?"""
+    """Whether this is a run on n people at rank n, or a record that merges runs on several numbers of people."""
     data, classes = record["data"], record["config"]["dataset"].get("classes")
     if data["features"] != FEATURES:
         return False

@@ -1,9 +1,9 @@
 """Table 1 of the Neural NMF paper: reconstruction error and classification accuracy on a toy hierarchy.
 
-Its numbers stand beside a run under these conditions.
+Tables show its numbers beside a run under these conditions.
 
-- Data: the paper's own 87 × 90 matrix, not one that is drawn like it. Where labels count, they are those of the level
-  with as many topics as the top layer has rows; without labels the level means nothing to the error.
+- Data: the paper's own 87 × 90 matrix, not a matrix drawn like it. With labels, the level must have as many
+  topics as the top layer has rows; without labels the level does not affect the error.
 - Preprocessing: none is printed; X is divided by its maximum, which changes no relative error.
 - Ranks: 9, then 4, then 2; one, two or all three of them. `deep_mu` names its layers in the opposite order.
 - Protocol: no labels, 40 % of them or all of them. Every method runs by its own stopping rule.
@@ -42,10 +42,10 @@ def printed(record: rules.Record) -> dict[Place, float]:
         and rules.stops_as(record)
     ):
         return {}
-    found: dict[Place, float] = {}
+    numbers: dict[Place, float] = {}
     for row in rules.rows("neural_nmf_table1"):
         if (row["setting"], row["layers"], row["method"]) == (setting, str(len(ranks)), method):
-            found[None, None, "error"] = float(row["reconstruction_error"])
+            numbers[None, None, "error"] = float(row["reconstruction_error"])
             if accuracy := row["classification_accuracy"]:
-                found[len(ranks), None, "classification"] = 100 * float(accuracy)
-    return found
+                numbers[len(ranks), None, "classification"] = 100 * float(accuracy)
+    return numbers

@@ -1,6 +1,6 @@
-"""What the papers' modules ask of a record: is this the paper's data, scaling, protocol and method?
+"""Questions of the papers' modules to a record: is this the paper's data, scaling, protocol and method?
 
-A record may lack a parameter that its solver's YAML fills in: that counts as unchanged.
+A parameter that a record lacks counts as unchanged, because the solver's YAML fills it in.
 """
 
 import csv
@@ -21,9 +21,9 @@ def rows(table: str) -> list[dict[str, str]]:
 
 
 def is_data(record: Record, name: str, features: int, samples: int, classes: int | None) -> bool:
-    """Is this the dataset of that name and size, read by its own loader?
+    """Whether this is the dataset of that name and size, read by its own loader.
 
-    A file or a folder of images that merely bears the name is somebody's own data.
+    A file or a folder of images of the same name is a user's own data.
     """
     data = record["data"]
     same = (data["features"], data["samples"], data["classes"]) == (features, samples, classes)
@@ -31,7 +31,7 @@ def is_data(record: Record, name: str, features: int, samples: int, classes: int
 
 
 def is_named(record: Record, name: str) -> bool:
-    """Has the dataset that name, and is it read by its own loader?"""
+    """Whether the dataset has this name and is read by its own loader."""
     dataset = record["config"]["dataset"]
     return dataset["name"] == name and not str(dataset.get("_target_", "")).startswith(_USERS_OWN)
 
@@ -45,35 +45,35 @@ def scaling(record: Record) -> tuple[str, ...]:
 def changed(record: Record, group: str) -> dict[str, Any]:
     """The part of the variant that belongs to "solver", "dataset", "stopping" or "evaluator", without that prefix.
 
-    Keys without a prefix are parameters of the solver, but for the settings that belong to no group.
+    Keys without a prefix are parameters of the solver, except for the settings that belong to no group.
     """
-    found = {}
+    values = {}
     for key, value in record["variant"].items():
         prefix, _, name = key.rpartition(".")
         if (prefix or "solver") == group and key not in ("dtype", "label_fraction"):
-            found[name] = value
-    return found
+            values[name] = value
+    return values
 
 
 def stops_as(record: Record, rule: Mapping[str, float] | None = None) -> bool:
-    """Does the run stop by its solver's own rule, or by that rule with these changes?"""
+    """Whether the run stops by its solver's own rule, or by that rule with these changes."""
     return all((rule or {}).get(key) == value for key, value in changed(record, "stopping").items())
 
 
 def clusters_with(record: Record, n_init: int) -> bool:
-    """Are the codes clustered from at least so many starts, and each start run to its end?"""
+    """Whether the codes are clustered from at least ``n_init`` starts, each run to its end."""
     evaluator = record["config"]["evaluator"]
     return evaluator.get("n_init", 0) >= n_init and evaluator.get("max_iter", 300) >= 300
 
 
 def has(record: Record, parameters: Mapping[str, Any]) -> bool:
-    """Has the solver these parameters?"""
+    """Whether the solver has these parameters."""
     solver = record["config"]["solver"]
     return all(solver.get(key, value) == value for key, value in parameters.items())
 
 
 def is_unsupervised(record: Record) -> bool:
-    """Did the method see no label?"""
+    """Whether the method saw no label."""
     return not record["config"].get("label_fraction")
 
 

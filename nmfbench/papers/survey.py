@@ -12,7 +12,7 @@ def factors() -> dict[str, np.ndarray]:
     with (Path(__file__).parent / "survey_deep_onmf_factors.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             matrices.setdefault(row["matrix"], []).append([float(row[f"c{j}"]) for j in range(1, 5) if row[f"c{j}"]])
-    # Codes of samples are printed, and carried, with a sample a row.
+    # The paper and the CSV have codes of samples with a sample a row.
     return {
         name.removesuffix("T"): np.array(rows).T if name.endswith("T") else np.array(rows)
         for name, rows in matrices.items()

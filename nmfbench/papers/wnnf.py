@@ -1,6 +1,6 @@
 """Tables 2, 3a, 3b and 4 of the WNNF paper: 100 · NMI of k-means on the codes.
 
-Its numbers stand beside a run under these conditions.
+Tables show its numbers beside a run under these conditions.
 
 - Data: the four sets of its Table 1, at their printed numbers of samples, features and classes.
 - Preprocessing: the paper prints none. Pixels may be divided by their maximum or samples by their norm. The views of
@@ -33,7 +33,7 @@ SCALINGS: dict[str, list[tuple[str, ...]]] = {
     "mfeat": [("column_max",), ("column_max", "unit_norm"), ("min_max",), ("min_max", "unit_norm")],
     "imagenet_cnn": [("none",), *PIXELS],
 }
-# The ranks for one layer, and the printed ones for two.
+# The accepted ranks for one layer, and the printed ranks for two.
 RANKS = {"orl": (20, 40, 80), "ar": (50, 100), "mfeat": (10, 20, 40, 100), "imagenet_cnn": (500, 1000)}
 TWO_RANKS = {"orl": [20, 40], "ar": [50, 100], "mfeat": [10, 20], "imagenet_cnn": [500, 1000]}
 
@@ -95,5 +95,5 @@ def _ablation(solver: dict[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _numbers(rows: Iterator[dict[str, str]]) -> dict[Place, float]:
-    """Tables of one layer name none."""
+    """The rows by place. Tables of one layer have no column for it."""
     return {(int(row.get("layer") or 1), int(row["n_clusters"]), "nmi"): float(row["nmi_percent"]) for row in rows}

@@ -6,8 +6,8 @@ from nmfbench import config
 
 
 def table() -> list[dict[str, str]]:
-    """What each solver is, at the parameters of its YAML: the first and last lines of its docstring, and its claims."""
-    from nmfbench.solvers.base import DeepSolver, Solver  # torch takes a second
+    """A row for each solver at the parameters of its YAML: first and last line of its docstring, and its properties."""
+    from nmfbench.solvers.base import DeepSolver, Solver  # here, because importing torch takes a second
 
     nonnegative = {"all": "all factors", "codes": "codes", "weak": "weakly", "none": ""}
     rows = []

@@ -47,49 +47,49 @@ class Solver(ABC):
     stopping: ClassVar[Stopping]
     """The paper's stopping rule."""
     version: ClassVar[int] = 1
-    """Raised when a change moves the method's numbers, so that old records do not count as done."""
+    """Increase it when a change moves the method's numbers, so that old records do not count as done."""
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "none"
     """Which factors of the result are ≥ 0 ("weak": small negative entries are part of the method)."""
     accepts_negative: ClassVar[bool] = False
     direct: ClassVar[bool] = False
-    """Solved in one step: a stopping rule means nothing to it."""
+    """The method solves in one step, so a stopping rule has no meaning."""
 
     @property
     def draws(self) -> bool:
-        """Does it draw random numbers? If not, every seed has the same factors, and one fit does for all."""
+        """Whether it draws random numbers. If not, every seed has the same factors, and one fit suffices for all."""
         return not self.direct
 
     @property
     def uses_labels(self) -> bool:
-        """Does it see the labels of the samples in the mask? It is then scored on the others."""
+        """Whether it sees the labels of the samples in the mask. It is then scored on the others."""
         return False
 
     @property
     def accepts_sparse(self) -> bool:
-        """Can it take a SparseMatrix for X?"""
+        """Whether it can take a SparseMatrix for X."""
         return False
 
     @property
     def monotone(self) -> bool:
-        """Does the objective never rise from one iteration to the next, up to rounding?"""
+        """Whether the objective never rises from one iteration to the next, up to rounding."""
         return False
 
     @property
     def footnote(self) -> str:
-        """What a reader of a table must know of this method; empty: nothing."""
+        """A sentence that a reader of a table must know about this method; empty: none."""
         return ""
 
     @abstractmethod
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
         """Yield the start, and then the factorization after each sweep over all blocks (or each epoch).
 
-        Factors are (S, …) for the S seeds of ``rng``. What is yielded is valid until the next step.
-        A generator that ends says that there is nothing more to do.
+        Factors are (S, …) for the S seeds of ``rng``. A yielded factorization is valid until the next step.
+        A generator ends when the method has nothing more to do.
         """
 
     @abstractmethod
     def objective(self, problem: Problem, factorization: Any) -> Tensor:
-        """The value that the method minimises, (S,). ``factorization`` is of the kind that `iterates` yields."""
+        """The value that the method minimises, (S,). ``factorization`` is of the class that `iterates` yields."""
 
     def check(self, problem: Problem) -> None:
         """Raise NotApplicable when this method cannot take this problem. Called before a fit."""
@@ -133,7 +133,7 @@ class DeepSolver(Solver):
         object.__setattr__(self, "rank", self.ranks[-1])
 
     def ranks_below(self, rank: int) -> list[int]:
-        """The ranks of all layers where only the top one's is given."""
+        """The ranks of all layers when only the top one is given."""
         return [2 * rank, rank]
 
     @property
@@ -143,5 +143,6 @@ class DeepSolver(Solver):
 
 
 def check_rank(rank: int) -> None:
+    """Raise ConfigError unless the rank is at least 1."""
     if rank < 1:
         raise ConfigError(f"rank must be at least 1, got {rank}")

@@ -63,7 +63,7 @@ class DeepKL(DeepSolver):
         for _ in range(self.pretrain):
             hierarchies.multilayer(X, Ws, Hs, self.beta, eps)
         hierarchies.scale(Ws, Hs, of="H")
-        # The bounds of every step hold at the start too: to meet them later would raise the objective.
+        # Apply the bounds of every step at the start too; applying them later would raise the objective.
         Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=hierarchies.EPS) for H in Hs]
         weights = hierarchies.weights(X, Ws, Hs, self.weights, self.beta)
         while True:

@@ -16,7 +16,7 @@ from nmfbench.numerics.special import wright_omega
 from nmfbench.solvers.base import DeepSolver, Stopping
 
 TANGENTS = 5
-"""Steps a block: on ORL and Samson the third changes the block's decrease by less than 1e-6 of it."""
+"""Steps a block. On ORL and Samson the third step changes the block's decrease by less than 1e-6 of it."""
 VARIANTS = ("exact", "admm", "paper")
 RHO, ADMM_STEPS, GAP = 100.0, 200, 1e-6
 
@@ -107,18 +107,18 @@ class WBlock:
         self.mu: Tensor | None = None
 
     def minimum(self, c: Tensor | float = 0.0, t: Tensor | float = 0.0) -> Tensor:
-        """Its minimiser with Σ c w + t w²/2W̃; the multipliers μ of the sums by Newton, warm from the last call."""
+        """Minimise the majoriser plus Σ c w + t w²/2W̃. Newton finds the sums' multipliers μ from the last call's."""
         W, B, tiny = self.W, self.B, torch.finfo(self.W.dtype).tiny
         C, T = self.C + c, (self.T + 2 * t).clamp(min=tiny)
         S = 2 * T * B
-        # There one entry alone is 1: the sum is too large, and from that side Newton does not overshoot.
+        # Start where a single entry already equals 1: the sum is then ≥ 1, and Newton converges from that side.
         single = (B * W - T / (2 * W.clamp(min=tiny)) - C).amax(-2, keepdim=True)
         mu = single if self.mu is None else self.mu
         for _ in range(24 if self.mu is None else 2):
             x = C + mu
             root = (x.square() + S).sqrt().clamp(min=tiny)
             far = root + x.abs()
-            # Two forms of the same, (root − x)/T and 2B/(root + x): each cancels where the other does not.
+            # Two forms of the same value, (root − x)/T and 2B/(root + x): each avoids the other's cancellation.
             new = W * torch.where(x > 0, 2 * B / far, far / T)
             slope = new / root  # −dW/dμ
             mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
@@ -129,8 +129,8 @@ class WBlock:
     def tangents(self, above: Tensor, lam: Tensor) -> Tensor:
         """The minimiser of the majoriser plus λ KL(W, W̄), λ = λ_{l+1}/λ_l.
 
-        The logarithm's tangent at the present W lies above it, so that each step descends; near the minimum the steps
-        are Newton's.
+        The logarithm's tangent at the current W lies above the logarithm, so each step descends. Near the minimum the
+        steps are Newton's.
         """
         W = self.W
         for _ in range(TANGENTS):
@@ -138,7 +138,7 @@ class WBlock:
         return W
 
     def admm(self, above: Tensor, rho: Tensor, nu: Tensor, as_printed: bool) -> Tensor:
-        """The same by splitting W = Z; ρ' = ρ/λ_l, ν = ρ/λ_{l+1}."""
+        """The same minimiser by splitting W = Z; ρ' = ρ/λ_l, ν = ρ/λ_{l+1}."""
         W, Z, U = self.W, self.W, torch.zeros_like(self.W)
         running = torch.ones_like(rho, dtype=torch.bool)
         for _ in range(ADMM_STEPS):

@@ -56,14 +56,14 @@ class DeepMU(DeepSolver):
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Stack]:
         X, L = problem.X, len(self.layers)
         sizes = [X.shape[1], *self.layers, len(X)]
-        # Uniform factors on [0, 2c] have a product of mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
+        # The product of uniform factors on [0, 2c] has the mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
         c = (inits.mean(X) / math.prod(self.layers)) ** (1 / (L + 1))
         names = ["H", *(f"W{l}" for l in range(1, L + 1))]
         F = [rng.uniform(name, (sizes[i + 1], sizes[i]), X, high=2 * c) for i, name in enumerate(names)]
         tiny = torch.finfo(X.dtype).tiny
         while True:
             yield Stack(tuple(F[1:]), F[0])
-            # A[i] is the product on the left of factor i: no update before its own changes it.
+            # A[i] is the product on the left of factor i; no update before factor i's own changes it.
             A: list[Tensor | None] = [None, *accumulate(F[:0:-1], torch.matmul)][::-1]
             B: Tensor | None = None
             for i, f in enumerate(F):

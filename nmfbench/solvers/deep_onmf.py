@@ -62,7 +62,7 @@ class DeepONMF(DeepSolver):
 
 
 def assign(X: Tensor, W: Tensor) -> Tensor:
-    """The best H (S, r, n) with one non-zero a column: x_j goes to the w_k of the least angle, at its projection."""
+    """The best H (S, r, n) with one non-zero a column: x_j goes to the w_k at the smallest angle, projected."""
     norms = W.norm(dim=-2).clamp(min=torch.finfo(W.dtype).tiny)
     projections = (W / norms[:, None]).mT @ X
     best = projections.argmax(-2, keepdim=True)
@@ -70,6 +70,6 @@ def assign(X: Tensor, W: Tensor) -> Tensor:
 
 
 def centre(X: Tensor, H: Tensor, W: Tensor) -> Tensor:
-    """The best W (S, m, r) for that H. A basis that nothing went to keeps its place, and may be chosen again."""
+    """The best W (S, m, r) for this H. A basis without members stays, and may be chosen again."""
     total = H.square().sum(-1)[:, None]
     return torch.where(total > 0, X @ H.mT / total.clamp(min=torch.finfo(H.dtype).tiny), W)

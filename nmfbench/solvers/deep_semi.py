@@ -126,6 +126,7 @@ class DeepSemiNMF(DeepSolver):
                 Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *graph_terms)
 
     def pretrained(self, X: Tensor, rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
+        """Z_l (S, r_{l−1}, r_l) and H_l (S, r_l, n) after semi-NMF of each layer by itself, for X (m, n)."""
         Zs: list[Tensor] = []
         Hs = [X]
         for l, rank in enumerate(self.layers, start=1):
@@ -137,7 +138,7 @@ class DeepSemiNMF(DeepSolver):
         return Zs, Hs[1:]
 
     def above(self, l: int, Zs: list[Tensor], Hs: list[Tensor]) -> Tensor:
-        """What the layers above make of layer l's codes, (S, r_l, n)."""
+        """The layers above l multiplied: their approximation of layer l's codes, (S, r_l, n)."""
         if self.variant == "survey" and l + 1 < len(Zs):
             return Zs[l + 1] @ Hs[l + 1]
         return product([*Zs[l + 1 :], Hs[-1]])

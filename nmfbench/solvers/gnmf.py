@@ -96,7 +96,7 @@ class GNMF(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # NNDSVD needs a dense singular value decomposition
+        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
@@ -123,4 +123,5 @@ class GNMF(Solver):
 
 
 def quotient(p: Tensor, q: Tensor) -> Tensor:
+    """p/q, elementwise and finite where q is 0."""
     return p / q.clamp(min=torch.finfo(q.dtype).tiny)

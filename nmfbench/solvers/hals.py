@@ -51,7 +51,7 @@ class HALS(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # NNDSVD needs a dense singular value decomposition
+        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
@@ -60,7 +60,7 @@ class HALS(Solver):
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.X
         W, H = inits.start(self.init, X, self.rank, rng)
-        # Components in rows, so that one of them is contiguous in both factors.
+        # Components lie in rows, so that each is contiguous in both factors.
         Wt = W.mT.contiguous()
         while True:
             yield Product(Wt.mT, H)

@@ -55,9 +55,9 @@ class LayerCentricDMF(DeepSolver):
             raise ConfigError(f"sums must be one of W, H, got {self.sums!r}")
         hierarchies.check_weights(self.weights, self.layers)
         volume.per_layer(self.alpha, 0.0, self.layers)
-        for name, least in {"pretrain": 0, "inner": 1}.items():
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name, low in {"pretrain": 0, "inner": 1}.items():
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
 
     @property
     def monotone(self) -> bool:
@@ -81,7 +81,7 @@ class LayerCentricDMF(DeepSolver):
                 gram = W.mT @ W
                 H = apg(Hs[l], partial(torch.matmul, gram), W.mT @ Y, spectral_norm(gram), self.inner, project_H)
                 lam, alpha = weights[:, l, None, None], alphas[:, l, None, None]
-                # λ‖Y − WH‖²/2 + α⟨A, WᵀW⟩ + λ⁺‖W − W̄‖²/2 = ½⟨W, WG⟩ − ⟨C, W⟩ + …
+                # The majoriser is λ‖Y − WH‖²/2 + α⟨A, WᵀW⟩ + λ⁺‖W − W̄‖²/2 = ½⟨W, WG⟩ − ⟨C, W⟩ + …
                 G = lam * (H @ H.mT) + 2 * alpha * volume.inverse(W)
                 C = lam * (Y @ H.mT)
                 if l + 1 < len(Ws):

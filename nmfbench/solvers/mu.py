@@ -55,12 +55,12 @@ class MultiplicativeNMF(Solver):
 
     @property
     def monotone(self) -> bool:
-        # The penalty's curvature is majorised exactly by the quadratic update alone.
+        # Only the quadratic update (β = 2) majorises the penalty's curvature exactly.
         return self.beta == 2 or self.lam == 0
 
     @property
     def accepts_sparse(self) -> bool:
-        # The other divergences need WH where X is zero, and NNDSVD a dense singular value decomposition.
+        # Other divergences need WH where X is zero, and NNDSVD needs a dense singular value decomposition.
         return self.beta in (1, 2) and self.init == "uniform"
 
     @property
@@ -82,7 +82,7 @@ class MultiplicativeNMF(Solver):
         while True:
             yield Product(W, H)
             H = self._update(H, *self._gradient(W.mT, X, W, H, floor))
-            # The same update on Xᵀ ≈ HᵀWᵀ.
+            # W takes the same update, on Xᵀ ≈ HᵀWᵀ.
             W = self._update(W.mT, *self._gradient(H, X.mT, H.mT, W.mT, floor)).mT
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
@@ -91,7 +91,7 @@ class MultiplicativeNMF(Solver):
         return loss + self.lam / 2 * (W.square().sum((-2, -1)) + H.square().sum((-2, -1)))
 
     def _floor(self, problem: Problem) -> float:
-        """WH is kept off zero relative to X's scale, so that powers of it stay finite in float32."""
+        """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
         precision = torch.finfo(problem.X.dtype)
         return max(precision.eps * inits.mean(problem.X), precision.tiny)
 

@@ -96,9 +96,9 @@ class NeuralNMF(DeepSolver):
         seen: tuple[Tensor, Tensor] | None = None,
         starts: tuple[Tensor, ...] | None = None,
     ) -> tuple[Chain, Tensor]:
-        """S_l = q(A_l, S_{l−1}) in turn, B for S_L, and the objective but for ½‖X‖², summed over the restarts.
+        """S_l = q(A_l, S_{l−1}) in turn, B for S_L, and the objective without ½‖X‖², summed over the restarts.
 
-        Nothing of size (S, m, n) is made: ½‖X − A_1T‖² = ½‖X‖² − ⟨A_1ᵀX, T⟩ + ½⟨A_1ᵀA_1 T, T⟩.
+        No array of size (S, m, n) is formed: ½‖X − A_1T‖² = ½‖X‖² − ⟨A_1ᵀX, T⟩ + ½⟨A_1ᵀA_1 T, T⟩.
         """
         gram, cross = As[0].mT @ As[0], As[0].mT @ X
         Ss = [nnls(gram, cross, starts[0] if starts else None)]
@@ -128,7 +128,7 @@ class NeuralNMF(DeepSolver):
 
 
 def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor]:
-    """‖DᵀD‖₂ ‖S_l S_lᵀ‖₂ with D = A_1…A_{l−1}, (S, 1, 1): how fast the gradient in A_l changes, S_l held fixed."""
+    """‖DᵀD‖₂ ‖S_l S_lᵀ‖₂ with D = A_1…A_{l−1}, (S, 1, 1): Lipschitz constant of the gradient in A_l at fixed S_l."""
     D = None
     for A, S in zip(As, Ss, strict=True):
         L = spectral_norm(S @ S.mT) * (1 if D is None else spectral_norm(D.mT @ D))
@@ -139,5 +139,5 @@ def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor
 def _project(A: Tensor, before: Tensor) -> None:
     """[A]₊ in place, with columns of unit length."""
     length = torch.linalg.vector_norm(A.clamp_(min=0), dim=-2, keepdim=True)
-    # A column that the projection would empty stays as it was: with no S of its own it would have no gradient again.
+    # Keep a column that the projection would empty: without codes it would never have a gradient again.
     A.copy_(torch.where(length > 0, A / length, before))

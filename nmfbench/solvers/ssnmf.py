@@ -64,7 +64,7 @@ class SemiSupervisedNMF(Solver):
             A = _multiply(A, (S @ X.mT).mT, A @ (S @ S.mT))
             p, q = A.mT @ X, A.mT @ A @ S
             if seen:
-                # Y is zero where L is.
+                # Y needs no mask, because it is zero where L is.
                 B = _multiply(B, Y @ S.mT, B @ ((L * S) @ S.mT))
                 p, q = p + self.lam * (B.mT @ Y), q + self.lam * (B.mT @ B @ (L * S))
             S = _multiply(S, p, q)
@@ -77,5 +77,5 @@ class SemiSupervisedNMF(Solver):
 
 
 def _multiply(factor: Tensor, p: Tensor, q: Tensor) -> Tensor:
-    """p and q are the negative and the positive part of the gradient."""
+    """The factor times p/q, the negative over the positive part of its gradient."""
     return factor * (p / q.clamp(min=torch.finfo(q.dtype).tiny))

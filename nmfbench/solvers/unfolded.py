@@ -17,7 +17,7 @@ from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 EPS = torch.finfo(torch.float32).eps
-"""In the denominator of a layer, whatever the dtype."""
+"""Added to the denominator of a layer, whatever the dtype."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +113,10 @@ class UnfoldedNMF(Solver):
 
 
 def distinct(H: Tensor) -> Tensor:
-    """(S, r, 1): false for a component whose codes are, up to rounding, in proportion to those of one before it.
+    """(S, r, 1): false for a component whose codes are, up to rounding, proportional to an earlier component's.
 
     Least squares may share a feature among such components in any way. An active-set solver gives all of it to the
-    first, and only so do components that began alike part.
+    first one, and only this separates components that start alike.
     """
     unit = torch.nn.functional.normalize(H, dim=-1, eps=torch.finfo(H.dtype).tiny)
     distances = torch.cdist(unit, unit, compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,4 +1,4 @@
-"""What the weakly non-negative methods share: leaky rectified factors, the loss and Adam on mini-batches of samples."""
+"""The base of the weakly non-negative methods: leaky rectified factors, the loss, and Adam on mini-batches."""
 
 import math
 from abc import abstractmethod
@@ -77,19 +77,19 @@ class WeakSolver(Solver):
         """Samples (n, …), bases (S, …) and codes (S, n, …): samples first, so that a batch is one contiguous copy."""
 
     def factorization(self, problem: Problem, Ws: list[Tensor], H: Tensor, eta: Tensor) -> Leaky:
-        """What is yielded of these parameters."""
+        """The factorization that these parameters define."""
         return LeakyStack(tuple(Ws), H.mT, eta)
 
     def gradient(self, problem: Problem, X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float) -> list[Tensor]:
-        """∂/∂(Ws, H) of what a step on the batch X (S, b, …), H (S, b, …) descends."""
+        """∂/∂(Ws, H) of the objective of a step on the batch X (S, b, …), H (S, b, …)."""
         return self.penalised(leaky.gradient(X, Ws, H, eta, self.loss, self.divisor(H)), [*Ws, H])
 
     def divisor(self, H: Tensor) -> int:
-        """What the loss of that batch is divided by."""
+        """Number the batch loss is divided by."""
         return H.shape[1] if self.loss_reduction == "mean" else 1
 
     def penalised(self, gradients: list[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
-        """The gradients of the loss with that of λ, where Adam is to see it."""
+        """Add the penalty's gradient if Adam should see it."""
         if self.reading == "penalty" and self.lam:
             for gradient, parameter in zip(gradients, parameters, strict=True):
                 gradient.add_(parameter, alpha=2 * self.lam)
@@ -104,10 +104,12 @@ class WeakSolver(Solver):
         )
 
     def eta_at(self, epoch: int) -> float:
+        """η in this epoch, counted from 0."""
         left = max(0.0, 1 - epoch / self.curriculum) if self.curriculum else 0.0
         return self.eta + (1 - self.eta) * left
 
     def n_batches(self, n: int) -> int:
+        """Number of batches that n samples make."""
         return 1 if self.batch_size is None else math.ceil(n / self.batch_size)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Leaky]:
@@ -122,7 +124,7 @@ class WeakSolver(Solver):
             eta = self.eta_at(epoch)
             yield self.factorization(problem, Ws, H, H.new_full((S,), eta))
             order = torch.from_numpy(np.stack([g.permutation(n) for g in shuffles])).to(H.device)
-            # Batches of nearly equal size: a short last one would weigh its samples more.
+            # Batches have nearly equal size, because a short last batch would give its samples more weight.
             for batch in order.tensor_split(self.n_batches(n), dim=1):
                 *dWs, dH_batch = self.gradient(problem, samples[batch], Ws, H[restarts, batch], eta)
                 dH.zero_()[restarts, batch] = dH_batch
@@ -130,7 +132,7 @@ class WeakSolver(Solver):
             epoch += 1
 
     def objective(self, problem: Problem, factorization: Leaky) -> Tensor:
-        """The mean of a step's loss over the batches of an epoch, in expectation over their random composition."""
+        """The expected mean of a step's loss over the batches of an epoch, (S,)."""
         n = problem.X.shape[-1]
         R = problem.X - factorization.reconstruct()
         total = (R.abs() if self.loss == "l1" else R.square()).sum((-2, -1))

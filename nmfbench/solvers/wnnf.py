@@ -43,7 +43,7 @@ class WNNF(WeakSolver):
 
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
         m, n = problem.X.shape
-        bound = math.sqrt(6 / self.rank)  # He et al. (2015): fan-in r
+        bound = math.sqrt(6 / self.rank)  # He et al. (2015), with fan-in r
         W = rng.uniform("W", (m, self.rank), problem.X, -bound, bound)
         H = rng.uniform("H", (self.rank, n), problem.X, -bound, bound)
         return problem.X.mT.contiguous(), [W], H.mT.contiguous()

@@ -62,12 +62,13 @@ class DeconvWNNF(WeakSolver):
             raise NotApplicable(f"wnnf_deconv needs grey images (height × width), and this data has {shape}")
 
     def blocks(self, problem: Problem) -> Blocks:
+        """The geometry of the convolution for this problem's images."""
         assert problem.shape is not None
         return Blocks(problem.shape[0], problem.shape[1], self.stride)
 
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
         X, blocks = problem.X, self.blocks(problem)
-        bound = math.sqrt(6 / (4 * self.rank))  # He et al. (2015): 4r products make a pixel
+        bound = math.sqrt(6 / (4 * self.rank))  # He et al. (2015), because a pixel is a sum of 4r products
         W = rng.uniform("W", (math.prod(blocks.map_shape), self.rank), X, -bound, bound)
         H = rng.uniform("H", (X.shape[1], self.stride**2, 4 * self.rank), X, -bound, bound)
         return blocks.cut(X.mT.unflatten(-1, (blocks.height, blocks.width))), [W], H
