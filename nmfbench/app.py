@@ -16,7 +16,7 @@ from nmfbench.reports.selecting import select
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
     from nmfbench.reports.report import Report
-    from nmfbench.running.jobs import Plan
+    from nmfbench.running.planning import Plan
 
 INTERRUPTED = 130
 
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     from nmfbench.running.composing import requests
 
     asked = requests(arguments)
-    from nmfbench.running.jobs import plan  # torch takes a second, and a misspelt name is answered without it
+    from nmfbench.running.planning import plan  # torch takes a second, and a misspelt name is answered without it
 
     planned = [plan(request) for request in asked]
     for one in planned:
@@ -279,7 +279,7 @@ def _planned(words: Sequence[str], results: Path) -> "Plan":
     from nmfbench.running.composing import requests
 
     (request,) = requests([f"experiment={words[0]}", *words[1:], *_results_word(words, results)])
-    from nmfbench.running.jobs import plan
+    from nmfbench.running.planning import plan
 
     planned = plan(request, will_run=False)
     planned.save_cards()

@@ -3,11 +3,8 @@
 import hashlib
 import json
 import os
-import platform
 import re
 import socket
-import subprocess
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -15,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nmfbench.config import CONFIG_DIR
 from nmfbench.errors import ConfigError
 
 if TYPE_CHECKING:  # numpy takes a moment, and most commands read JSON alone
@@ -247,33 +243,6 @@ def _as_schema_1_wrote(value: Any) -> str:
     return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def environment(threads: int, device: str) -> dict[str, Any]:
-    """The program, versions and machine that a run was made with."""
-    import numpy as np
-    import sklearn
-    import torch
-
-    from nmfbench import __version__
-
-    return {
-        "nmfbench": __version__,
-        **git_state(CONFIG_DIR.parent),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-        "system": platform.platform(),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
-        "device": device,
-        "threads": threads,
-        "kmeans_threads": 1,
-        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
 def write_text(path: Path, text: str) -> None:
     """Write the whole new text, or leave the old one: never a part."""
     write_bytes(path, text.encode())
@@ -313,30 +282,3 @@ def _is_stray(path: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """Commit of the checkout in that folder, and whether its code or configs differ from the commit.
-
-    Results, notes and a user's data do not count: they change no number.
-    """
-
-    def git(*arguments: str) -> str | None:
-        try:
-            command = ["git", "-C", str(root), *arguments]
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            return None
-
-    if not (root / ".git").exists():
-        return {"commit": None, "dirty": None}
-    status = git("status", "--porcelain", "--", "nmfbench", "configs", "pyproject.toml", "constraints.txt")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -15,7 +15,7 @@ from nmfbench.cli import main
 from nmfbench.records import Store
 from nmfbench.running import measuring
 from nmfbench.running.composing import requests
-from nmfbench.running.jobs import plan
+from nmfbench.running.planning import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 SWEEP = ["-m", "solver=mu,wnnf", "dataset=digits,synthetic", "rank=3,4", "stopping.max_iter=5", "evaluator.n_init=2"]

@@ -25,7 +25,7 @@ from PIL import Image
 
 from nmfbench import cli, config, load_dataset
 from nmfbench.datasets import features, fetching, guess, sources
-from nmfbench.datasets.base import DATA_DIR
+from nmfbench.datasets.files import DATA_DIR
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 
@@ -276,7 +276,7 @@ def test_fetched_multi_feature_is_the_shipped_one_byte_for_byte(
 def test_missing_set_with_an_official_address_is_fetchable_and_then_here(
     official_address: Server, views, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nmfbench.datasets.base.DATA_DIR", tmp_path / "nothing shipped")
+    monkeypatch.setattr("nmfbench.datasets.files.DATA_DIR", tmp_path / "nothing shipped")
     official_address.content = archive_of(views, nested=False)
     assert run("data", "list", "mfeat") == 3
     assert "fetchable" in capsys.readouterr().out

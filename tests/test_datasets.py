@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nmfbench import config, datasets, load_dataset
-from nmfbench.datasets.base import DATA_DIR, SCALINGS, Dataset, Loader, scale_sparse
+from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.file import READERS, File
+from nmfbench.datasets.files import DATA_DIR
 from nmfbench.datasets.mfeat import MultiFeature
+from nmfbench.datasets.scaling import SCALINGS, scale_sparse
 from nmfbench.datasets.sources import SHIPPED, SOURCES
 from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError, DataMissing

@@ -17,7 +17,7 @@ from nmfbench.evaluators.topics import Topics
 from nmfbench.evaluators.unmixing import Unmixing
 from nmfbench.records import REQUIRED, SCHEMA, Store, Unreadable, digest, read
 from nmfbench.running.composing import requests
-from nmfbench.running.jobs import plan
+from nmfbench.running.planning import plan
 
 TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
 TINY += ["evaluator.n_init=1", "stopping.max_iter=3"]

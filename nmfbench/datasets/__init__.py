@@ -5,7 +5,8 @@ from pathlib import Path
 
 from nmfbench import config
 from nmfbench.datasets import sources
-from nmfbench.datasets.base import DATA_DIR, Dataset, Loader
+from nmfbench.datasets.base import Dataset, Loader
+from nmfbench.datasets.files import DATA_DIR
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from nmfbench.datasets import base, pictures
+from nmfbench.datasets import base, files, pictures
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 HEIGHT, WIDTH = 165, 120
@@ -51,7 +51,7 @@ class AR(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "Its author gives it out for research on application; nmfbench data fetch ar says how."
-        folder = base.require("ar", hint, "ar")
+        folder = files.require("ar", hint, "ar")
         if self.reduced:
             return self._reduced(hint)
         with _bitmaps(folder) as bitmaps:
@@ -81,7 +81,7 @@ class AR(base.Loader):
         return face
 
     def _reduced(self, hint: str) -> base.Dataset:
-        mat = base.read_mat("ar", hint, "ar/AR_55_40.mat", DATA=(2200, 1400), labels=(1, 1400))
+        mat = files.read_mat("ar", hint, "ar/AR_55_40.mat", DATA=(2200, 1400), labels=(1, 1400))
         if self.size is not None:
             raise ConfigError(f"size={self.size} resizes bitmaps, and there is only AR_55_40.mat; leave it out")
         source = "the reduced set AR_55_40.mat: 1,400 warped grey faces of 55 × 40, not the paper's 2,600"

@@ -1,11 +1,8 @@
 """Datasets and loaders, the scaling that loaders apply, and the checks that every dataset passes."""
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import cleandoc
@@ -13,15 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.io
 from scipy.sparse import csc_array, issparse
 
-from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.datasets.files import files_noted, fingerprint
+from nmfbench.datasets.scaling import SCALINGS, scale_sparse
+from nmfbench.errors import ConfigError, DataError
 from nmfbench.numerics.rng import integer
-
-ROOT = Path(__file__).resolve().parents[2]
-# In a checkout the data lies beside the package; a wheel has the shipped datasets inside the package.
-DATA_DIR = ROOT / "datasets" if (ROOT / "pyproject.toml").exists() else ROOT / "nmfbench" / "data"
 
 
 @dataclass(frozen=True)
@@ -84,71 +78,6 @@ def chunks(X: Any) -> Iterator[Any]:
         yield X[:, start : start + step]
 
 
-def _divide(X: np.ndarray, by: Any) -> np.ndarray:
-    return X / np.where(by == 0, 1, by)
-
-
-def _near_one(X: np.ndarray, axis: int) -> np.ndarray:
-    """X times a power of two per slice, so that its largest absolute value lies in [½, 1).
-
-    Then squares and differences of huge or tiny values neither overflow nor vanish; the factor itself is exact.
-    """
-    return np.ldexp(X, -np.frexp(np.abs(X).max(axis=axis, keepdims=True))[1])
-
-
-def _min_max(X: np.ndarray) -> np.ndarray:
-    X = _near_one(X, axis=1)
-    return _divide(X - X.min(axis=1, keepdims=True), np.ptp(X, axis=1, keepdims=True))
-
-
-def _unit_norm(X: np.ndarray) -> np.ndarray:
-    X = _near_one(X, axis=0)
-    return _divide(X, np.linalg.norm(X, axis=0, keepdims=True))
-
-
-def _lee_seung(X: np.ndarray) -> np.ndarray:
-    """Scale like the faces of Lee & Seung (1999), Methods."""
-    X = _near_one(X, axis=0)
-    X = X - X.mean(axis=0)
-    return np.clip(0.25 + 0.25 * _divide(X, X.std(axis=0)), 0, 1)
-
-
-# Each function maps X (m, n) to X (m, n). "column" means a feature: a column of the samples × features table.
-SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
-    "none": (lambda X: X, "no scaling"),
-    "max": (lambda X: _divide(X, np.abs(X).max()), "divided by the largest absolute value"),
-    "column_max": (
-        lambda X: _divide(X, np.abs(X).max(axis=1, keepdims=True)),
-        "each feature divided by its largest absolute value",
-    ),
-    "min_max": (_min_max, "each feature mapped to [0, 1]"),
-    "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
-    "lee_seung": (_lee_seung, "each sample brought to mean and standard deviation 0.25, clipped to [0, 1]"),
-}
-
-
-def scale_sparse(X: csc_array, step: str) -> csc_array:
-    """Scale sparse X. Raises ConfigError for min_max and lee_seung, which would fill in the zeros."""
-    if step == "none":
-        return X
-    if step in ("min_max", "lee_seung"):
-        raise ConfigError(f"scaling={step} moves the zeros of sparse X; use max, column_max, unit_norm or none")
-    # Divide entry by entry: a sparse product would reorder the entries of a sample, which changes the checksum, and
-    # the reciprocal of a tiny divisor is infinite.
-    data, by = X.data, np.abs(X.data)
-    if step == "max":
-        by = by.max(initial=0)
-    else:
-        slices = X.indices if step == "column_max" else np.repeat(np.arange(X.shape[1]), np.diff(X.indptr))
-        largest = np.zeros(X.shape[0 if step == "column_max" else 1])
-        np.maximum.at(largest, slices, by)
-        by = largest[slices]
-        if step == "unit_norm":
-            data = np.ldexp(data, -np.frexp(by)[1])  # as in _near_one
-            by = np.sqrt(np.bincount(slices, data**2, minlength=X.shape[1]))[slices]
-    return csc_array((_divide(data, by), X.indices, X.indptr), shape=X.shape)
-
-
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
     """(n,) bool: the samples whose labels a semi-supervised method may see, a fraction of each class, rounded.
 
@@ -209,7 +138,7 @@ class Loader(ABC):
 
     def load(self) -> Dataset:
         """The dataset, checked and scaled. Raises DataMissing, DataError or ConfigError."""
-        with _files_noted() as files:
+        with files_noted() as files:
             for key in self.location:
                 value = getattr(self, key)
                 if isinstance(value, str) and (place := Path(value).expanduser().absolute()).exists():
@@ -321,25 +250,6 @@ def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Datase
     return replace(data, X=data.X[:, kept], y=data.y[kept], preprocessing=(*data.preprocessing, words))
 
 
-def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
-    """The arrays of these names and shapes from a .mat file of that relative path.
-
-    Raises DataMissing with the hint, or DataError that names the file.
-    """
-    file = require(name, hint, path)
-    try:
-        arrays = scipy.io.loadmat(file)
-    except Exception as error:  # the parser of a damaged file may raise anything
-        raise DataError(f"{name}: {file} cannot be read as .mat: {error}; get it again") from error
-    for key, shape in shapes.items():
-        if getattr(arrays.get(key), "shape", None) != shape:
-            held = ", ".join(f"{k} {getattr(v, 'shape', '')}" for k, v in arrays.items() if not k.startswith("__"))
-            raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
-        if arrays[key].dtype.kind not in "buif":
-            raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
-    return {key: arrays[key] for key in shapes}
-
-
 def sparse_or_dense(X: Any, dense: bool) -> Any:
     """A csc_array, or a numpy array if X is one or ``dense`` forces it."""
     if not issparse(X):
@@ -350,52 +260,3 @@ def sparse_or_dense(X: Any, dense: bool) -> Any:
 def upright(X: np.ndarray, height: int, width: int) -> np.ndarray:
     """Pixels (height · width, n) from column-major order, as MATLAB stores images, to row-major."""
     return X.reshape(width, height, -1).transpose(1, 0, 2).reshape(height * width, -1)
-
-
-_noted: ContextVar[dict[str, list[int] | None] | None] = ContextVar("files that a loader reads", default=None)
-
-
-@contextmanager
-def _files_noted() -> Iterator[dict[str, list[int] | None]]:
-    files: dict[str, list[int] | None] = {}
-    token = _noted.set(files)
-    try:
-        yield files
-    finally:
-        _noted.reset(token)
-
-
-def fingerprint(path: Path) -> list[int]:
-    """Total size, latest change (ns) and number of the files at a path. It differs when a file was replaced."""
-    stats = [file.stat() for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()]
-    return [sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0), len(stats)]
-
-
-def locate(path: str) -> Path | None:
-    """The file or folder of an absolute path, or of one below the data folders; None if it is not here."""
-    places = [Path(path)] if Path(path).is_absolute() else [folder / path for folder in _folders()]
-    return next((place for place in places if place.exists()), None)
-
-
-def _folders() -> list[Path]:
-    """The folders in which loaders search: the one that NMFBENCH_DATA names, then DATA_DIR."""
-    own = os.environ.get("NMFBENCH_DATA")
-    return [*([Path(own).expanduser()] if own else []), DATA_DIR]
-
-
-def require(name: str, hint: str, *candidates: str) -> Path:
-    """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR.
-
-    Raises DataMissing with the places that were searched and the ``hint`` where to get the data.
-    """
-    files = _noted.get()
-    places = [(candidate, folder / candidate) for folder in _folders() for candidate in candidates]
-    for candidate, place in places:
-        if place.exists():
-            if files is not None:
-                files[candidate] = fingerprint(place)
-            return place
-        if files is not None and locate(candidate) is None:
-            files[candidate] = None
-    searched = " and ".join(str(place) for _, place in places)
-    raise DataMissing(f"{name} is not here (looked for {searched}). {hint}", f"{name} is not here. {hint}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmfbench.datasets.base import DATA_DIR
+from nmfbench.datasets.files import DATA_DIR
 from nmfbench.datasets.sources import SOURCES, VIEWS, data_folder
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.progress import counted

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError
 
 PARENTS = {4: np.array([0, 0, 1, 1, 2, 2, 3, 3, 3]), 2: np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])}
@@ -40,7 +40,7 @@ class Hierarchy(base.Loader):
             return base.Dataset("hierarchy", *self._drawn(), preprocessing=(f"drawn by seed {self.seed}", labelling))
         hint = "nmfbench data fetch hierarchy says what the file is; dataset.generate=true draws a set of its kind."
         labels = f"labels{self.level}"
-        mat = base.read_mat("hierarchy", hint, "neural_nmf/synthetic_noise.mat", X=(87, 90), **{labels: (1, 90)})
+        mat = files.read_mat("hierarchy", hint, "neural_nmf/synthetic_noise.mat", X=(87, 90), **{labels: (1, 90)})
         return base.Dataset("hierarchy", mat["X"], mat[labels].ravel(), preprocessing=(labelling,))
 
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:

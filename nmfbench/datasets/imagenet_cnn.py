@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import DataError
 
 FEATURES = 2048
@@ -24,7 +24,7 @@ class ImageNetCNN(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "nmfbench data fetch imagenet_cnn says how to get the images and make the features."
-        path = base.require("imagenet_cnn", hint, "imagenet_cnn/features.npy", "imagenet_cnn/features.npz")
+        path = files.require("imagenet_cnn", hint, "imagenet_cnn/features.npy", "imagenet_cnn/features.npz")
         try:
             if path.suffix == ".npz":
                 X, y = _mapped(path, "features.npy"), np.asarray(_mapped(path, "labels.npy"))

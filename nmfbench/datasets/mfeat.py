@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nmfbench.config import nearest
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError, DataError
 
 VIEWS = {"fou": 76, "fac": 216, "kar": 64, "pix": 240, "zer": 47, "mor": 6}
@@ -44,7 +44,7 @@ class MultiFeature(base.Loader):
 
 def _view(view: str) -> np.ndarray:
     """(2000, features + 1) with the label last. Raises DataError that names the file."""
-    path = base.require("mfeat", "It ships with nmfbench; restore it from there.", f"mfeat/mfeat-{view}.csv")
+    path = files.require("mfeat", "It ships with nmfbench; restore it from there.", f"mfeat/mfeat-{view}.csv")
     try:
         table = pd.read_csv(path).to_numpy(dtype=float)
     except (ValueError, OSError) as error:

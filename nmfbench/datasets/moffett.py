@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,5 +13,5 @@ class Moffett(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch moffett says where."
-        X = base.read_mat("moffett", hint, "hyperspectral/Moffet.mat", X=(159, 2500))["X"]
+        X = files.read_mat("moffett", hint, "hyperspectral/Moffet.mat", X=(159, 2500))["X"]
         return base.Dataset("moffett", X, truth={"grid": np.array([50, 50])})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import scipy.io
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError
 
 
@@ -30,8 +30,8 @@ class News20(base.Loader):
         hint = "nmfbench data fetch news20 says what the file is."
         labels = f"{self.level}_cats"
         path = "neural_nmf/20News_subsampled.mat"
-        mat = base.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)})
-        cells = scipy.io.loadmat(base.require("news20", hint, path), variable_names=["vocab"])["vocab"]
+        mat = files.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)})
+        cells = scipy.io.loadmat(files.require("news20", hint, path), variable_names=["vocab"])["vocab"]
         words = tuple(str(cell[0]) for cell in cells.ravel())
         X = base.sparse_or_dense(mat["X_subsampled"], self.dense)
         labelling = (f"labels of level {self.level}",)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError
 
 DOMAINS = {"amazon": 958, "webcam": 295, "dslr": 157}
@@ -31,7 +31,7 @@ class Office10(base.Loader):
     def read(self) -> base.Dataset:
         hint = "nmfbench data fetch office10 says what the files are."
         parts = [
-            base.read_mat(
+            files.read_mat(
                 "office10", hint, f"cnn_features/office10_googlenet1024_{name}.mat", fts=(n, 1024), labels=(1, n)
             )
             for name, n in DOMAINS.items()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError, DataError
 
 HEIGHT, WIDTH = 112, 92
@@ -33,7 +33,7 @@ class ORL(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "It ships with nmfbench; the official archive att_faces.zip, unpacked there, works too."
-        folder = base.require("orl", hint, "orl/att_faces")
+        folder = files.require("orl", hint, "orl/att_faces")
         faces = [_pixels(folder / f"s{person}" / f"{k}.pgm") for person in range(1, 41) for k in range(1, 11)]
         X, y, k = np.stack(faces, axis=1), np.repeat(np.arange(40), 10), self.shrink
         if k == 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import DataError
 from nmfbench.papers import survey
 
@@ -19,7 +19,7 @@ class Ratings(base.Loader):
     """
 
     def read(self) -> base.Dataset:
-        path = base.require("ratings", "It ships with nmfbench; restore it from there.", "ratings/ratings.csv")
+        path = files.require("ratings", "It ships with nmfbench; restore it from there.", "ratings/ratings.csv")
         try:
             X = pd.read_csv(path, header=None).to_numpy(dtype=float)
         except ValueError as error:

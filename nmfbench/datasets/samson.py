@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Samson(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch samson says where."
-        X = base.read_mat("samson", hint, "hyperspectral/samson_1.mat", V=(156, 9025))["V"]
+        X = files.read_mat("samson", hint, "hyperspectral/samson_1.mat", V=(156, 9025))["V"]
         path = "hyperspectral/samson_end3_groundtruth.mat"
-        truth = base.read_mat("samson", hint, path, A=(3, 9025), M=(156, 3))
+        truth = files.read_mat("samson", hint, path, A=(3, 9025), M=(156, 3))
         return base.Dataset("samson", X, truth=truth | {"grid": np.array([95, 95])})

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nmfbench.datasets.base import DATA_DIR
+from nmfbench.datasets.files import DATA_DIR
 
 SHIPPED, ON_APPLICATION, BY_HAND = "shipped", "on application", "by hand"
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 RANK = 20
@@ -36,7 +36,7 @@ class TDT2(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "Download TDT2.mat from Deng Cai's page; nmfbench data fetch tdt2 says where."
-        mat = base.read_mat("tdt2", hint, "tdt2/TDT2.mat", fea=(9394, 36771), gnd=(9394, 1))
+        mat = files.read_mat("tdt2", hint, "tdt2/TDT2.mat", fea=(9394, 36771), gnd=(9394, 1))
         X, words = csr_array(mat["fea"].T), np.array(_vocabulary(mat["fea"].shape[1]))
         selection = "all words"
         if self.top_words:
@@ -56,7 +56,7 @@ class TDT2(base.Loader):
 def _vocabulary(n: int) -> list[str]:
     """The words, or their numbers from 1 if no list of words lies beside the file."""
     try:
-        path = base.require("tdt2", "", "tdt2/vocabulary.txt")
+        path = files.require("tdt2", "", "tdt2/vocabulary.txt")
     except DataMissing:
         return [f"#{i}" for i in range(1, n + 1)]
     words = path.read_text(encoding="utf-8").split()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,5 +13,5 @@ class Tumor(base.Loader):
 
     def read(self) -> base.Dataset:
         hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch tumor says where."
-        X = base.read_mat("tumor", hint, "hyperspectral/Tumor.mat", M=(519, 143))["M"]
+        X = files.read_mat("tumor", hint, "hyperspectral/Tumor.mat", M=(519, 143))["M"]
         return base.Dataset("tumor", X, truth={"grid": np.array([13, 11])})

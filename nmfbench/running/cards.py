@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nmfbench.config import build, source_hash
-from nmfbench.datasets.base import Dataset, Loader, fingerprint, locate
+from nmfbench.datasets.base import Dataset, Loader
+from nmfbench.datasets.files import fingerprint, locate
 from nmfbench.records import Store, digest, write_text
 
 SCHEMA = 1

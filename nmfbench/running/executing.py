@@ -12,7 +12,7 @@ from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import measures
 from nmfbench.progress import FitProgress, plural, say
 from nmfbench.records import Record
-from nmfbench.running import measuring
+from nmfbench.running import environment, measuring
 from nmfbench.running.cards import load
 from nmfbench.running.jobs import Job, labelled_samples, seeds_by_data
 
@@ -24,13 +24,13 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
     """
     start = time.monotonic()
     threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
-    environment = records.environment(threads, job.settings.device)
+    made_with = environment.of_run(threads, job.settings.device)
     pending = job.pending()
     with FitProgress(prefix + job.label) as progress:
         for node, seeds in seeds_by_data(job):
             dataset = load(json.dumps(node))
             for outcome in _outcomes(job, dataset, seeds, threads, progress):
-                record = _record(job, dataset, outcome, environment)
+                record = _record(job, dataset, outcome, made_with)
                 try:
                     if outcome.fitted and job.settings.save_codes:
                         job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
@@ -38,7 +38,7 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
                         job.store.save_bases(record["config"], outcome.seed, outcome.fitted.bases[0])
                     job.store.save(record)  # last: a record means that all of the run is there
                 except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
-                    record = _record(job, dataset, measuring.failed(outcome.seed, error), environment)
+                    record = _record(job, dataset, measuring.failed(outcome.seed, error), made_with)
                 job.records[outcome.seed] = record
     ended = [record["status"] for record in job.done() if record["seed"] in pending]
     statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
@@ -77,7 +77,7 @@ def _outcomes(
     )
 
 
-def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, environment: dict[str, Any]) -> Record:
+def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, made_with: dict[str, Any]) -> Record:
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     metrics = outcome.fit["metrics"] + outcome.metrics
     measured = {row["metric"] for row in metrics}
@@ -105,5 +105,5 @@ def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, environment:
             "classes": dataset.n_classes,
             "preprocessing": list(dataset.preprocessing),
         },
-        "environment": environment,
+        "environment": made_with,
     }

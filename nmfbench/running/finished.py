@@ -11,7 +11,8 @@ from nmfbench.records import Store
 from nmfbench.reports.figures import Run
 from nmfbench.running.cards import load
 from nmfbench.running.composing import requests
-from nmfbench.running.jobs import Job, plan
+from nmfbench.running.jobs import Job
+from nmfbench.running.planning import plan
 
 
 def finished(

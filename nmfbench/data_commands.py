@@ -1,0 +1,123 @@
+"""The commands of `nmfbench data`: list, verify, fetch, build, import."""
+
+import argparse
+from pathlib import Path
+
+from nmfbench import config
+from nmfbench.errors import ConfigError
+
+
+def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add these commands to the parser of `nmfbench data`."""
+    listing = actions.add_parser("list", help="each: shipped, here, fetchable, on application or missing; shape, size")
+    listing.set_defaults(command=_data_list)
+    verify = actions.add_parser("verify", help="the same, with checksums; exit code 3 when one is damaged")
+    verify.set_defaults(command=_data_verify)
+    for parser in (listing, verify):
+        parser.add_argument("names", nargs="*", metavar="NAME", help="datasets to look at (default: all)")
+
+    fetch = actions.add_parser("fetch", help="download a dataset, or say who to ask and where to put it")
+    fetch.add_argument("name", metavar="NAME")
+    fetch.add_argument("--force", action="store_true", help="also when it is here")
+    fetch.set_defaults(command=_data_fetch)
+
+    build = actions.add_parser("build", help="make the CNN features of a folder of images; goes on where it stopped")
+    build.add_argument("name", choices=["imagenet_cnn"])
+    build.add_argument("--images", type=Path, required=True, metavar="DIR", help="a sub-folder a class, or --labels")
+    build.add_argument("--labels", type=Path, metavar="FILE", help="CSV filename,label, or ILSVRC's ground truth")
+    build.add_argument("--batch", type=int, default=64, metavar="N", help="images at once (default: 64)")
+    build.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    build.set_defaults(command=_data_build)
+
+    bring = actions.add_parser("import", help="look at a file or a folder of images and make it a dataset of yours")
+    bring.add_argument("path", type=Path, metavar="PATH", help="a file, or a folder with a folder of images a class")
+    bring.add_argument("--name", help="for dataset=NAME (default: from the file's name)")
+    bring.add_argument("--x", metavar="NAME", help="the array with the data (.npz, .mat)")
+    bring.add_argument("--y", metavar="NAME", help="the array or column with the labels (.npy: a second file)")
+    bring.add_argument("--samples", choices=["rows", "columns"], help="where the samples are")
+    bring.add_argument("--force", action="store_true", help="replace an earlier import of that name")
+    bring.set_defaults(command=_data_import)
+
+
+def _known_datasets(names: list[str]) -> list[str]:
+    """These datasets, or all. Raises ConfigError for an unknown one."""
+    known = config.options("dataset")
+    names = [config.resolve_name("dataset", name) for name in names]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no dataset is called {name!r}{config.nearest(name, known)}")
+    return names or known
+
+
+def _data_list(arguments: argparse.Namespace, notes: bool = False) -> int:
+    from nmfbench import datasets
+
+    names = _known_datasets(arguments.names)
+    width = max(map(len, names))
+    states = set()
+    for name in names:
+        state, line = datasets.look(name)
+        print(f"{name:<{width}}  {state:<14}  {line}", flush=True)
+        for note in datasets.unlike_tested(name) if notes else []:
+            print(f"{'':<{width}}  note            {note}")
+        states.add(state)
+    absent = bool(arguments.names) and bool(states & {"missing", "fetchable", "on application"})
+    return 3 if "damaged" in states or absent else 0
+
+
+def _data_verify(arguments: argparse.Namespace) -> int:
+    return _data_list(arguments, notes=True)
+
+
+def _data_fetch(arguments: argparse.Namespace) -> int:
+    from nmfbench import datasets
+    from nmfbench.datasets import fetching, sources
+
+    (name,) = _known_datasets([arguments.name])
+    state, line = datasets.look(name)
+    if state in ("here", "shipped") and not arguments.force:
+        print(f"{name} is here already: {line}")
+        return 0
+    if state == "yours":
+        raise ConfigError(f"{name} is for data of your own: nmfbench data import PATH")
+    source = sources.SOURCES.get(name)
+    if source is None:
+        raise ConfigError(f"nmfbench knows no address to fetch {name} from ({state}: {line})")
+    if source.url is None:
+        print(sources.instructions(name, source))
+        return 3
+    print("\n".join(fetching.fetch(name)))
+    return 0
+
+
+def _data_build(arguments: argparse.Namespace) -> int:
+    from nmfbench.datasets import features, sources
+    from nmfbench.fitting import check_device
+    from nmfbench.progress import counted
+
+    if arguments.batch < 1:
+        raise ConfigError(f"--batch must be at least 1, got {arguments.batch}")
+    check_device(arguments.device)
+    features.listed(arguments.images, arguments.labels)  # before the weights are downloaded
+    extractor = features.resnet50(arguments.device)
+    with counted(arguments.name, "images") as on_rows:
+        lines = features.build(
+            arguments.images,
+            arguments.labels,
+            sources.data_folder() / arguments.name,
+            extractor,
+            arguments.batch,
+            on_rows,
+        )
+    print("\n".join(lines))
+    return 0
+
+
+def _data_import(arguments: argparse.Namespace) -> int:
+    from nmfbench.datasets import guess
+
+    seen = guess.look_at(arguments.path, arguments.x, arguments.y, arguments.samples)
+    print("\n".join(seen.lines))
+    name = arguments.name or guess.slug(arguments.path.expanduser().absolute().stem)
+    print(f"wrote {guess.save(seen, name, arguments.force)}; correct it there, or use it: nmfbench run dataset={name}")
+    return 0

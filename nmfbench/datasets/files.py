@@ -1,0 +1,84 @@
+"""Where data lies, and which files a loader read."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import scipy.io
+
+from nmfbench.errors import DataError, DataMissing
+
+ROOT = Path(__file__).resolve().parents[2]
+# In a checkout the data lies beside the package; a wheel has the shipped datasets inside the package.
+DATA_DIR = ROOT / "datasets" if (ROOT / "pyproject.toml").exists() else ROOT / "nmfbench" / "data"
+
+
+_noted: ContextVar[dict[str, list[int] | None] | None] = ContextVar("files that a loader reads", default=None)
+
+
+@contextmanager
+def files_noted() -> Iterator[dict[str, list[int] | None]]:
+    files: dict[str, list[int] | None] = {}
+    token = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(token)
+
+
+def fingerprint(path: Path) -> list[int]:
+    """Total size, latest change (ns) and number of the files at a path. It differs when a file was replaced."""
+    stats = [file.stat() for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()]
+    return [sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0), len(stats)]
+
+
+def locate(path: str) -> Path | None:
+    """The file or folder of an absolute path, or of one below the data folders; None if it is not here."""
+    places = [Path(path)] if Path(path).is_absolute() else [folder / path for folder in _folders()]
+    return next((place for place in places if place.exists()), None)
+
+
+def _folders() -> list[Path]:
+    """The folders in which loaders search: the one that NMFBENCH_DATA names, then DATA_DIR."""
+    own = os.environ.get("NMFBENCH_DATA")
+    return [*([Path(own).expanduser()] if own else []), DATA_DIR]
+
+
+def require(name: str, hint: str, *candidates: str) -> Path:
+    """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR.
+
+    Raises DataMissing with the places that were searched and the ``hint`` where to get the data.
+    """
+    files = _noted.get()
+    places = [(candidate, folder / candidate) for folder in _folders() for candidate in candidates]
+    for candidate, place in places:
+        if place.exists():
+            if files is not None:
+                files[candidate] = fingerprint(place)
+            return place
+        if files is not None and locate(candidate) is None:
+            files[candidate] = None
+    searched = " and ".join(str(place) for _, place in places)
+    raise DataMissing(f"{name} is not here (looked for {searched}). {hint}", f"{name} is not here. {hint}")
+
+
+def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
+    """The arrays of these names and shapes from a .mat file of that relative path.
+
+    Raises DataMissing with the hint, or DataError that names the file.
+    """
+    file = require(name, hint, path)
+    try:
+        arrays = scipy.io.loadmat(file)
+    except Exception as error:  # the parser of a damaged file may raise anything
+        raise DataError(f"{name}: {file} cannot be read as .mat: {error}; get it again") from error
+    for key, shape in shapes.items():
+        if getattr(arrays.get(key), "shape", None) != shape:
+            held = ", ".join(f"{k} {getattr(v, 'shape', '')}" for k, v in arrays.items() if not k.startswith("__"))
+            raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
+        if arrays[key].dtype.kind not in "buif":
+            raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
+    return {key: arrays[key] for key in shapes}

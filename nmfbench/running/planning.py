@@ -1,0 +1,137 @@
+"""From a request to a plan: every job built, checked and compared with its records before the first of them runs."""
+
+import json
+from dataclasses import dataclass, field
+
+from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.fitting import check_device, place
+from nmfbench.records import Record, Store, digest
+from nmfbench.running import jobs as making
+from nmfbench.running.cards import Card, Cards, load
+from nmfbench.running.composing import Composed, Request
+from nmfbench.running.jobs import Job, labelled_samples
+from nmfbench.running.settings import Settings
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A job of a sweep that cannot run: its data is not here or damaged, or its solver cannot take the data."""
+
+    solver: str
+    dataset: str
+    reason: Exception
+
+
+@dataclass
+class Plan:
+    """The jobs of a request, and those that it leaves out.
+
+    Parameters
+    ----------
+    unknown: labels of the jobs whose data was never loaded for this results folder, so that none of them has run.
+    cards: the data cards of each results folder; `save_cards` writes those that are new.
+    """
+
+    request: Request
+    jobs: list[Job]
+    left_out: list[LeftOut]
+    unknown: list[str] = field(default_factory=list)
+    cards: dict[str, Cards] = field(default_factory=dict)
+
+    def save_cards(self) -> None:
+        """Write the data cards that planning made."""
+        for cards in self.cards.values():
+            cards.flush()
+
+    @property
+    def store(self) -> Store:
+        settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].config)]
+        return Store(settings[0].root)
+
+    def records(self) -> list[Record]:
+        """The records that exist, in the order of the jobs and seeds."""
+        return [record for job in self.jobs for record in job.done()]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run that was asked for is finished, but for data that is not here and has no record either."""
+        left_out_with_records = [
+            left
+            for left in self.left_out
+            if not isinstance(left.reason, NotApplicable)
+            and (
+                not isinstance(left.reason, DataMissing)
+                or any((self.store.runs / left.dataset / left.solver).glob("*.json"))
+            )
+        ]
+        failed = [record for record in self.records() if record["status"] == "failed"]
+        return not (self.unknown or left_out_with_records or failed or any(job.pending() for job in self.jobs))
+
+
+def plan(request: Request, will_run: bool = True) -> Plan:
+    """The jobs of a request, each checked; and those that a sweep leaves out, with the reason.
+
+    A request for a single configuration whose data is missing, or whose solver cannot take the data, raises; in a
+    sweep it is left out. Any other mistake in any job raises ConfigError, before anything runs. Data is read where
+    something has to run and where no data card tells what it is; if nothing is to run, only for results that have none.
+    """
+    jobs: dict[str, Job] = {}
+    planned = Plan(request, [], [])
+    by_root = planned.cards
+    for one in _by_dataset(request.composed):
+        settings = Settings.of(one.config)
+        store = Store(settings.root)
+        cards = by_root.setdefault(settings.results_dir, Cards(store))
+        name = one.choices.get("dataset", "")
+        try:
+            node = one.plain("dataset")
+            card = cards.known(node)
+            if card is None and not will_run and not any(store.runs.glob(f"*/{one.choices.get('solver')}/*.json")):
+                planned.unknown.append(f"{one.choices.get('solver')} on {name}")
+                continue
+            card = card or cards.of(node)
+            name = card.name
+            job = _checked(one, settings, store, cards, card, will_run, request)
+            # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
+            same = jobs.setdefault(digest(job.config), job)
+            same.records.update(job.records)
+            same.checksums.update(job.checksums)
+        except (DataError, NotApplicable) as error:
+            if len(request.composed) == 1:
+                raise
+            planned.left_out.append(LeftOut(one.choices["solver"], name, error))
+    if will_run:
+        for store in {job.store for job in jobs.values()}:
+            store.ensure_writable()
+    planned.jobs = list(jobs.values())
+    return planned
+
+
+def _by_dataset(composed: list[Composed]) -> list[Composed]:
+    """The configurations dataset by dataset, so that each is read once."""
+    order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
+    return sorted(composed, key=lambda one: order[str(one.config.get("dataset"))])
+
+
+def _checked(
+    one: Composed, settings: Settings, store: Store, cards: Cards, card: Card, will_run: bool, request: Request
+) -> Job:
+    job = making.make(one, settings, store, cards, card, request)
+    if reason := card.refusals.get(digest(job.config)):
+        raise NotApplicable(reason)
+    if not job.pending() or not will_run:
+        return job
+    current = cards.loaded(card.node)
+    if current.sha256 != card.sha256:  # the data has changed since
+        job = making.make(one, settings, store, cards, current, request)
+    if not job.pending():
+        return job
+    check_device(settings.device)
+    dataset = load(json.dumps(card.node))
+    try:
+        job.solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
+        job.evaluator.check(dataset, labelled_samples(dataset, job.config["label_fraction"]))
+    except NotApplicable as error:
+        cards.refuse(card.node, job.config, str(error))
+        raise
+    return job
