@@ -6,12 +6,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +42,9 @@ class DeepKL(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.beta not in hierarchies.BETAS:
-            raise ConfigError(f"beta must be one of {', '.join(map(str, hierarchies.BETAS))}, got {self.beta}")
+        check_choice("beta", self.beta, hierarchies.BETAS)
         hierarchies.check_weights(self.weights, self.layers)
-        if self.pretrain < 0:
-            raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
+        check_at_least("pretrain", self.pretrain, 0)
 
     @property
     def monotone(self) -> bool:
