@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke test test-slow lint clean
+.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -28,6 +28,7 @@ help: ## this list
 
 RUN = .venv/bin/nmfbench run jobs=$(JOBS)
 PLOT = .venv/bin/nmfbench plot
+LOCAL := results/local
 ABUNDANCES := deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
 # In one call, which starts once and plans all of them before the first runs.
 TABLES := wnnf_table2 wnnf_table3a wnnf_table3b wnnf_table4 wnnf_other dnsnmf_tables dnsnmf_depth deep_kl_table2 \
@@ -39,8 +40,21 @@ orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs
 # The figures are drawn again if there are runs since.
 tables: .venv/.installed-run ## all below
 	@$(RUN) experiment=$$(echo $(TABLES) | tr ' ' ,); code=$$?; \
-	if [ -z "$$(find results/runs -name '*.json' -newer results/figures/dnsnmf_fig9.png | head -1)" ]; then exit $$code; fi; \
+	if [ -e $(LOCAL)/figures/dnsnmf_fig9.png ] && \
+	  [ -z "$$(find $(LOCAL)/runs -name '*.json' -newer $(LOCAL)/figures/dnsnmf_fig9.png | head -1)" ]; then exit $$code; fi; \
 	$(PLOT) deep_kl_fig2 $(ABUNDANCES) dnsnmf_fig9 && exit $$code
+
+# Whole tables alone: a part, or one with other settings, has another name.
+publish: ## copy whole tables and figures from results/local to results, where they are tracked
+	@mkdir -p results/tables results/figures
+	@for name in orl $(TABLES); do \
+	  for file in $(LOCAL)/tables/$$name.csv $(LOCAL)/tables/$$name.md $(LOCAL)/tables/$$name.tex; do \
+	    if [ -e "$$file" ]; then cp "$$file" results/tables/ && echo "results/tables/$${file##*/}"; fi; \
+	  done; \
+	done
+	@for file in $(LOCAL)/figures/*.png $(LOCAL)/figures/*.pdf; do \
+	  if [ -e "$$file" ]; then cp "$$file" results/figures/ && echo "results/figures/$${file##*/}"; fi; \
+	done
 
 table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
 	@$(RUN) experiment=wnnf_$@
@@ -69,17 +83,17 @@ topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NM
 showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
 	@$(RUN) experiment=showcase
 
-# Of the WNNF paper's tables one seed of what the figures show; `nmfbench plot` names the runs of each figure.
+# One seed of what the figures show of the WNNF paper's tables; `nmfbench plot` names the runs of each figure.
 FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wnnf,mu seeds=1" \
   "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral
 
-figures: .venv/.installed-run ## the figures of the papers, in results/figures
+figures: .venv/.installed-run ## the figures of the papers, in results/local/figures
 	@for runs in $(FIGURES); do $(RUN) experiment=$$runs || exit; done
 	@$(PLOT) --all
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
-	@rm -rf results/smoke
-	@$(RUN) experiment=smoke results_dir=results/smoke
+	@rm -rf $(LOCAL)/smoke
+	@$(RUN) experiment=smoke results_dir=$(LOCAL)/smoke
 
 test: .venv/.installed-dev ## the tests
 	@.venv/bin/python -m pytest -n auto

@@ -1,4 +1,4 @@
-"""The commands that touch records: run, table, plot, show, rm. Here things are printed and tables are written."""
+"""The commands that touch records: run, table, show, rm, status, plot. They print, and write tables."""
 
 import dataclasses
 import hashlib
@@ -6,13 +6,17 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
 from nmfbench.records import Record, Store, read, write_bytes, write_text
 from nmfbench.reports.selecting import select
+
+if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
+    from nmfbench.reports.report import Report
+    from nmfbench.running.jobs import Plan
 
 INTERRUPTED = 130
 
@@ -28,6 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     from nmfbench.running.jobs import plan  # torch takes a second, and a misspelt name is answered without it
 
     planned = [plan(request) for request in asked]
+    for one in planned:
+        one.save_cards()
     code = 0
     for one in planned:
         code = max(code, _execute(one))
@@ -51,7 +57,7 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
             if not (style or metric or sort is not None):
                 _write(planned, built)
         return _closing(planned, interrupted=False)
-    records, store = _selected(words, results)
+    records, _ = _selected(words, results)
     built = report.build(records, metric=metric, sort=sort)
     print(RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n"))
     return 0
@@ -109,21 +115,43 @@ def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
     return 0
 
 
+def status(words: Sequence[str], results: Path, with_tracebacks: bool) -> int:
+    """`nmfbench status`: count the records of each solver and dataset by how they ended."""
+    store = _store(words, results)
+    records, unreadable = store.load()
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for record in records:
+        of_method = counts.setdefault((record["dataset"], record["solver"]), {})
+        of_method[record["status"]] = of_method.get(record["status"], 0) + 1
+    for (dataset, solver), statuses in sorted(counts.items()):
+        print(f"{dataset:<16} {solver:<16} " + ", ".join(f"{n} {ended}" for ended, n in sorted(statuses.items())))
+    failed = [record for record in records if record["status"] == "failed"]
+    for record in failed:
+        print(f"failed: {record['solver']} on {record['dataset']}, seed {record['seed']}: {record.get('error')}")
+        if with_tracebacks and record.get("traceback"):
+            print(record["traceback"])
+    for file in unreadable:
+        print(f"not counted: {file.path}: {file.reason}")
+    print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
+    return 0
+
+
 def plot(name: str, words: Sequence[str], results: Path) -> int:
     """`nmfbench plot NAME`: a figure of a paper from its finished runs; what is missing is named.
 
     Raises DataMissing or DataError where the data of a run is needed and not here.
     """
     from nmfbench.reports import figures, plots
-    from nmfbench.running import drawing
+    from nmfbench.running.finished import finished
 
     figure = figures.FIGURES[name]
-    runs, missing, store = drawing.runs_of(figure, [*words, f"results_dir='{results}'"])
+    added = [*words, *_results_word(words, results)]
+    runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
             say(f"{name} is missing {line}")
         for arguments in figure.runs:
-            say(f"make them with: nmfbench run {' '.join([arguments, *words])}")
+            say(f"make them with: nmfbench run {' '.join([arguments, *added])}")
         return 1
     drawn = figure.draw(runs)
     for kind in ("png", "pdf"):
@@ -132,7 +160,7 @@ def plot(name: str, words: Sequence[str], results: Path) -> int:
     return 0
 
 
-def _execute(planned: Any) -> int:
+def _execute(planned: "Plan") -> int:
     """Run what is missing, print and write the table of everything that was asked for; the exit code."""
     from nmfbench.running.launching import launch
 
@@ -143,11 +171,7 @@ def _execute(planned: Any) -> int:
     todo = [job for job in jobs if job.pending()]
     n_runs, n_done = sum(len(job.pending()) for job in todo), len(planned.records())
     if not todo:
-        say(
-            f"nothing to run: {'all ' if n_done > 1 else ''}{plural(n_done, 'run')} in {planned.store.runs}"
-            if jobs
-            else "nothing to run"
-        )
+        say(f"nothing to run; already done: {n_done}, in {planned.store.runs}" if jobs else "nothing to run")
     elif n_done:
         say(f"already done: {n_done}, to run: {n_runs}")
     interrupted = False
@@ -169,7 +193,7 @@ def _execute(planned: Any) -> int:
     return _closing(planned, interrupted)
 
 
-def _built(planned: Any, metric: str | None, sort: str | None) -> Any:
+def _built(planned: "Plan", metric: str | None, sort: str | None) -> "Report":
     from nmfbench.reports import report
 
     request = planned.request
@@ -180,13 +204,13 @@ def _built(planned: Any, metric: str | None, sort: str | None) -> Any:
     return report.build(planned.records(), request.table, metric=metric, sort=sort, refused=refused, absent=absent)
 
 
-def _rendered(built: Any, style: str | None) -> str:
+def _rendered(built: "Report", style: str | None) -> str:
     from nmfbench.reports.renderers import RENDERERS
 
     return RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n")
 
 
-def _write(planned: Any, built: Any) -> None:
+def _write(planned: "Plan", built: "Report") -> None:
     """Write the table, if it is what its name says; see `_name`."""
     from nmfbench.reports.renderers import FILES, RENDERERS
 
@@ -199,21 +223,20 @@ def _write(planned: Any, built: Any) -> None:
     print(f"\nwritten to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")
 
 
-def _name(planned: Any) -> str:
-    """The file name of a table. An experiment's whole table has the experiment's name, any other says what it is."""
+def _name(planned: "Plan") -> str:
+    """The file name of a table. An experiment's whole table has the experiment's name, any other says what it is.
+
+    Its words are sorted, so that the same sweep in another order has the same name, and no other sweep has it.
+    """
     request = planned.request
+    words = sorted(request.changes)
     if request.experiment:
-        words = [request.experiment, *request.changes]
+        words = [request.experiment, *words]
     else:
-        groups = {}
-        for group in ("dataset", "solver"):
+        for group in ("solver", "dataset"):
             names = list(dict.fromkeys(job.config[group]["name"] for job in planned.jobs))
-            groups[group] = "+".join(names) if len(names) <= 4 else f"{len(names)}_{group}s"
-        given = {change.partition("=")[0] for change in request.changes}
-        # Where many names are counted, the words tell one sweep from another.
-        keep = {g for g in groups if re.match(r"\d+_", groups[g])}
-        words = [*groups.values(), *(c for c in request.changes if c.partition("=")[0] not in {*groups} - keep)]
-        words = [word for word in words if word.partition("=")[0] not in ("-m",)] if given else words
+            if len(names) <= 4:  # more of them are named by the words that chose them
+                words = ["+".join(names), *(word for word in words if word.partition("=")[0] != group)]
     if not planned.is_whole:
         words.append("partial")
     name = re.sub(r"[^\w.=+,-]+", "_", "-".join(words)).strip("_")
@@ -222,7 +245,7 @@ def _name(planned: Any) -> str:
     return name
 
 
-def _closing(planned: Any, interrupted: bool) -> int:
+def _closing(planned: "Plan", interrupted: bool) -> int:
     """Report what did not finish; returns the exit code."""
     jobs = planned.jobs
     reasons: dict[str, list[str]] = {}
@@ -252,16 +275,20 @@ def _closing(planned: Any, interrupted: bool) -> int:
     return 3 if corrupt or (planned.left_out and not jobs) else 0
 
 
-def _planned(words: Sequence[str], results: Path) -> Any:
+def _planned(words: Sequence[str], results: Path) -> "Plan":
     from nmfbench.running.composing import requests
 
     (request,) = requests([f"experiment={words[0]}", *words[1:], *_results_word(words, results)])
     from nmfbench.running.jobs import plan
 
-    return plan(request, will_run=False)
+    planned = plan(request, will_run=False)
+    planned.save_cards()
+    return planned
 
 
-def _experiment(words: Sequence[str], results: Path, metric: str | None, sort: str | None) -> tuple[Any, Any]:
+def _experiment(
+    words: Sequence[str], results: Path, metric: str | None, sort: str | None
+) -> "tuple[Plan, Report | None]":
     planned = _planned(words, results)
     return planned, _built(planned, metric, sort) if planned.records() else None
 

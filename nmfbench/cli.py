@@ -1,4 +1,4 @@
-"""The command line. `run` hands its arguments to Hydra; everything else is argparse."""
+"""The command line: what a person types, and the exit code that it ends with."""
 
 import argparse
 import os
@@ -6,11 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmfbench import config
+from nmfbench import __version__, completion, config
 from nmfbench.errors import ConfigError, DataError
 
 GROUPS = {"solvers": "solver", "datasets": "dataset", "evaluators": "evaluator", "experiments": "experiment"}
 FORMATS = ("text", "csv", "md", "latex")
+RESULTS = Path("results/local")
+_CHOICE = "key=value words that choose records: solver=mu,wnnf dataset=orl rank=40; results_dir=DIR"
+_TABLE_WORDS = f"an experiment's name and its overrides, or {_CHOICE}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that knows no ± shows a ?
     try:
-        if arguments[:1] == ["run"]:
-            from nmfbench import app
-
-            code = app.main(arguments[1:])
+        if completion.is_asked(arguments):
+            code = completion.answer(arguments, _commands())
+        elif arguments[:1] == ["run"]:
+            code = _run(arguments[1:])
         else:
-            parsed = _parser().parse_args(arguments)
+            parsed = _parse(arguments)
             code = int(parsed.command(parsed))
         sys.stdout.flush()  # here, where a closed pipe is caught
         return code
@@ -43,41 +46,116 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _run(arguments: list[str]) -> int:
+    if not arguments or {"-h", "--help"} & {*arguments}:
+        print(_run_help().rstrip())
+        return 0 if arguments else 2
+    if "--version" in arguments:
+        print(f"nmfbench {__version__}")
+        return 0
+    if any(a.startswith(("--cfg", "-c=", "--info", "--hydra-help")) or a in ("-c", "-i") for a in arguments):
+        from nmfbench.running import composing
+
+        return composing.show(arguments)
+    from nmfbench import app
+
+    return app.run(arguments)
+
+
+def _run_help() -> str:
+    settings = (config.CONFIG_DIR / "config.yaml").read_text(encoding="utf-8")
+    settings = settings[settings.index("rank:") :].rstrip()
+    groups = "\n".join(f"{group}: {', '.join(config.options(group))}" for group in GROUPS.values())
+    return f"""usage: nmfbench run [-m] key=value …
+
+Fit solvers to datasets, score their codes, print and keep the table.
+
+Groups (choose with group=option; `run --cfg job solver=mu` shows an option's own settings)
+
+{groups}
+
+Settings (override with key=value)
+
+{settings}
+
+Examples
+
+  nmfbench run solver=wnnf dataset=orl
+  nmfbench run -m solver=mu,wnnf dataset=orl,digits rank=10,20 seeds=5
+  nmfbench run dataset=file dataset.path=my.npz solver=mu rank=8
+  nmfbench run experiment=orl
+
+-m runs every combination of the values between commas; choice(…), range(…) and glob(…) work as well.
+Finished runs are never repeated; refit=true runs them again. jobs=2 runs two jobs at once. nmfbench launches its jobs,
+logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
+More options: --cfg job, --info, --config-dir DIR (YAMLs of your own), --config-name NAME.
+Tab completion: eval "$(nmfbench -sc install=bash)"
+"""
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """Options may stand between the words, which one parser for all commands cannot read."""
+    parser = _parser()
+    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status"):
+        command = _commands()[arguments[0]]
+        return command.parse_intermixed_args(arguments[1:])
+    return parser.parse_args(arguments)
+
+
+def _commands() -> dict[str, argparse.ArgumentParser]:
+    (actions,) = [a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(actions.choices)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nmfbench",
         description="Compare variants of non-negative matrix factorization by how well their codes cluster.",
         epilog="Start with: nmfbench run solver=wnnf dataset=orl",
     )
+    parser.add_argument("--version", action="version", version=f"nmfbench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     commands.add_parser(
         "run", help="fit solvers to datasets, score them, print the table (-m sweeps; run --help: all settings)"
     )
 
-    table = commands.add_parser("table", help="the table of all that was run, or of an experiment")
-    table.add_argument("name", nargs="?", metavar="NAME", help="an experiment: nmfbench list experiments")
+    table = commands.add_parser("table", help="the table of finished runs, or of an experiment")
+    table.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    table.add_argument("--format", choices=FORMATS, help="text (default), csv (every metric), md, latex")
+    table.add_argument("--metric", help="the metric shown first: nmi (default), nmi_max, accuracy, ari, … (csv: all)")
     table.add_argument(
-        "--format", choices=FORMATS, help="of all that was run: text (default), csv (every metric), md, latex"
+        "--sort", nargs="?", const="", metavar="COLUMN", help="the best method first, by the metric shown or a COLUMN"
     )
-    table.add_argument("--metric", help="of all that was run: nmi (default), nmi_max, accuracy, ari, … (csv shows all)")
     _add_results(table)
     table.set_defaults(command=_table)
 
-    plot = commands.add_parser("plot", help="a paper's figure from finished runs; without a name: which there are")
-    plot.add_argument("names", nargs="*", metavar="NAME", help="a figure, or several")
+    plot = commands.add_parser("plot", help="a paper's figure from finished runs; without a name: the list of figures")
+    plot.add_argument("words", nargs="*", metavar="NAME", help="figures; results_dir=DIR")
     plot.add_argument("--all", action="store_true", help="every figure")
     _add_results(plot)
     plot.set_defaults(command=_plot)
 
-    listing = commands.add_parser("list", help="the solvers, datasets, evaluators or experiments there are")
+    show = commands.add_parser("show", help="a record whole, or the names of those that words choose")
+    show.add_argument("words", nargs="*", metavar="WORD", help=f"a file, the start of a record's name, or {_CHOICE}")
+    _add_results(show)
+    show.set_defaults(command=_show)
+
+    remove = commands.add_parser("rm", help="remove records, chosen by the same words as for table")
+    remove.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    _add_results(remove)
+    remove.set_defaults(command=_remove)
+
+    listing = commands.add_parser("list", help="list the solvers, datasets, evaluators or experiments")
     listing.add_argument("what", choices=GROUPS)
     how = listing.add_mutually_exclusive_group()
     how.add_argument("--plain", action="store_true", help="one name a line, nothing else")
     how.add_argument("--table", action="store_true", help="solvers: what each minimises and can do, as Markdown")
     listing.set_defaults(command=_list)
 
-    status = commands.add_parser("status", help="what is among the records: done, failed, unreadable")
+    status = commands.add_parser("status", help="count the records: done, failed, unreadable")
+    status.add_argument("words", nargs="*", metavar="WORD", help="results_dir=DIR")
     status.add_argument("--errors", action="store_true", help="show the traceback of each failed run")
     _add_results(status)
     status.set_defaults(command=_status)
@@ -119,53 +197,48 @@ def _add_data(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
 
 
 def _table(arguments: argparse.Namespace) -> int:
-    if arguments.name:
-        from nmfbench import app
+    from nmfbench import app
 
-        if arguments.format or arguments.metric:
-            raise ConfigError(
-                "--format and --metric are for the table of all that was run; an experiment's is written as csv, md "
-                "and tex, and its YAML names its metric"
-            )
-        return app.rebuild(arguments.name, [f"results_dir='{arguments.results}'"])
-    from nmfbench.records import Store
-    from nmfbench.reports import tables
+    words, sort = list(arguments.words), arguments.sort
+    if sort and "=" in sort:  # a word that follows --sort is no column
+        words, sort = [*words, sort], ""
+    return app.table(words, arguments.results, arguments.format, arguments.metric, sort)
 
-    records, unreadable = Store(arguments.results).load()
-    for file in unreadable:
-        print(f"not counted: {file.path}: {file.reason}", file=sys.stderr)
-    if not records:
-        raise ConfigError(f"no records in {arguments.results / 'runs'}; make some with: nmfbench run")
-    table = tables.frame(records)
-    known, metric = sorted(table["metric"].dropna().unique()), arguments.metric or "nmi"
-    if metric not in {*known, "nmi"}:  # without labels there is none, and the table says so
-        raise ConfigError(f"no record has a metric {metric!r}{config.nearest(metric, known)}")
-    print(tables.FORMATS[arguments.format or "text"](table, records, metric).rstrip("\n"))
-    return 0
+
+def _show(arguments: argparse.Namespace) -> int:
+    from nmfbench import app
+
+    return app.show(arguments.words, arguments.results)
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from nmfbench import app
+
+    return app.remove(arguments.words, arguments.results, arguments.yes)
 
 
 def _plot(arguments: argparse.Namespace) -> int:
     from nmfbench import app
     from nmfbench.reports.figures import FIGURES
 
-    names = list(FIGURES) if arguments.all else arguments.names
+    words = [word for word in arguments.words if "=" in word]
+    names = list(FIGURES) if arguments.all else [word for word in arguments.words if "=" not in word]
     for name in names:
         if name not in FIGURES:
             raise ConfigError(f"no figure is called {name!r}{config.nearest(name, FIGURES)}")
     if not names:
         width = max(map(len, FIGURES))
         for name, figure in FIGURES.items():
-            runs = "".join(f"\n{'':<{width}}  nmfbench run {arguments}" for arguments in figure.runs)
-            print(f"{name:<{width}}  {figure.what}{runs}")
-    overrides = [] if arguments.results == Path("results") else [f"results_dir='{arguments.results}'"]
+            runs = "".join(f"\n{'':<{width}}  nmfbench run {line}" for line in figure.runs)
+            print(f"{name:<{width}}  {figure.title}{runs}")
     code = 0
     for name in names:
         try:
-            code = max(code, app.plot(name, overrides))
+            code = max(code, app.plot(name, words, arguments.results))
         except DataError as error:
             if len(names) == 1:
                 raise
@@ -178,7 +251,7 @@ def _list(arguments: argparse.Namespace) -> int:
     group = GROUPS[arguments.what]
     if arguments.table:
         if group != "solver":
-            raise ConfigError(f"--table is there for solvers, not for {arguments.what}")
+            raise ConfigError(f"--table is for solvers, not for {arguments.what}")
         from nmfbench import solvers
 
         print(solvers.markdown())
@@ -191,30 +264,15 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from nmfbench.records import Store
+    from nmfbench import app
 
-    store = Store(arguments.results)
-    records, unreadable = store.load()
-    counts: dict[tuple[str, str], dict[str, int]] = {}
-    for record in records:
-        of_method = counts.setdefault((record["dataset"], record["solver"]), {})
-        of_method[record["status"]] = of_method.get(record["status"], 0) + 1
-    for (dataset, solver), statuses in sorted(counts.items()):
-        print(f"{dataset:<16} {solver:<16} " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
-    failed = [record for record in records if record["status"] == "failed"]
-    for record in failed:
-        print(f"failed: {record['solver']} on {record['dataset']}, seed {record['seed']}: {record.get('error')}")
-        if arguments.errors and record.get("traceback"):
-            print(record["traceback"])
-    for file in unreadable:
-        print(f"not counted: {file.path}: {file.reason}")
-    print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
-    return 0
+    return app.status(arguments.words, arguments.results, arguments.errors)
 
 
 def _known_datasets(names: list[str]) -> list[str]:
     """These datasets, or all. Raises ConfigError for an unknown one."""
     known = config.options("dataset")
+    names = [config.resolve_name("dataset", name) for name in names]
     for name in names:
         if name not in known:
             raise ConfigError(f"no dataset is called {name!r}{config.nearest(name, known)}")
@@ -273,7 +331,7 @@ def _data_build(arguments: argparse.Namespace) -> int:
     features.listed(arguments.images, arguments.labels)  # before the weights are downloaded
     extractor = features.resnet50(arguments.device)
     with counted(arguments.name, "images") as on_rows:
-        said = features.build(
+        lines = features.build(
             arguments.images,
             arguments.labels,
             sources.data_folder() / arguments.name,
@@ -281,7 +339,7 @@ def _data_build(arguments: argparse.Namespace) -> int:
             arguments.batch,
             on_rows,
         )
-    print("\n".join(said))
+    print("\n".join(lines))
     return 0
 
 

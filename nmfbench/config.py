@@ -169,7 +169,7 @@ def _locate(target: Any, base: type[T], where: str) -> type[T]:
 
 
 @cache
-def source_hash(cls: type) -> str:
+def source_hash(cls: type[Any]) -> str:
     """16 digits that change when the source of a class from outside this package does; empty for our own classes.
 
     Our own carry a version. The module of the class counts, and those of its base classes in the same package.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.fitting import Look
+
 
 EVERY = 15.0
 """Seconds between two lines without a terminal."""

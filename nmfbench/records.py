@@ -98,7 +98,7 @@ class Store:
 
     def bases_path(self, config: dict[str, Any], seed: int) -> Path:
         """The file of its bases, kept for the seed that the stability of the others refers to."""
-        return self.codes_path(config, seed).with_suffix(".bases.npz")
+        return self.codes_path(config, seed).with_suffix(".bases.npy")
 
     def save(self, record: Record) -> Path:
         """Write the record under the name of its config and seed, whole or not at all."""
@@ -163,18 +163,18 @@ class Store:
         """Keep the bases of the first layer (m, r) of a run."""
         import numpy as np
 
-        _write(self.bases_path(config, seed), lambda file: np.savez_compressed(file, bases=bases))  # type: ignore[arg-type]
+        _write(self.bases_path(config, seed), lambda file: np.save(file, bases))
 
     def load_bases(self, config: dict[str, Any], seed: int) -> "np.ndarray | None":
-        """The kept bases (m, r) of a run; None if they are absent or cut short."""
+        """The kept bases (m, r) of a run, or those beside its codes; None if they are absent or cut short."""
         import numpy as np
 
         try:
-            with self.bases_path(config, seed).open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                bases: np.ndarray = saved["bases"]
-                return bases
+            bases: np.ndarray = np.load(self.bases_path(config, seed), allow_pickle=False)
+            return bases
         except _DAMAGED:
-            return None
+            saved = self.load_codes(config, seed)
+            return saved[0].bases[0] if saved and saved[0].bases else None
 
     def load(self) -> tuple[list[Record], list[Unreadable]]:
         """Every record, in the order of its path; and the files that are none."""

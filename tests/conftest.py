@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+# Tables as wide as they are, whatever terminal the tests run in.
+os.environ["COLUMNS"] = "300"
 # A developer's own YAMLs are not what is tested.
 os.environ["NMFBENCH_CONFIG"] = str(Path(__file__).parent / "no configs here")
 

@@ -92,7 +92,7 @@ def test_refusal_of_the_class_itself_names_the_node_and_the_value() -> None:
 def test_target_that_is_no_such_class_is_refused(target: object, message: str, monkeypatch) -> None:
     monkeypatch.setattr(os, "system", lambda *a: pytest.fail("os.system was called"))
     if target == f"{__name__}.Unfinished":
-        monkeypatch.setattr("nmfbench.config.isabstract", lambda cls: cls is Unfinished)
+        monkeypatch.setattr("nmfbench.config.inspect.isabstract", lambda cls: cls is Unfinished)
     with pytest.raises(ConfigError, match=message):
         build({"_target_": target}, Base, "toy")
 

@@ -4,6 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
@@ -11,13 +12,16 @@ from threadpoolctl import threadpool_limits
 from nmfbench import evaluate
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.evaluators import Clustering, Fitted, clustering
-from nmfbench.evaluators.clustering import scores
+from nmfbench.evaluators import clustering
+from nmfbench.evaluators.base import Fitted
+from nmfbench.evaluators.clustering import Clustering, scores
 from nmfbench.evaluators.labels import Labels
 from nmfbench.evaluators.layers import Layers
 from nmfbench.evaluators.measures import factor_measures, hoyer, matched_cosine
 from nmfbench.evaluators.unmixing import Unmixing, spectral_angles
 from nmfbench.numerics import rng as rng_module
+from nmfbench.numerics.factorization import Chain, Hierarchy, Product, Stack
+from nmfbench.running.measuring import arrays
 
 rng = np.random.default_rng(0)
 CASES = {
@@ -238,10 +242,22 @@ def test_unmixing_of_the_truth_is_perfect_in_any_order_and_scale() -> None:
     order, scale = [2, 0, 1], np.array([3.0, 0.1, 7.0])
     W = np.column_stack([M[:, order] * scale, np.ones(7)])
     H = np.vstack([A[order] / scale[:, None], np.zeros(10)])
-    found = values(Unmixing().evaluate(Fitted([H], {"W": W, "H": H}), dataset, 0, None))
+    found = values(Unmixing().evaluate(arrays(Product(torch.from_numpy(W), torch.from_numpy(H))), dataset, 0, None))
     assert found["spectral_angle"] == pytest.approx(0, abs=1e-5) and found["abundance_rmse"] == pytest.approx(
         0, abs=1e-9
     )
+
+
+def test_unmixing_takes_the_bases_of_the_layer_whose_codes_it_takes() -> None:
+    dataset, M, A = materials()
+    mixed = np.array([[1.0, 0.5], [0, 1], [2, 0]])
+    stack = Stack((torch.from_numpy(np.linalg.pinv(mixed)), torch.from_numpy(M @ mixed)), torch.from_numpy(A))
+    fitted = arrays(stack)
+    rows = values(Unmixing().evaluate(fitted, dataset, 0, None))
+    assert rows["spectral_angle"] == pytest.approx(
+        spectral_angles(M, M @ mixed @ np.linalg.pinv(mixed))[np.arange(3), np.arange(3)].mean(), abs=60
+    )
+    assert fitted.bases[0].shape == (7, 3) and fitted.codes[0].shape == (3, 10)
 
 
 def test_spectral_angles_are_in_degrees_and_a_zero_column_is_at_a_right_angle() -> None:
@@ -259,7 +275,7 @@ def test_classification_counts_all_samples_and_those_not_seen() -> None:
     y = np.array([0, 1, 1, 0])
     scores_of_classes = np.array([[0.9, 0.2, 0.8, 0.1], [0.1, 0.8, 0.2, 0.9]])  # right, right, wrong, wrong
     dataset, seen = Dataset("mine", np.ones((2, 4)), y), np.array([True, False, True, False])
-    fitted = Fitted([np.ones((3, 4)), np.ones((2, 4))], {}, scores_of_classes)
+    fitted = Fitted([np.ones((3, 4)), np.ones((2, 4))], label_scores=scores_of_classes)
     found = Labels().evaluate(fitted, dataset, 0, seen)
     assert values(found) == {"classification": 0.5, "classification_unseen": 0.5}
     assert {row["layer"] for row in found} == {2}
@@ -276,9 +292,8 @@ def test_layers_takes_errors_where_the_rows_of_every_h_sum_to_one() -> None:
     W2, H2 = rng.uniform(0.1, 1, (6, 2)), rng.uniform(0.1, 1, (2, 4))
 
     def errors(D: np.ndarray) -> list[float]:
-        factors = {"W1": W1 / D, "W2": W2, "H1": D[:, None] * H1, "H2": H2 / D}
-        fitted = Fitted([factors["H1"], factors["H2"] @ factors["H1"]], factors)
-        rows = Layers().evaluate(fitted, Dataset("d", X), 0, None)
+        Ws, Hs = (tuple(map(torch.from_numpy, factors)) for factors in ((W1 / D, W2), (D[:, None] * H1, H2 / D)))
+        rows = Layers().evaluate(arrays(Hierarchy(Ws, Hs, torch.ones(2))), Dataset("d", X), 0, None)
         return [row["value"] for row in rows if row["metric"] == "layer_error"]
 
     D = H1.sum(1)
@@ -292,7 +307,8 @@ def kl(X: np.ndarray, V: np.ndarray) -> float:
 
 
 def test_layers_of_a_method_that_does_not_factor_its_bases_have_their_sparsity_alone() -> None:
-    codes = [np.array([[1.0, 0, 0, 0], [1, 1, 1, 1]])]
-    rows = Layers().evaluate(Fitted(codes, {}), Dataset("d", np.ones((3, 4))), 0, None)
-    assert [(row["metric"], row["layer"]) for row in rows] == [("code_sparsity", 1)]
-    assert rows[0]["value"] == pytest.approx(0.5)
+    H = torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 1]])
+    for kind in (Chain((torch.ones(3, 2), torch.eye(2)), (H, H)), Stack((torch.eye(2), torch.ones(3, 2)), H)):
+        rows = Layers().evaluate(arrays(kind), Dataset("d", np.ones((3, 4))), 0, None)
+        assert [(row["metric"], row["layer"]) for row in rows] == [("code_sparsity", 1), ("code_sparsity", 2)]
+        assert rows[0]["value"] == pytest.approx(0.5)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from nmfbench.reports.experiments import BEST, Relative, Tuning, split
+from nmfbench.reports.blocks import BEST, split, tuned, with_quotient
+from nmfbench.reports.settings import Relative, Tuning
 
 TUNING = Tuning(metric="accuracy", seeds=[100], classes=[2])
 
@@ -18,7 +19,14 @@ def record(solver: str, setting: str, classes: int, seed: int, accuracy: float, 
     ]
     config = {"solver": {"name": solver, "ranks": [9, classes]}, "dataset": {"name": "d", "classes": classes}}
     said = [f"{classes} of 9 classes, draw {seed}", "divided"]
-    whole = {"dataset": "d", "solver": solver, "setting": setting, "rank": classes, "seed": seed, "seconds": 1.0}
+    whole = {
+        "dataset": "d",
+        "solver": solver,
+        "setting": {"solver.x": setting},
+        "rank": classes,
+        "seed": seed,
+        "seconds": 1.0,
+    }
     whole |= {"config": config, "status": "max_iter", "objective": 1.0, "metrics": metrics}
     return whole | {"data": {"features": 4, "samples": 10 * classes, "preprocessing": said}} | changes
 
@@ -36,19 +44,19 @@ def shown(records: list[dict]) -> dict[tuple[int, int], float]:
 
 
 def test_one_setting_is_chosen_on_seeds_that_the_table_leaves_out() -> None:
-    fair, _ = TUNING.blocks(table())
-    assert {r["variant"] for r in fair} == {"b"} and {r["seed"] for r in fair} == {0, 1}
+    fair, _ = tuned(table(), TUNING)
+    assert [r["variant"] for r in fair] == 2 * [{"solver.x": "b"}] and {r["seed"] for r in fair} == {0, 1}
     assert shown(fair) == {(0, 2): 0.5, (1, 2): 0.5, (0, 3): 0.4, (1, 3): 0.4}
 
 
 def test_best_per_cell_chooses_by_the_scores_it_shows_and_says_so() -> None:
-    _, best = TUNING.blocks(table())
+    _, best = tuned(table(), TUNING)
     assert shown(best) == {(0, 2): 0.9, (1, 2): 0.9, (0, 3): 0.4, (1, 3): 0.4}
-    assert {r["dataset"] for r in best} == {f"d, {BEST}"} and "uses labels" in BEST
+    assert {(r["dataset"], r["block"]) for r in best} == {("d", BEST)} and "uses labels" in BEST
 
 
 def test_merged_records_hold_the_top_layer_of_all_class_counts_and_what_is_true_of_all() -> None:
-    fair, _ = TUNING.blocks(table())
+    fair, _ = tuned(table(), TUNING)
     assert all(row["layer"] == 2 for r in fair for row in r["metrics"])
     assert fair[0]["data"] == {"features": 4, "samples": "20 to 30", "classes": "2 to 3", "preprocessing": ["divided"]}
     assert fair[0]["objective"] is None and fair[0]["rank"] is None
@@ -58,24 +66,24 @@ def test_of_equal_settings_the_first_is_chosen_and_a_failed_run_is_never_the_bes
     records = [record("s", "a", 2, 100, 0.5), record("s", "b", 2, 100, 0.5), record("s", "a", 2, 0, 0.3)]
     records += [record("s", "b", 2, 0, 0.8), record("t", "a", 2, 100, 0.0, metrics=[], status="failed")]
     records += [record("t", "b", 2, 100, 0.0), record("t", "a", 2, 0, 0.7), record("t", "b", 2, 0, 0.6)]
-    fair, _ = TUNING.blocks(records)
-    assert {r["solver"]: r["variant"] for r in fair} == {"s": "a", "t": "b"}
+    fair, _ = tuned(records, TUNING)
+    assert {r["solver"]: r["variant"]["solver.x"] for r in fair} == {"s": "a", "t": "b"}
 
 
 def test_settings_are_compared_on_the_draws_that_all_of_them_have() -> None:
     scores = {("a", 100): 0.8, ("a", 101): 0.2, ("b", 100): 0.7, ("a", 0): 0.5, ("b", 0): 0.5}
-    fair, _ = replace(TUNING, seeds=[100, 101]).blocks([record("s", s, 2, seed, v) for (s, seed), v in scores.items()])
-    assert {r["variant"] for r in fair} == {"a"}, "on draw 101, which b lacks, a is worse"
+    fair, _ = tuned([record("s", s, 2, seed, v) for (s, seed), v in scores.items()], replace(TUNING, seeds=[100, 101]))
+    assert {r["variant"]["solver.x"] for r in fair} == {"a"}, "on draw 101, which b lacks, a is worse"
 
 
 def test_method_without_a_tuning_run_is_left_out_rather_than_chosen_on_the_tables_draws() -> None:
-    fair, best = TUNING.blocks([*table(), record("t", "a", 2, 0, 0.9), record("t", "b", 2, 0, 0.8)])
+    fair, best = tuned([*table(), record("t", "a", 2, 0, 0.9), record("t", "b", 2, 0, 0.8)], TUNING)
     assert {r["solver"] for r in fair} == {"s"} and {r["solver"] for r in best} == {"s", "t"}
 
 
 def test_quotient_is_taken_seed_by_seed_and_layer_by_layer() -> None:
     records = [record("s", "", 2, seed, 0.2 + seed) for seed in (0, 1)] + [record("t", "", 2, 0, 0.4)]
-    found = Relative(metric="accuracy", to="t", name="quotient").added(records)
+    found = with_quotient(records, Relative(metric="accuracy", to="t", name="quotient"))
     quotients = [[row["value"] for row in r["metrics"] if row["metric"] == "quotient"] for r in found]
     assert quotients == [pytest.approx([1.0, 0.5]), [], []], "seed 1 of t is not there, and t is not divided by itself"
 
@@ -83,5 +91,5 @@ def test_quotient_is_taken_seed_by_seed_and_layer_by_layer() -> None:
 def test_blocks_by_layers_and_labels() -> None:
     one = record("s", "", 2, 0, 0.5)
     half = one | {"config": one["config"] | {"label_fraction": 0.4, "solver": {"name": "s", "ranks": [9]}}}
-    names = [r["dataset"] for r in split([one, half], ["layers", "label_fraction"])]
-    assert names == ["d, 2 layers, no labels", "d, 1 layer, 40% of the labels"]
+    names = [r["block"] for r in split([one, half], ["layers", "label_fraction"])]
+    assert names == ["2 layers, no labels", "1 layer, 40% of the labels"]

@@ -9,23 +9,31 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from nmfbench import config, evaluators
+from nmfbench import config
 from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators import Clustering, Evaluator, Fitted, measures
+from nmfbench.evaluators import measures
+from nmfbench.evaluators.base import Evaluator, Fitted
+from nmfbench.evaluators.clustering import Clustering
 from nmfbench.evaluators.labels import Labels
 from nmfbench.evaluators.layers import Layers
 from nmfbench.evaluators.metric import Metric
 from nmfbench.evaluators.topics import Topics
 from nmfbench.evaluators.unmixing import Unmixing
-from nmfbench.reports import tables
+from nmfbench.reports.declared import declarations
+from nmfbench.reports.renderers import RENDERERS
+from nmfbench.reports.report import build
 
 rng = np.random.default_rng(0)
+# A record of schema 1 declares nothing itself, so the evaluators' own declarations are asked for.
+KNOWN = declarations([{}])
 X = rng.uniform(size=(30, 24))
 DATA = Dataset("toy", X, np.arange(24) % 3, truth={"M": rng.uniform(size=(30, 3)), "A": np.full((3, 24), 1 / 3)})
+W, H = rng.uniform(size=(30, 4)), rng.uniform(size=(4, 24))
 FITTED = Fitted(
-    [rng.uniform(size=(4, 24))],
-    {"W1": rng.uniform(size=(30, 4)), "H1": rng.uniform(size=(4, 24))},
-    rng.uniform(size=(3, 24)),
+    [H],
+    {"W": W, "H": H},
+    bases=[W],
+    label_scores=rng.uniform(size=(3, 24)),
 )
 
 
@@ -62,11 +70,11 @@ def test_declarations_of_an_evaluator_are_complete(name: str) -> None:
     assert evaluator.metrics[0].shown, "its table shows the first"
     assert len({metric.name for metric in evaluator.metrics}) == len(evaluator.metrics)
     for metric in evaluator.metrics:
-        assert metric.title and evaluators.declared()[metric.name] == metric
+        assert metric.title and KNOWN[metric.name] == metric
 
 
 def test_percent_and_direction() -> None:
-    declared = evaluators.declared()
+    declared = KNOWN
     assert {name for name, metric in declared.items() if metric.scale == 100} >= {
         *("nmi", "nmi_geometric", "nmi_max", "nmi_min", "accuracy", "classification", "classification_unseen"),
         *("code_sparsity", "error_ratio"),
@@ -78,7 +86,7 @@ def test_percent_and_direction() -> None:
 
 
 def test_declaration_survives_json() -> None:
-    for metric in evaluators.declared().values():
+    for metric in KNOWN.values():
         assert Metric.from_dict(json.loads(json.dumps(metric.as_dict()))) == metric
     assert Metric.from_dict({"name": "a", "title": "A", "of a later version": 1}) == Metric("a", "A")
 
@@ -94,11 +102,12 @@ def test_metric_of_an_evaluator_defined_elsewhere_is_shown_as_it_declares() -> N
         "data": {"features": 30, "samples": 24, "classes": 3, "preprocessing": []},
         "metrics": Brightness().evaluate(FITTED, DATA, 0, None),
     }
-    record |= {"dataset": "toy", "solver": "mu", "variant": "", "rank": 4, "seed": 0, "status": "converged"}
+    record |= {"declared": [metric.as_dict() for metric in Brightness.metrics], "exhibits": []}
+    record |= {"dataset": "toy", "solver": "mu", "variant": {}, "rank": 4, "seed": 0, "status": "converged"}
     record |= {"seconds": 1.0, "iterations": 1, "objective": 1.0, "environment": {}}
-    table = tables.frame([record])
-    assert table["mean"].tolist() == pytest.approx([100 * X.mean()])
-    assert f"{100 * X.mean():.2f}" in tables.text(table, [record], "brightness")
+    report = build([record])
+    assert report.frame["mean"].tolist() == pytest.approx([100 * X.mean()])
+    assert f"{100 * X.mean():.2f}" in RENDERERS["text"](report)
 
 
 def test_declaring_a_metric_imports_neither_torch_nor_scikit_learn() -> None:

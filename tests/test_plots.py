@@ -1,5 +1,6 @@
 """`nmfbench plot`: what the figures show, from which runs, and what is said where a run is missing."""
 
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,10 +11,12 @@ import torch
 from nmfbench.cli import main
 from nmfbench.config import options
 from nmfbench.numerics import hierarchies
-from nmfbench.reports import figures, plots
-from nmfbench.reports.figures import FIGURES, PaperFigure
+from nmfbench.numerics.factorization import Hierarchy
+from nmfbench.reports import plots
+from nmfbench.reports.figures import FIGURES, PaperFigure, common, deep_kl
 from nmfbench.reports.plots import Tiles
-from nmfbench.running.composing import compose
+from nmfbench.running.composing import requests
+from nmfbench.running.measuring import arrays
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = "dataset=synthetic dataset.n_samples=20 dataset.n_features=12 dataset.n_classes=2 evaluator.n_init=1"
@@ -21,8 +24,8 @@ rng = np.random.default_rng(0)
 
 
 def drawn(runs):
-    W = figures.of(runs, "mu").fitted.factors["W"]
-    return plots.tiles([[Tiles("bases", figures.images(W, (3, 4)), 2)]], f"{len(runs)} runs", "a note", width=3)
+    W = common.best_of(runs, "mu").fitted.factors["W"]
+    return plots.tiles([[Tiles("bases", common.images(W, (3, 4)), 2)]], f"{len(runs)} runs", "a note", width=3)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (configs / "tiny.yaml").write_text(text + "".join(f"  - {line}\n" for line in lines))
     monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path / "configs"))
     rank_2 = PaperFigure(
-        "a figure", ("experiment=tiny solver=mu",), drawn, shows=lambda job: job.config["solver"]["rank"] == 2
+        "a figure", ("experiment=tiny solver=mu",), drawn, shows=lambda config: config["solver"]["rank"] == 2
     )
     monkeypatch.setitem(FIGURES, "tiny_fig1", rank_2)
     return tmp_path / "my results"
@@ -47,10 +50,14 @@ def run(folder: Path, *arguments: str) -> int:
 
 def test_missing_runs_are_named_with_the_command_that_makes_them(tiny: Path, capsys) -> None:
     assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 1
-    said = capsys.readouterr().err.splitlines()
-    run = "mu on synthetic rank=2 n_features=12, n_samples=20, n_classes=2, max_iter=3, n_init=1"
-    assert said[:2] == [f"tiny_fig1 is missing {run}, seed {seed}" for seed in (0, 1)]
-    assert said[2] == f"make them with: nmfbench run experiment=tiny solver=mu results_dir='{tiny}'"
+    lines = capsys.readouterr().err.splitlines()
+    assert "tiny_fig1 is missing mu on synthetic, all seeds" in lines, "nothing was ever run here"
+    assert run(tiny, "experiment=tiny", "solver=mu", "seeds=[0]") == 0
+    capsys.readouterr()
+    assert main(["plot", "tiny_fig1", f"results_dir='{tiny}'"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("tiny_fig1 is missing mu on synthetic rank=2 ") and first.endswith(", seed 1")
+    assert second == f"make them with: nmfbench run experiment=tiny solver=mu results_dir='{tiny}'"
     assert not (tiny / "figures").exists()
 
 
@@ -65,12 +72,14 @@ def test_figure_is_written_from_the_runs_and_is_the_same_bytes_again(tiny: Path,
     assert written[0][0][:4] == b"\x89PNG" and written[0][1][:5] == b"%PDF-" and b"CreationDate" not in written[0][1]
 
 
-def test_record_without_its_codes_is_named_with_the_file_to_delete(tiny: Path, capsys) -> None:
+def test_record_without_its_codes_is_named_with_the_setting_that_makes_them(tiny: Path, capsys) -> None:
     assert run(tiny, "experiment=tiny", "solver=mu", "save_codes=false") == 0
     assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 1
     first = capsys.readouterr().err.splitlines()
     (line, *_) = [line for line in first if line.startswith("tiny_fig1 is missing the codes of mu on synthetic")]
-    assert Path(line.partition("delete ")[2]).exists()
+    assert line.endswith("refit=true save_codes=true makes them")
+    assert run(tiny, "experiment=tiny", "solver=mu", "refit=true", "save_codes=true") == 0
+    assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 0
 
 
 def test_plot_without_a_name_lists_all_and_a_wrong_name_proposes_the_nearest(capsys) -> None:
@@ -82,12 +91,21 @@ def test_plot_without_a_name_lists_all_and_a_wrong_name_proposes_the_nearest(cap
     assert "no figure is called 'wnnf_fig4'; did you mean wnnf_fig3 or wnnf_fig2" in capsys.readouterr().err
 
 
-def test_figure_whose_data_is_not_here_leaves_the_others_to_be_drawn(tiny: Path, tmp_path, monkeypatch, capsys) -> None:
+def test_figure_whose_runs_are_missing_leaves_the_others_to_be_drawn(tiny: Path, tmp_path, monkeypatch, capsys) -> None:
     assert run(tiny, "experiment=tiny", "solver=mu") == 0
     monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path))
-    assert main(["plot", "deep_kl_fig8_9", "tiny_fig1", "--results", str(tiny)]) == 3
+    assert main(["plot", "deep_kl_fig8_9", "tiny_fig1", "--results", str(tiny)]) == 1
     said = capsys.readouterr()
-    assert "deep_kl_fig8_9: tumor is not here" in said.err and "tiny_fig1.png and .pdf" in said.out
+    assert (
+        "deep_kl_fig8_9 is missing deep_kl_minvol on tumor, all seeds" in said.err
+        and "tiny_fig1.png and .pdf" in said.out
+    )
+
+
+@cache
+def chosen(arguments: str) -> int:
+    """How many configurations these words choose from their experiment."""
+    return sum(len(request.composed) for request in requests(arguments.split()))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -97,29 +115,22 @@ def test_every_figure_names_runs_of_an_experiment_that_make_figures_makes(name: 
         experiment = arguments.split()[0].removeprefix("experiment=")
         assert experiment in options("experiment") and experiment in made
         if " " in arguments:  # what it chooses from the experiment is there
-            assert compose(arguments.split())
-
-
-def test_features_of_a_chain_are_its_products_with_the_smoothing_between() -> None:
-    Z1, Z2, H = rng.random((7, 4)), rng.random((4, 3)), rng.random((3, 5))
-    factors = {"Z1": Z1, "Z2": Z2, "H": H}
-    S1 = 0.7 * np.eye(4) + 0.3 / 4
-    for thetas, expected in (((), Z1 @ Z2), ((0.3, 0.9), Z1 @ S1 @ Z2)):
-        first, second = figures.bases(factors, thetas)
-        np.testing.assert_array_equal(first, Z1)
-        np.testing.assert_allclose(second, expected)
+            assert chosen(arguments)
 
 
 def test_layer_costs_do_not_depend_on_the_scale_of_the_factors() -> None:
     X, ranks = rng.uniform(0.1, 1, (7, 9)), [4, 3]
     Ws = [rng.uniform(0.1, 1, (7, r)) for r in ranks]
     Hs = [rng.uniform(0.1, 1, shape) for shape in ((4, 9), (3, 4))]
-    factors = {"W1": Ws[0], "W2": Ws[1], "H1": Hs[0], "H2": Hs[1]}
+
+    def costs_of(Ws: list[np.ndarray], Hs: list[np.ndarray]) -> np.ndarray:
+        kind = Hierarchy(tuple(map(torch.from_numpy, Ws)), tuple(map(torch.from_numpy, Hs)), torch.ones(2))
+        return deep_kl.layer_costs(X, arrays(kind))
+
     # The same hierarchy with W₁ divided by D: its codes and the next layer's follow.
     D = np.array([2.0, 3.0, 5.0, 7.0])
-    scaled = {"W1": Ws[0] / D, "W2": Ws[1], "H1": D[:, None] * Hs[0], "H2": Hs[1] / D}
-    costs = figures.layer_costs(X, factors)
-    np.testing.assert_allclose(figures.layer_costs(X, scaled), costs)
+    costs = costs_of(Ws, Hs)
+    np.testing.assert_allclose(costs_of([Ws[0] / D, Ws[1]], [D[:, None] * Hs[0], Hs[1] / D]), costs)
     D = Hs[0].sum(1)
     Y, V = Ws[0] * D, Ws[1] @ (Hs[1] * D)
     assert costs[1] == pytest.approx(np.sum(Y * np.log(Y / V) - Y + V))
@@ -135,7 +146,7 @@ def _tensors(*arrays: np.ndarray) -> list[torch.Tensor]:
 def test_rows_are_put_in_the_order_of_those_they_resemble() -> None:
     codes = rng.random((4, 30))
     like = codes[[2, 0, 3, 1]] * 3 + 0.01 * rng.random((4, 30))
-    np.testing.assert_array_equal(figures.aligned(codes, like), codes[[2, 0, 3, 1]])
+    np.testing.assert_array_equal(deep_kl.aligned(codes, like), codes[[2, 0, 3, 1]])
 
 
 def test_tiles_are_scaled_one_by_one_and_parted_by_gaps() -> None:
@@ -195,4 +206,4 @@ def test_of_several_runs_that_fit_a_figure_shows_the_one_with_the_least_objectiv
         SimpleNamespace(solver=solver, setting={"lam": lam}.get, record={"objective": objective})
         for solver, lam, objective in [("mu", 0, 3.0), ("mu", 0, 2.0), ("mu", 0, 5.0), ("mu", 1, 1.0), ("raw", 0, 0.0)]
     ]
-    assert figures.of(runs, "mu", lam=0) is runs[1] and figures.of(runs, "mu") is runs[3]
+    assert common.best_of(runs, "mu", lam=0) is runs[1] and common.best_of(runs, "mu") is runs[3]

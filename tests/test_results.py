@@ -8,9 +8,15 @@ import pytest
 
 from nmfbench import records
 from nmfbench.cli import main
-from nmfbench.evaluators import Fitted
+from nmfbench.datasets.base import Dataset
+from nmfbench.errors import DataError
+from nmfbench.evaluators.base import Fitted
+from nmfbench.evaluators.factors import Factors
+from nmfbench.evaluators.layers import Layers
+from nmfbench.evaluators.topics import Topics
+from nmfbench.evaluators.unmixing import Unmixing
 from nmfbench.records import REQUIRED, SCHEMA, Store, Unreadable, digest, read
-from nmfbench.running.composing import compose
+from nmfbench.running.composing import requests
 from nmfbench.running.jobs import plan
 
 TINY = ["dataset=synthetic", "dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2"]
@@ -84,9 +90,8 @@ def test_threads_place_order_and_defaults_leave_the_name_alone(tmp_path: Path) -
 
 
 def test_device_leaves_the_name_alone(tmp_path: Path) -> None:
-    (composed,) = compose(["solver=mu", *TINY, "seeds=1", f"results_dir='{tmp_path}'"])
-    composed.config.device = "cpu:0"
-    jobs, _ = plan([composed])
+    (request,) = requests(["solver=mu", *TINY, "seeds=1", "device=cpu:0", f"results_dir='{tmp_path}'"])
+    jobs = plan(request).jobs
     assert "device" not in json.dumps(jobs[0].config) and "threads" not in json.dumps(jobs[0].config)
     assert "results_dir" not in json.dumps(jobs[0].config)
 
@@ -111,12 +116,47 @@ def test_canonical_hash_does_not_depend_on_the_order_of_keys() -> None:
 
 def test_codes_are_found_by_every_evaluator_and_by_no_other_fit(tmp_path: Path) -> None:
     store, H = Store(tmp_path), np.arange(6.0).reshape(2, 3)
-    store.save_codes(CONFIG, 4, Fitted([H, H[:1]], {"W": H.T}, 2 * H), {"status": "converged"})
+    given = Fitted([H, H[:1]], {"W": H.T}, [H.T, H.T[:, :1]], [H[:1, :2]], "bases", 2 * H)
+    store.save_codes(CONFIG, 4, given, {"status": "converged"})
     fitted, fit = store.load_codes(CONFIG | {"evaluator": {"n_clusters": [9]}}, 4)
     assert all(map(np.array_equal, fitted.codes, [H, H[:1]])) and fit == {"status": "converged"}
     assert np.array_equal(fitted.factors["W"], H.T) and np.array_equal(fitted.label_scores, 2 * H)
+    assert all(map(np.array_equal, fitted.bases, given.bases)) and all(map(np.array_equal, fitted.links, given.links))
+    assert fitted.layering == "bases" and len(fitted.bases) == 2 and len(fitted.links) == 1
     assert store.load_codes(CONFIG, 5) is None
     assert store.load_codes(CONFIG | {"solver": {"name": "s", "eta": 0.2}}, 4) is None
+
+
+def older(store: Store, **arrays: np.ndarray) -> Fitted:
+    """What is loaded of codes that a version without bases saved."""
+    path = store.codes_path(CONFIG, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, fit=np.array('{"status": "converged"}'), **arrays)
+    fitted, fit = store.load_codes(CONFIG, 0)
+    assert fit == {"status": "converged"}
+    return fitted
+
+
+def test_older_codes_of_one_product_have_its_bases(tmp_path: Path) -> None:
+    W, H = np.arange(8.0).reshape(4, 2), np.arange(6.0).reshape(2, 3)
+    fitted = older(Store(tmp_path), layer_1=H, factor_W=W, factor_H=H)
+    assert np.array_equal(fitted.bases[0], W) and not fitted.lacks_bases
+    assert fitted.hierarchy[0] == fitted.bases and fitted.links == []
+    raw = older(Store(tmp_path), layer_1=H)
+    assert raw.bases == [] and not raw.lacks_bases
+
+
+@pytest.mark.parametrize("names", [("Z", "H"), ("W1", "W2", "H"), ("W", "H")])
+def test_older_codes_of_other_kinds_load_and_say_that_they_lack_their_bases(names: tuple, tmp_path: Path) -> None:
+    factors = {f"factor_{name}": np.ones((4, 2 if name != "H" else 3)) for name in names}
+    fitted = older(Store(tmp_path), layer_1=np.ones((2, 3)), **factors)
+    assert fitted.lacks_bases and set(fitted.factors) == set(names)
+    data = Dataset("d", np.ones((4, 3)), truth={"M": np.ones((4, 1)), "A": np.ones((1, 3))})
+    for evaluator in (Topics(words=2), Layers(), Unmixing()):
+        with pytest.raises(DataError, match="without their bases"):
+            evaluator.evaluate(fitted, data, 0, None)
+    with pytest.raises(DataError, match="without their bases"):
+        Factors().exhibits(fitted, data)
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "text", "flipped"])

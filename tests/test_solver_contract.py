@@ -16,6 +16,8 @@ from nmfbench.fitting import DTYPES
 from nmfbench.numerics.rng import Streams
 
 every_solver = pytest.mark.parametrize("name", SOLVERS)
+ONE_PRODUCT = ("deep_mu", "wnnf_deep", "dnsnmf")
+"""Methods of several layers whose every layer has the same product of bases and codes."""
 dtypes = pytest.mark.parametrize("dtype", sorted(DTYPES))
 
 
@@ -58,6 +60,36 @@ def test_factors_keep_the_dtype_and_have_the_shapes_of_the_problem(name: str, dt
         assert all(factor.dtype == DTYPES[dtype] and factor.ndim == 2 for factor in factors)
         assert all(codes.ndim == 2 and codes.shape[1] == n for codes in result.factorization.codes)
         assert result.factorization.reconstruct().shape == (m, n)
+
+
+@every_solver
+def test_bases_codes_and_links_of_the_layers_fit_together(name: str, X: np.ndarray) -> None:
+    kind = shared_fit(name, "float64").results[0].factorization
+    bases, codes, links = kind.bases, kind.codes, kind.links
+    assert len(links) == max(0, len(bases) - 1) and len(codes) == max(1, len(bases))
+    for link, below, above in zip(links, bases, bases[1:], strict=False):
+        assert link.shape == (above.shape[1], below.shape[1])
+    if name == "raw":
+        assert bases == [] and torch.equal(codes[0], kind.reconstruct())
+    elif kind.layering == "convolution":
+        assert len(bases) == 1 and bases[0].shape[1] == RANK
+    else:
+        assert [W.shape for W in bases] == [(len(X), len(H)) for H in codes]
+        centre = torch.from_numpy(X.mean(1, keepdims=True)) if name == "pca" else 0
+        torch.testing.assert_close(bases[-1] @ codes[-1] + centre, kind.reconstruct())
+
+
+@every_solver
+def test_links_say_how_a_layer_is_made_of_its_neighbour(name: str, X: np.ndarray) -> None:
+    kind = shared_fit(name, "float64").results[0].factorization
+    bases, codes, links = kind.bases, kind.codes, kind.links
+    for l, link in enumerate(links):
+        if kind.layering == "codes":
+            torch.testing.assert_close(bases[l + 1], bases[l] @ link.mT)
+        else:
+            torch.testing.assert_close(codes[l + 1], link @ codes[l])
+        if name in ONE_PRODUCT:
+            torch.testing.assert_close(bases[l] @ codes[l], kind.reconstruct())
 
 
 @every_solver

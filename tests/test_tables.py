@@ -3,13 +3,20 @@
 import copy
 import io
 import itertools
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from nmfbench.reports import tables
+from nmfbench.evaluators.clustering import Clustering
+from nmfbench.evaluators.layers import Layers
+from nmfbench.evaluators.measures import MEASURES
+from nmfbench.reports import frames
+from nmfbench.reports.declared import declarations
+from nmfbench.reports.renderers import RENDERERS
+from nmfbench.reports.report import build
 
-COLUMNS = ["dataset", "solver", "variant", "rank", "layer", "n_clusters", "metric", "mean", "sd", "n", "best"]
+COLUMNS = ["dataset", "block", "solver", "variant", "rank", "layer", "n_clusters", "metric", "mean", "sd", "n", "best"]
 COLUMNS += ["paper", "difference", "seconds", "status"]
 WNNF = {"name": "wnnf", "version": 1, "_target_": "nmfbench.solvers.wnnf.WNNF", "rank": 40, "eta": 0.1, "lam": 0.1}
 WNNF |= {"loss": "l1", "reading": "penalty", "loss_reduction": "mean", "batch_size": 64, "lr": 1e-3, "curriculum": 0}
@@ -28,25 +35,28 @@ def record(seed: int = 0, nmi: float | None = 0.5, objective: float | None = 1.0
     if nmi is not None:
         metrics += [{"metric": "nmi", "value": nmi, "layer": 1, "n_clusters": k, "starts": [nmi]} for k in (20,)]
         metrics += [{"metric": "ari", "value": nmi, "layer": 1, "n_clusters": 20, "starts": [nmi]}]
+    declared = [metric.as_dict() for metric in (*Clustering.metrics, *Layers.metrics)]
+    declared += [replace(metric, shown=False).as_dict() for metric in MEASURES]
     made = {"nmfbench": "0", "commit": "c" * 40, "dirty": False, "date": "2030-01-01T00:00:00Z", "torch": "2"}
     made |= {"scikit-learn": "1", "cpu": "a machine", "device": "cpu", "threads": 1}
     data = {"features": 10304, "samples": 400, "classes": 40, "preprocessing": ["divided"]}
-    whole = {"schema": 1, "config": config, "dataset": "orl", "solver": "wnnf", "variant": "", "rank": 40, "seed": seed}
+    whole = {"schema": 2, "declared": declared, "exhibits": [], "block": "", "setting": {}}
+    whole |= {"config": config, "dataset": "orl", "solver": "wnnf", "variant": {}, "rank": 40, "seed": seed}
     whole |= {"status": "max_iter", "iterations": 9, "seconds": 2.0, "objective": objective, "history": []}
     whole |= {"metrics": metrics, "data": data, "environment": made, "error": None}
     return copy.deepcopy(whole | changes)
 
 
 def row(records: list[dict], metric: str = "nmi") -> pd.Series:
-    table = tables.frame(records)
+    table = build(records).frame
     (found,) = table[table["metric"] == metric].to_dict("records")
     return found
 
 
 def test_csv_has_the_columns_that_others_rely_on() -> None:
-    table = tables.frame([record()])
-    assert list(table.columns) == COLUMNS
-    assert tables.csv(table, [record()]).splitlines()[0] == ",".join(COLUMNS)
+    report = build([record()])
+    assert list(report.frame.columns) == [*COLUMNS, "printed"]
+    assert RENDERERS["csv"](replace(report, header=[])).splitlines()[0] == ",".join(COLUMNS)
 
 
 def test_mean_deviation_number_and_the_restart_with_the_least_objective() -> None:
@@ -70,16 +80,13 @@ def test_nmi_is_in_percent_and_ari_is_not() -> None:
 
 
 def test_one_seed_has_no_deviation() -> None:
-    assert (
-        pd.isna(row([record()])["sd"])
-        and "±" not in tables.text(tables.frame([record()]), [record()]).split("Cells")[0]
-    )
+    assert pd.isna(row([record()])["sd"]) and "±" not in RENDERERS["text"](build([record()])).split("Cells")[0]
 
 
 def test_papers_number_and_the_difference_stand_beside_wnnf_on_orl() -> None:
     found = row([record(0, 0.75, 1.0), record(1, 0.77, 2.0)])
     assert found["paper"] == 78.12 and found["difference"] == pytest.approx(76 - 78.12)
-    assert "(78.1, -2.1)" in tables.text(tables.frame([record(0, 0.76)]), [record(0, 0.76)])
+    assert "(78.1, -2.1)" in RENDERERS["text"](build([record(0, 0.76)]))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_papers_number_and_the_difference_stand_beside_wnnf_on_orl() -> None:
     ],
 )
 def test_variant_has_a_papers_number_only_where_the_paper_prints_it(solver: dict, paper: float | None) -> None:
-    found = row([record(solver=solver, variant="changed")])
+    found = row([record(solver=solver, variant={"solver.changed": 1})])
     assert found["paper"] == paper if paper else pd.isna(found["paper"]) and pd.isna(found["difference"])
 
 
@@ -107,17 +114,17 @@ def test_other_data_of_the_same_kind_has_no_papers_number() -> None:
     [{"solver": {"version": 2}}, {"data": {"sha256": "01"}}, {"solver": {"lr": 0.5}}],
 )
 def test_records_of_different_config_are_never_averaged(change: dict) -> None:
-    table = tables.frame([record(0, 0.2), record(1, 0.4, **change)])
+    table = build([record(0, 0.2), record(1, 0.4, **change)]).frame
     nmi = table[table["metric"] == "nmi"]
     assert sorted(nmi["mean"]) == pytest.approx([20, 40]) and list(nmi["n"]) == [1, 1]
     assert nmi["variant"].nunique() == 2, "rows that differ must be told apart"
 
 
 def test_variants_and_ranks_are_rows_of_their_own() -> None:
-    records = [record(), record(variant="eta=0.2", solver={"eta": 0.2}), record(rank=30, solver={"rank": 30})]
-    nmi = tables.frame(records).query("metric == 'nmi'")
+    records = [record(), record(variant={"solver.eta": 0.2}, solver={"eta": 0.2}), record(rank=30, solver={"rank": 30})]
+    nmi = build(records).frame.query("metric == 'nmi'")
     assert set(zip(nmi["variant"], nmi["rank"], strict=True)) == {("", 40), ("eta=0.2", 40), ("", 30)}
-    shown = tables.text(tables.frame(records), records)
+    shown = RENDERERS["text"](build(records))
     assert sum(line.startswith("wnnf") for line in shown.splitlines()) == 3 and "eta=0.2" in shown
 
 
@@ -138,7 +145,7 @@ def test_later_cluster_counts_join_the_earlier_ones_of_a_seed() -> None:
     later["environment"]["date"] = "2031-01-01T00:00:00Z"
     for metric in later["metrics"][1:]:
         metric["n_clusters"] = 30
-    nmi = tables.frame([later, record(0, 0.5)]).query("metric == 'nmi'")
+    nmi = build([later, record(0, 0.5)]).frame.query("metric == 'nmi'")
     assert dict(zip(nmi["n_clusters"], nmi["mean"], strict=True)) == pytest.approx({20: 50, 30: 70})
     assert list(nmi["n"]) == [1, 1]
 
@@ -146,10 +153,10 @@ def test_later_cluster_counts_join_the_earlier_ones_of_a_seed() -> None:
 def test_failed_runs_show_their_status_and_a_dash() -> None:
     bad = record(0, None, None, status="failed", metrics=[])
     for records in ([bad], [bad, record(1)]):
-        shown = tables.text(tables.frame(records), records)
+        shown = RENDERERS["text"](build(records))
         assert "1 failed" in shown and "nan" not in shown.lower()
     assert row([bad, record(1)])["n"] == 1 and row([bad, record(1)])["status"] == "1 failed, 1 max_iter"
-    assert "–" in tables.text(tables.frame([bad]), [bad]).split("Cells")[0]
+    assert "–" in RENDERERS["text"](build([bad])).split("Cells")[0]
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
@@ -158,31 +165,29 @@ def test_value_that_is_no_number_is_left_out(value: float | None) -> None:
     odd["metrics"][1]["value"] = value
     found = row([record(0, 0.5), odd])
     assert found["n"] == 1 and found["mean"] == 50
-    for style in tables.FORMATS.values():
-        assert "nan" not in style(tables.frame([record(), odd]), [record(), odd], "nmi").lower()
+    for style in RENDERERS.values():
+        assert "nan" not in style(build([record(), odd])).lower()
 
 
 def test_without_labels_the_objective_is_shown() -> None:
     bare = record(0, None, 12345.0)
     bare["data"]["classes"] = None
     bare["metrics"].append({"metric": "objective", "value": 12345.0})
-    shown = tables.text(tables.frame([bare]), [bare])
+    shown = RENDERERS["text"](build([bare]))
     assert "no labels" in shown and "12345" in shown and "–" in shown
 
 
 def test_order_of_the_records_changes_no_byte() -> None:
-    scores, variants = [(0, 0.1, 2.0), (1, 0.3, 1.0), (2, 0.7, 3.0)], [("", 1e-3), ("lr=0.1", 0.1)]
+    scores, variants = [(0, 0.1, 2.0), (1, 0.3, 1.0), (2, 0.7, 3.0)], [({}, 1e-3), ({"solver.lr": 0.1}, 0.1)]
     records = [record(*score, variant=v, solver={"lr": lr}) for score in scores for v, lr in variants]
-    for style in tables.FORMATS.values():
-        texts = {
-            style(tables.frame(order), order, "nmi") for order in (records, records[::-1], records[3:] + records[:3])
-        }
+    for style in RENDERERS.values():
+        texts = {style(build(order)) for order in (records, records[::-1], records[3:] + records[:3])}
         assert len(texts) == 1
 
 
 def test_csv_file_reads_back_behind_its_header() -> None:
-    table = tables.frame([record(0), record(1, 0.7, 0.5)])
-    text = tables.csv_file(table, [record(0), record(1)])
+    report = build([record(0), record(1, 0.7, 0.5)])
+    table, text = report.frame, RENDERERS["csv"](report)
     assert text.startswith("# Made by nmfbench")
     back = pd.read_csv(io.StringIO(text), comment="#")
     assert list(back.columns) == COLUMNS and len(back) == len(table)
@@ -190,10 +195,10 @@ def test_csv_file_reads_back_behind_its_header() -> None:
 
 
 def test_notes_say_how_the_numbers_were_made() -> None:
-    shown = tables.markdown(tables.frame([record()]), [record()])
+    shown = RENDERERS["md"](build([record()]))
     for said in (
         "arithmetic normaliser",
-        "10 starts, least inertia",
+        "10 starts, lowest inertia",
         "divided",
         "float32",
         "a machine",
@@ -204,10 +209,14 @@ def test_notes_say_how_the_numbers_were_made() -> None:
 
 
 def test_latex_is_a_table_whose_notes_are_comments() -> None:
-    shown = tables.latex(tables.frame([record(variant="batch_size=8")]), [record()])
+    shown = RENDERERS["latex"](build([record(variant={"solver.batch_size": 8})]))
     assert r"\begin{tabular}" in shown and r"batch\_size=8" in shown
     inside = shown.split(r"\begin{tabular}")[1].split(r"\end{tabular}")
     assert all(line.startswith("%") for line in inside[1].splitlines() if line)
+
+
+def verdicts(records: list[dict], solvers: list[str]) -> dict[tuple[str, str], str]:
+    return frames.verdicts(records, solvers, "nmi", declarations(records))
 
 
 def test_printed_order_is_tested_each_method_against_the_next() -> None:
@@ -217,15 +226,15 @@ def test_printed_order_is_tested_each_method_against_the_next() -> None:
 
     high, low = [0.8 + i / 100 for i in range(8)], [0.5 + i / 90 for i in range(8)]
     records = of("a", high) + of("b", low) + of("c", [x - 0.1 for x in low])
-    said = tables.order(records, ["a", "b", "c"])["orl"]
+    said = verdicts(records, ["a", "b", "c"])["orl", ""]
     assert said.startswith("Printed order a > b > c at k = 20: holds. a over b +29.6 (p = 0.016)")
-    assert "does not hold" in tables.order(records, ["b", "a", "c"])["orl"]
+    assert "does not hold" in verdicts(records, ["b", "a", "c"])["orl", ""]
     close = records[:16] + of("c", [x - (0.1 if i % 2 else -0.09) for i, x in enumerate(low)])
-    assert "holds in the means, but not beyond chance" in tables.order(close, ["a", "b", "c"])["orl"]
-    assert not tables.order(records, ["a", "d"]), "d is not there"
-    assert not tables.order([r | {"data": r["data"] | {"classes": 30}} for r in records], ["a", "b"])
+    assert "holds in the means, but not beyond chance" in verdicts(close, ["a", "b", "c"])["orl", ""]
+    assert not verdicts(records, ["a", "d"]), "d is not there"
+    assert not verdicts([r | {"data": r["data"] | {"classes": 30}} for r in records], ["a", "b"])
     for first in (7, 8):  # one seed or none in common
-        assert not tables.order(of("a", high) + of("b", low, first), ["a", "b"])
+        assert not verdicts(of("a", high) + of("b", low, first), ["a", "b"])
 
 
 def test_printed_numbers_of_a_further_metric_name_their_paper() -> None:
@@ -235,11 +244,11 @@ def test_printed_numbers_of_a_further_metric_name_their_paper() -> None:
     records = [record(seed, solver=solver, data=faces, dataset="cbcl", metrics=metrics) for seed in (0, 1)]
     for one in records:
         one["data"] |= {"features": 2429, "samples": 361, "classes": None}
-    table = tables.frame(records)
     sentence = "the number that the deep KL-NMF paper prints"
-    shown = tables.markdown(table, records, metric="layer_error", also=["code_sparsity"])
+    shown = RENDERERS["md"](build(records, metric="layer_error"))
     assert sentence in shown and "(70.1, -20.1)" in shown
-    assert sentence not in tables.markdown(table, records, metric="layer_error")
+    other = [r | {"data": r["data"] | {"samples": 100}} for r in records]
+    assert sentence not in RENDERERS["md"](build(other, metric="layer_error"))
 
 
 def test_methods_are_compared_in_the_mean_over_the_cluster_counts_that_both_have() -> None:
@@ -253,5 +262,6 @@ def test_methods_are_compared_in_the_mean_over_the_cluster_counts_that_both_have
 
     first = scores("wnnf", (0.5, 0.9, 0.1), (0.6, 0.8, 0.1), (0.7, 0.7, 0.1))
     # One run has no score at three clusters, and none has one at four.
-    (row,) = tables.compare(first + scores("mu", (0.4, 0.6), (0.4, 0.6), (0.4,))).to_dict("records")
+    records = first + scores("mu", (0.4, 0.6), (0.4, 0.6), (0.4,))
+    (row,) = frames.compare(records, "nmi", declarations(records)).to_dict("records")
     assert (row["solver"], row["n"]) == ("mu", 2) and row["shift"] == pytest.approx(20)

@@ -42,10 +42,7 @@ class Fitted:
     def require_bases(self) -> None:
         """Raise DataError if `lacks_bases`."""
         if self.lacks_bases:
-            raise DataError(
-                "these codes were saved by an older version, without their bases: "
-                "delete the run's record and run it again"
-            )
+            raise DataError("an older version saved these codes without their bases; refit=true runs the fit again")
 
     @property
     def hierarchy(self) -> tuple[list[np.ndarray], list[np.ndarray]]:

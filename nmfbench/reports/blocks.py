@@ -30,7 +30,11 @@ def _labels(record: Record) -> str:
 def with_quotient(records: Sequence[Record], relative: Relative) -> list[Record]:
     """The records; those of other solvers with their metric over that of ``relative.to`` at the same seed."""
     divisors = {(r["dataset"], r["seed"]): _values(r, relative.metric) for r in records if r["solver"] == relative.to}
-    declared = {"name": relative.name, "title": f"{relative.metric} over that of {relative.to}", "unit": "%"}
+    declared: dict[str, Any] = {
+        "name": relative.name,
+        "title": f"{relative.metric} over that of {relative.to}",
+        "unit": "%",
+    }
     declared |= {"decimals": 1, "better": "lower"}
     extended = []
     for record in records:

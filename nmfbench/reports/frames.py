@@ -215,7 +215,10 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
 def verdicts(
     records: Sequence[Record], solvers: Sequence[str], metric: str, declared: Declared
 ) -> dict[tuple[str, str], str]:
-    """(dataset, block) → whether these solvers come in that order with as many clusters as classes, each against the next."""
+    """(dataset, block) → whether these solvers come in that order, each tested against the next.
+
+    They are compared at as many clusters as there are classes.
+    """
     from nmfbench.reports.statistics import holm, paired
 
     values_of: dict[tuple[str, str], dict[str, dict[Any, float]]] = {}

@@ -33,7 +33,7 @@ def on_comparison(
     metric: Metric,
     compared: pd.DataFrame,
     declared: Declared,
-    label: Mapping[tuple[str, str], str],
+    label: Mapping[tuple[Any, Any], str],
 ) -> list[str]:
     """How to read the tests of a block, and how far the block is from the printed numbers.
 
@@ -46,16 +46,16 @@ def on_comparison(
     depths = of_metric.groupby(["solver", "variant"], sort=False)["layer"].max().fillna(1)
     direction = " (smaller is better)" if metric.better == "lower" else ""
     return [
-        f"Against: how much larger the {metric.name} of {first} is{', the mean over all k' if counts > 1 else ''}, seed "
-        f"by seed{direction}: Hodges–Lehmann shift, its own 95 % interval from 6 seeds on, p of Wilcoxon's signed-rank "
-        f"test corrected by Holm for the {len(compared)} tests of all blocks."
+        f"Against: how much larger the {metric.name} of {first} is{', the mean over all k' if counts > 1 else ''}, "
+        f"seed by seed{direction}: Hodges–Lehmann shift, its own 95 % interval from 6 seeds on, p of Wilcoxon's "
+        f"signed-rank test corrected by Holm for the {len(compared)} tests of all blocks."
         + (" Methods of one layer are compared with its top layer." if depths.min() < depths.iloc[0] else "")
         + (f" So few seeds and so many tests allow no p below {min(smallest, 1):.2g}." if smallest > 0.05 else ""),
         *_on_printed(part, declared, label),
     ]
 
 
-def _on_printed(part: pd.DataFrame, declared: Declared, label: Mapping[tuple[str, str], str]) -> list[str]:
+def _on_printed(part: pd.DataFrame, declared: Declared, label: Mapping[tuple[Any, Any], str]) -> list[str]:
     printed = part.dropna(subset=["paper"])
     distances = []
     for (solver, variant, name), method in printed.groupby(["solver", "variant", "metric"], sort=False):
@@ -79,7 +79,7 @@ def on_block(
     by_class_count: bool,
 ) -> list[str]:
     """The sentences that explain the numbers of a block; ``part`` has the rows that are shown."""
-    clustered = part.loc[part["metric"] == metric.name, "n_clusters"].notna().any()
+    clustered = bool(part.loc[part["metric"] == metric.name, "n_clusters"].notna().any())
     return [
         *_on_cells(part, metric, metrics, declared, clustered, by_class_count),
         *_on_labels(records, clustered),
@@ -104,7 +104,8 @@ def _on_cells(
     if by_class_count:
         cells = f"{' or '.join(part['metric'].unique())}{unit}{of_clusters}, mean ± standard deviation over seeds"
     elif clustered:
-        cells = f"{metric.title}{unit}{of_clusters}, mean ± standard deviation over seeds; {in_brackets}"
+        name = metric.title if metric.name in metric.title.casefold() else f"{metric.title} ({metric.name})"
+        cells = f"{name}{unit}{of_clusters}, mean ± standard deviation over seeds; {in_brackets}"
     else:
         titles = [f"{name} ({title})" for name in metrics if (title := metric_of(name, declared).title) != name]
         percent = [name for name in metrics if metric_of(name, declared).unit == "%"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -119,10 +120,10 @@ def build(
         raise ConfigError(f"no record has a metric {metric!r}{nearest(metric, known)}")
     what = _Shown(list(dict.fromkeys([first, *shown])), declared, bool(layout.tuning), sort)
     compared = frames.compare(tested, first, declared) if table else None
-    orders = frames.verdicts(tested, layout.order.solvers, first, declared) if layout.order else {}
+    orders: dict[Any, str] = frames.verdicts(tested, layout.order.solvers, first, declared) if layout.order else {}
     built = [
-        _block(part, _of_block(records, *key), what, compared, orders.get(key), layout.notes)
-        for key, part in long.groupby(["dataset", "block"], sort=False)
+        _block(part, _of_block(records, dataset, block), what, compared, orders.get((dataset, block)), layout.notes)
+        for (dataset, block), part in long.groupby(["dataset", "block"], sort=False)
     ]
     # A sentence that holds for all blocks is said once, below them.
     first_sentences = built[0].sentences if len(built) > 1 else []
@@ -132,7 +133,7 @@ def build(
     return Report(built, shared, long, [*layout.notes, *notes.provenance(records)])
 
 
-def _of_block(records: Sequence[Record], dataset: str, block: str) -> list[Record]:
+def _of_block(records: Sequence[Record], dataset: Any, block: Any) -> list[Record]:
     return [record for record in records if (record["dataset"], record.get("block", "")) == (dataset, block)]
 
 
@@ -175,8 +176,8 @@ def _exhibits(records: Sequence[Record]) -> list[Grid]:
     grids = []
     for repetitions in frames.grouped(records):
         scored = [record for record in repetitions if record.get("objective") is not None]
-        best = min(scored, key=lambda record: record["objective"], default=None)
-        for exhibit in best.get("exhibits", []) if best else []:
+        best: Any = min(scored, key=lambda record: float(record["objective"]), default=None)
+        for exhibit in best["exhibits"] if best else []:
             columns = list(zip(*exhibit["rows"], strict=True)) or [() for _ in exhibit["columns"]]
             numeric = frozenset(i for i, column in enumerate(columns) if all(map(_is_number, column)))
             rows: list[list[Cell]] = [[(cell,) for cell in row] for row in exhibit["rows"]]
@@ -204,7 +205,7 @@ def _common(records: Sequence[Record]) -> list[str]:
     return [word for word in distinct[0] if all(word in words for words in distinct)]
 
 
-def _label(solver: str, variant: str, common: Sequence[str]) -> Cell:
+def _label(solver: Any, variant: Any, common: Sequence[str]) -> Cell:
     changed = [part for part in variant.split(", ") if part and part not in common]
     return (solver, ", ".join(changed)) if changed else (solver,)
 

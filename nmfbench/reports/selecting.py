@@ -61,7 +61,7 @@ def _matches(override: Override, value: Any) -> bool:
     wanted = override._value
     if isinstance(wanted, Glob):
         return bool(wanted.filter([str(value)]))
-    values = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
+    values: list[Any] = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
     values = [getattr(one, "text", one) for one in values]
     if override.key_or_group in ("solver", "dataset"):
         values = [resolve_name(override.key_or_group, str(one)) for one in values]

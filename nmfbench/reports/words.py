@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from nmfbench.records import Record
 
 DASH = "–"
@@ -32,11 +34,7 @@ def _value(value: Any) -> str:
 
 def number(value: Any, spec: str) -> str:
     """The value in that format; a dash if there is none."""
-    return (
-        DASH
-        if value is None or value != value or str(value) == "<NA>"
-        else format(int(value) if spec == "d" else value, spec)
-    )
+    return DASH if value is None or pd.isna(value) else format(int(value) if spec == "d" else value, spec)
 
 
 def four_digits(size: float) -> str:

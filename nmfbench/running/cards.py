@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +115,18 @@ class Cards:
 
 def loader_of(node: dict[str, Any]) -> Loader:
     """The loader that a node describes. Raises ConfigError."""
-    return build(node, Loader, "dataset")
+    return _loader(json.dumps(node))
+
+
+@cache
+def _loader(node: str) -> Loader:
+    return build(json.loads(node), Loader, "dataset")
 
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def load(node: str) -> Dataset:
     """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
-    return loader_of(json.loads(node)).load()
+    return _loader(node).load()
 
 
 def _key(node: dict[str, Any]) -> str:

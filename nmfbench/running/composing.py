@@ -48,7 +48,7 @@ class Composed:
         """A node as plain values, with ``${rank}`` and its like resolved. Raises ConfigError if it is not there."""
         if self.config.get(key) is None:
             raise ConfigError(f"{key} must be given: add {key}=…")
-        HydraConfig.instance().set_config(self.hydra)  # for ${hydra:…}
+        _serve_hydra(self.hydra)
         try:
             return cast(dict[str, Any], OmegaConf.to_container(self.config[key], resolve=resolve))
         except OmegaConfBaseException as error:
@@ -101,7 +101,7 @@ class Composer:
         search_path = create_config_search_path(str(primary))
         for folder in self.folders[1:]:
             if folder.is_dir():
-                search_path.append("nmfbench", f"file://{folder}")
+                search_path.prepend("nmfbench", f"file://{folder}", anchor="schema")
         self.hydra = Hydra.create_main_hydra2("nmfbench", search_path)
         self.parser = OverridesParser.create(config_loader=self.hydra.config_loader)
         self._cached = cache(self._compose)
@@ -156,6 +156,23 @@ class Composer:
         return Composed(composed, {group: str(choice) for group, choice in choices.items() if choice}, hydra)
 
 
+def show(arguments: Sequence[str]) -> int:
+    """Hydra's own answers: ``--cfg``, ``--info`` and ``--hydra-help``. Raises ConfigError."""
+    parser = arguments_parser()
+    options = parser.parse_intermixed_args(list(arguments))
+    composer = Composer(options)
+    words = [word for override in composer.parse(options.overrides) for word in composer.words_of(override)]
+    options.overrides = words
+    composer.compose([word for word in words if not word.startswith("hydra.")])  # for its errors, in our words
+    if options.cfg:
+        composer.hydra.show_cfg(composer.config_name, words, options.cfg, options.package, options.resolve)
+    elif options.info:
+        composer.hydra.show_info(options.info, composer.config_name, words)
+    else:
+        composer.hydra.hydra_help(composer.config_name, parser, options)
+    return 0
+
+
 def requests(arguments: Sequence[str]) -> list[Request]:
     """What the words after ``nmfbench run`` ask for: one request, or one for each experiment. Raises ConfigError.
 
@@ -167,7 +184,9 @@ def requests(arguments: Sequence[str]) -> list[Request]:
     overrides = composer.parse(options.overrides)
     _refuse_hydra(overrides)
     multirun = options.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
-    asked = [override for override in overrides if override.key_or_group != "hydra.mode"]
+    # Of two overrides of one key the last counts, as in Hydra.
+    last = {override.get_key_element(): override for override in overrides}
+    asked = [override for override in last.values() if override.key_or_group != "hydra.mode"]
     experiments: list[str | None] = [
         name for override in asked if override.key_or_group == "experiment" for name in composer.names(override)
     ]
@@ -273,10 +292,19 @@ def _product(
             yield one.with_values(dict(zip(setting, values, strict=True)))
 
 
+def _serve_hydra(node: DictConfig) -> None:
+    """Answer ``${hydra:…}`` from this node. Hydra copies it, which takes 10 ms, so only where it is another one."""
+    if getattr(_serve_hydra, "node", None) is not node:
+        HydraConfig.instance().set_config(node)
+        _serve_hydra.node = node  # type: ignore[attr-defined]
+
+
 def _explain(error: BaseException) -> str:
     """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem_mark.name} is not YAML: {error.problem}, line {error.problem_mark.line + 1}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"no {group} is called {name!r}{nearest(name, error.options)}"

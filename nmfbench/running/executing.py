@@ -34,7 +34,7 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
                 try:
                     if outcome.fitted and job.settings.save_codes:
                         job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
-                    if outcome.fitted and outcome.fitted.bases and outcome.seed == measuring.REFERENCE_SEED:
+                    elif outcome.fitted and outcome.fitted.bases and outcome.seed == measuring.REFERENCE_SEED:
                         job.store.save_bases(record["config"], outcome.seed, outcome.fitted.bases[0])
                     job.store.save(record)  # last: a record means that all of the run is there
                 except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole

@@ -109,12 +109,19 @@ class Plan:
     Parameters
     ----------
     unknown: labels of the jobs whose data was never loaded for this results folder, so that none of them has run.
+    cards: the data cards of each results folder; `save_cards` writes those that are new.
     """
 
     request: Request
     jobs: list[Job]
     left_out: list[LeftOut]
     unknown: list[str] = field(default_factory=list)
+    cards: dict[str, Cards] = field(default_factory=dict)
+
+    def save_cards(self) -> None:
+        """Write the data cards that planning made."""
+        for cards in self.cards.values():
+            cards.flush()
 
     @property
     def store(self) -> Store:
@@ -150,12 +157,12 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     """
     jobs: dict[str, Job] = {}
     planned = Plan(request, [], [])
-    by_root: dict[str, Cards] = {}
+    by_root = planned.cards
     for one in _by_dataset(request.composed):
         settings = Settings.of(one.config)
         store = Store(settings.root)
         cards = by_root.setdefault(settings.results_dir, Cards(store))
-        name = one.choices["dataset"]
+        name = one.choices.get("dataset", "")
         try:
             node = one.plain("dataset")
             card = cards.known(node)
@@ -166,13 +173,13 @@ def plan(request: Request, will_run: bool = True) -> Plan:
             name = card.name
             job = _checked(one, settings, store, cards, card, will_run, request)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
-            jobs.setdefault(digest(job.config), job).records.update(job.records)
+            same = jobs.setdefault(digest(job.config), job)
+            same.records.update(job.records)
+            same.checksums.update(job.checksums)
         except (DataError, NotApplicable) as error:
             if len(request.composed) == 1:
                 raise
             planned.left_out.append(LeftOut(one.choices["solver"], name, error))
-    for cards in by_root.values():
-        cards.flush()
     if will_run:
         for store in {job.store for job in jobs.values()}:
             store.ensure_writable()
@@ -270,7 +277,7 @@ def _job(one: Composed, settings: Settings, store: Store, cards: Cards, card: Ca
     return job
 
 
-def _named(one: Composed, group: str, made: object, node: Node) -> Node:
+def _named(one: Composed, group: str, made: Solver | Evaluator, node: Node) -> Node:
     source = source_hash(type(made))
     return {"name": one.choices[group], **node, **({"source": source} if source else {})}
 

@@ -2,16 +2,24 @@
 
 The measure is the mean absolute difference to the accuracies printed for all methods of a dataset.
 
-    nmfbench run experiment=protocol_dnsnmf && python results/protocols/dnsnmf.py results/tables/protocol_dnsnmf.csv
+    nmfbench run experiment=protocol_dnsnmf results_dir=DIR && python results/protocols/dnsnmf.py DIR
 """
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 
-table = pd.read_csv(sys.argv[1], comment="#", keep_default_na=False, na_values=[""])
+from nmfbench.records import Store
+from nmfbench.reports.report import build
+
+records, _ = Store(Path(sys.argv[1])).load()
+by_scaling: dict[str, list[dict]] = {}
+for record in records:
+    by_scaling.setdefault(str(record["config"]["dataset"]["scaling"]), []).append(record)
+table = pd.concat(build(some).frame.assign(scaling=scaling) for scaling, some in by_scaling.items())
 printed = table[(table["metric"] == "accuracy") & table["paper"].notna()]
-scaling = printed["variant"].str.extract(r"scaling=(\w+)", expand=False).fillna("max").rename("scaling")
-off = printed["difference"].abs().groupby([printed["dataset"], scaling, printed["solver"]]).mean().unstack("solver")
+off = printed["difference"].abs().groupby([printed[key] for key in ("dataset", "scaling", "solver")]).mean()
+off = off.unstack("solver")
 off["all rows"] = off.mean(axis=1)
 print(off.sort_values(["dataset", "all rows"]).round(1).to_string())

@@ -2,17 +2,24 @@
 
 The measure is the mean absolute difference to all printed errors and accuracies of both methods, in percent.
 
-    nmfbench run experiment=protocol_neural && python results/protocols/neural.py results/tables/protocol_neural.csv
+    nmfbench run experiment=protocol_neural results_dir=DIR && python results/protocols/neural.py DIR
 """
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 
-table = pd.read_csv(sys.argv[1], comment="#", keep_default_na=False, na_values=[""])
+from nmfbench.records import Store
+from nmfbench.reports.report import build
+
+records, _ = Store(Path(sys.argv[1])).load()
+by_weight: dict[float, list[dict]] = {}
+for record in records:
+    by_weight.setdefault(float(record["config"]["solver"]["lam"]), []).append(record)
+table = pd.concat(build(some).frame.assign(λ=lam) for lam, some in by_weight.items())
 printed = table.dropna(subset=["paper"])
-lam = printed["variant"].str.extract(r"lam=([\d.]+)", expand=False).fillna("1").astype(float).rename("λ")
 percent = printed["difference"].abs() * printed["metric"].map({"error": 100, "classification": 1})
-off = percent.groupby([lam, printed["solver"], printed["metric"]]).mean().unstack(["solver", "metric"])
+off = percent.groupby([printed[key] for key in ("λ", "solver", "metric")]).mean().unstack(["solver", "metric"])
 off.columns = [" ".join(names) for names in off.columns]
 print(off.assign(**{"all rows": off.mean(axis=1)}).sort_values("all rows").round(2).to_string())

@@ -7,19 +7,30 @@ from tabulate import tabulate
 from nmfbench.reports.report import Grid, Report
 
 
-def lay_out(report: Report, grid: Callable[[Grid], str], *, heading: str, title: str, note: str) -> str:
+def lay_out(
+    report: Report,
+    grid: Callable[[Grid], str],
+    *,
+    heading: str,
+    title: str,
+    note: str,
+    wrap: Callable[[str], str] = str,
+) -> str:
     """The whole report: blocks, each with its tables, exhibits and sentences, and what holds for all of them.
 
-    ``heading``, ``title`` and ``note`` stand before a block's heading, the title of an exhibit and a sentence.
+    ``heading``, ``title`` and ``note`` stand before a block's heading, the title of an exhibit and a sentence; ``wrap``
+    breaks a sentence into lines.
     """
     shown = []
     for block in report.blocks:
         titled = [f"{title}{exhibit.title}\n\n{grid(exhibit)}" for exhibit in block.exhibits]
-        sentences = "\n".join(f"{note}{sentence}" for sentence in block.sentences)
+        sentences = "\n".join(wrap(f"{note}{sentence}") for sentence in block.sentences)
         pieces = [f"{heading}{block.heading}", *map(grid, block.grids), *titled, *([sentences] if sentences else [])]
         shown.append("\n\n".join(pieces))
     if report.sentences:
-        shown.append("\n".join([f"{heading}all of them", "", *(f"{note}{sentence}" for sentence in report.sentences)]))
+        shown.append(
+            "\n".join([f"{heading}all of them", "", *(wrap(f"{note}{sentence}") for sentence in report.sentences)])
+        )
     return "\n\n".join(shown)
 
 

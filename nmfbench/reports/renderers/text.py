@@ -1,6 +1,7 @@
 """For a terminal: as wide as it is, a wide table in several blocks of columns."""
 
 import shutil
+import textwrap
 
 from nmfbench.reports.renderers.layout import lay_out, tabulated
 from nmfbench.reports.report import Grid, Report
@@ -11,7 +12,11 @@ _GAP = 2
 def render(report: Report) -> str:
     """The report as lines that fit the terminal (100 columns where there is none)."""
     width = shutil.get_terminal_size((100, 24)).columns
-    return lay_out(report, lambda grid: _fitted(grid, width), heading="# ", title="## ", note="")
+
+    def wrap(sentence: str) -> str:
+        return textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
+
+    return lay_out(report, lambda grid: _fitted(grid, width), heading="# ", title="## ", note="", wrap=wrap)
 
 
 def _fitted(grid: Grid, width: int) -> str:

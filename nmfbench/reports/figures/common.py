@@ -1,0 +1,82 @@
+"""The parts that figures share: finished runs, the choice among them, and images from columns."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from nmfbench.datasets.base import Dataset
+from nmfbench.evaluators.base import Fitted
+from nmfbench.records import Record
+
+NAMES = {
+    "deep_kl": "deep KL-NMF",
+    "deep_kl_minvol": "min-vol deep KL-NMF",
+    "deep_semi": "deep semi-NMF",
+    "dnsnmf": "dnsNMF",
+    "lc_dmf": "LC-DMF",
+    "mu": "NMF",
+    "multilayer_kl": "multilayer KL-NMF",
+    "wnnf": "WNNF",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Parameters
+    ----------
+    record: its record.
+    fitted: its codes and bases; empty for a figure that is drawn from records alone.
+    load: returns its data; only figures that show data call it.
+    """
+
+    record: Record
+    fitted: Fitted
+    load: Callable[[], Dataset]
+
+    @property
+    def solver(self) -> str:
+        return str(self.record["solver"])
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.load()
+
+    def setting(self, key: str) -> Any:
+        """A parameter of the solver; None where it has none of that name."""
+        return self.record["config"]["solver"].get(key)
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """A figure of a paper.
+
+    Parameters
+    ----------
+    title: the paper, the figure's number and its subject.
+    runs: the words after `nmfbench run` that make the runs it shows.
+    draw: draws it from those runs.
+    shows: which of these runs it needs, by the config of a record.
+    codes: whether it is drawn from codes and bases; if not, from records alone.
+    """
+
+    title: str
+    runs: tuple[str, ...]
+    draw: Callable[[Sequence[Run]], Figure]
+    shows: Callable[[dict[str, Any]], bool] = lambda config: True
+    codes: bool = True
+
+
+def best_of(runs: Sequence[Run], solver: str, **settings: object) -> Run:
+    """The run of that solver and those settings of it; among several, the one with the lowest objective."""
+    fitting = [run for run in runs if run.solver == solver and all(run.setting(k) == v for k, v in settings.items())]
+    return min(fitting, key=lambda run: run.record["objective"])
+
+
+def images(columns: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """(k, height, width) from the columns (pixels, k), pixels in row-major order."""
+    return columns.T.reshape(-1, *shape)

@@ -1,0 +1,134 @@
+"""The figures of the deep KL-NMF paper."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+
+from nmfbench.evaluators.base import Fitted
+from nmfbench.numerics import hierarchies
+from nmfbench.reports import plots
+from nmfbench.reports.figures.common import NAMES, PaperFigure, Run, best_of, images
+from nmfbench.reports.plots import Tiles
+
+
+def layer_costs(X: np.ndarray, fitted: Fitted) -> np.ndarray:
+    """KL(W_{l−1}, W_l H_l) of each layer (L,), W_0 = X, after the scaling H_l e = e: it is linear in W_l's."""
+    fitted.require_bases()
+    Ws, Hs = ([torch.from_numpy(factor)[None].double() for factor in factors] for factors in fitted.hierarchy)
+    hierarchies.scale(Ws, Hs, of="H")
+    return hierarchies.costs(torch.from_numpy(X), Ws, Hs, 1.0)[0].numpy()
+
+
+def _deep_kl_ratios(number: int, name: str, printed: Sequence[float]) -> Callable[[Sequence[Run]], Figure]:
+    def draw(runs: Sequence[Run]) -> Figure:
+        X = runs[0].dataset.X
+        deep: dict[int, dict[int, np.ndarray]] = {}
+        final: dict[int, np.ndarray] = {}
+        for run in runs:
+            costs, seed = layer_costs(X, run.fitted), run.record["seed"]
+            if run.solver == "multilayer_kl":
+                final[seed] = costs
+            else:
+                deep.setdefault(run.record["config"]["stopping"]["max_iter"], {})[seed] = costs
+        iterations = sorted(deep)
+        layers = {
+            f"layer {l + 1}": np.array([[deep[i][seed][l] / final[seed][l] for i in iterations] for seed in final])
+            for l in range(len(printed))
+        }
+        given = best_of(runs, "deep_kl").setting("weights")
+        weights = f", λ = {given}" if given else ""
+        many = f"Median and range of {len(final)} runs" if len(final) > 1 else "One run"
+        note = (
+            f"Ranks {runs[0].setting('ranks')}{weights}. {many}; deep KL-NMF starts from 500 iterations of "
+            f"multilayer KL-NMF, against 1,000 iterations of it. Errors KL(W$_{{l−1}}$, W$_l$H$_l$) "
+            "after the scaling H$_l$e = e."
+        )
+        title = f"Error of each layer on {name} (deep KL-NMF paper, Fig. {number})"
+        return plots.ratios(iterations, layers, dict(zip(layers, printed, strict=True)), title, note)
+
+    return draw
+
+
+def deep_kl_fig3(runs: Sequence[Run]) -> Figure:
+    shown = [best_of(runs, solver) for solver in ("multilayer_kl", "deep_kl")]
+    rows = [
+        [Tiles(f"{NAMES[run.solver]}, layer {l}", images(run.fitted.codes[l - 1].T, (19, 19)), 10) for run in shown]
+        for l in (1, 2, 3)
+    ]
+    note = (
+        f"Ranks {shown[0].setting('ranks')}, one seed, the same start for both methods: rows of H$_l$…H$_1$, in their "
+        "order, each from 0 (white) to its largest entry (black)."
+    )
+    return plots.tiles(rows, "Features of the CBCL faces (deep KL-NMF paper, Fig. 3)", note, width=8)
+
+
+def _abundances(numbers: str, name: str) -> Callable[[Sequence[Run]], Figure]:
+    def draw(runs: Sequence[Run]) -> Figure:
+        height, width = map(int, runs[0].dataset.truth["grid"])
+        shown = [best_of(runs, solver) for solver in ("deep_kl_minvol", "lc_dmf", "multilayer_kl")]
+        rows = []
+        for layer in (1, 2):
+            first = shown[0].fitted.codes[layer - 1]
+            rows.append(
+                [
+                    # Pixels lie column by column.
+                    Tiles(
+                        f"({label}) {NAMES[run.solver]}, layer {layer}",
+                        images(aligned(run.fitted.codes[layer - 1], first).T, (width, height)).transpose(0, 2, 1),
+                        2,
+                    )
+                    for label, run in zip("abc", shown, strict=True)
+                ]
+            )
+        note = "Each map from 0 to its largest entry; the order of the maps follows (a)."
+        title = f"Abundance maps of {name} (deep KL-NMF paper, Figs. {numbers})"
+        return plots.tiles(rows, title, note, width=9, cmap="viridis", scale="share of the map's largest entry")
+
+    return draw
+
+
+def aligned(codes: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The rows in the order in which they correlate best with those of ``like``."""
+    r = len(codes)
+    return codes[linear_sum_assignment(np.corrcoef(like, codes)[:r, r:], maximize=True)[1]]
+
+
+_CBCL, _TDT2 = "experiment=deep_kl_cbcl", "experiment=deep_kl_tdt2"
+_UNMIXED = "experiment=hyperspectral dataset={} solver=deep_kl_minvol,lc_dmf,multilayer_kl"
+FIGURES = {
+    # Printed at the end: Table 2 of the paper, and its Sec. 4.2.
+    "deep_kl_fig2": PaperFigure(
+        "deep KL-NMF, Fig. 2: error of each layer against iterations, CBCL",
+        (_CBCL,),
+        _deep_kl_ratios(2, "the CBCL faces", (1.083, 0.268, 0.044)),
+    ),
+    "deep_kl_fig3": PaperFigure(
+        "deep KL-NMF, Fig. 3: facial features of three layers",
+        (f"{_CBCL} seeds=1",),
+        deep_kl_fig3,
+        shows=lambda config: config["solver"]["name"] == "multilayer_kl" or config["stopping"]["max_iter"] == 500,
+    ),
+    "deep_kl_fig4": PaperFigure(
+        "deep KL-NMF, Fig. 4: error of each layer against iterations, TDT2",
+        (_TDT2,),
+        _deep_kl_ratios(4, "TDT2", (1.075, 0.30, 0.22)),
+    ),
+    "deep_kl_fig6_7": PaperFigure(
+        "deep KL-NMF, Figs. 6 and 7: abundance maps of Moffett Field",
+        (_UNMIXED.format("moffett"),),
+        _abundances("6 and 7", "Moffett Field"),
+    ),
+    "deep_kl_fig8_9": PaperFigure(
+        "deep KL-NMF, Figs. 8 and 9: abundance maps of the tumour",
+        (_UNMIXED.format("tumor"),),
+        _abundances("8 and 9", "the tumour"),
+    ),
+    "deep_kl_fig10_11": PaperFigure(
+        "deep KL-NMF, Figs. 10 and 11: abundance maps of Samson",
+        (_UNMIXED.format("samson"),),
+        _abundances("10 and 11", "Samson"),
+    ),
+}
