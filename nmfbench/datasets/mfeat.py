@@ -43,7 +43,7 @@ class MultiFeature(base.Loader):
 
 
 def _view(view: str) -> np.ndarray:
-    """(2000, features + 1) with the label last. Raises DataError that names the file."""
+    """The table of a view (2000, features + 1), the label last. Raises DataError that names the file."""
     path = base.require("mfeat", "It ships with nmfbench; restore it from there.", f"mfeat/mfeat-{view}.csv")
     try:
         table = pd.read_csv(path).to_numpy(dtype=float)

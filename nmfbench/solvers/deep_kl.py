@@ -27,7 +27,7 @@ class DeepKL(DeepSolver):
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Paper: [80, 40, 20] on CBCL, [20, 10, 5] on TDT2.
     beta: β of the divergence, one of 0, 0.5, 1, 1.5, 2. Paper: 1, Kullback–Leibler, in its tables.
-    weights: λ_1 … λ_L, each > 0; None: D_β of layer 1 over D_β of layer l at the start, the paper's choice.
+    weights: λ_1 … λ_L, each > 0; None: D_1/D_l of the layers at the start, the paper's 1/D_l in the unit of X.
     pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0. Paper: 500 on CBCL.
 
     Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, eqs. (15) to (19)

@@ -35,6 +35,7 @@ class GraphChain(Factorization):
 
     @property
     def chain(self) -> Chain:
+        """The same factors without the graph."""
         return Chain(self.Ws, self.Hs)
 
     @property
