@@ -27,14 +27,14 @@ class Grid:
 
     Parameters
     ----------
-    headings: one a column.
+    headings: one a column, each of one or several lines.
     rows: cells, each of one or several lines.
     title: stands above it; empty: nothing does.
     keys: how many columns, from the left, name a row; a renderer that must wrap repeats them.
     numeric: which columns are set flush right.
     """
 
-    headings: list[str]
+    headings: list[Cell]
     rows: list[list[Cell]]
     title: str = ""
     keys: int = 1
@@ -171,6 +171,10 @@ def _block(
     return Block(heading, grids, _exhibits(records), sentences)
 
 
+def _cells(words: Sequence[str]) -> list[Cell]:
+    return [(word,) for word in words]
+
+
 def _exhibits(records: Sequence[Record]) -> list[Grid]:
     """The exhibits of the restart with the lowest objective of each method."""
     grids = []
@@ -182,7 +186,7 @@ def _exhibits(records: Sequence[Record]) -> list[Grid]:
             numeric = frozenset(i for i, column in enumerate(columns) if all(map(_is_number, column)))
             rows: list[list[Cell]] = [[(cell,) for cell in row] for row in exhibit["rows"]]
             title = f"{best['solver']} (seed {best['seed']}): {exhibit['title']}"
-            grids.append(Grid(exhibit["columns"], rows, title, numeric=numeric))
+            grids.append(Grid(_cells(exhibit["columns"]), rows, title, numeric=numeric))
     return grids
 
 
@@ -221,7 +225,7 @@ def _differences(tests: pd.DataFrame, shown: _Shown, common: Sequence[str]) -> G
         layer = [(number(test["layer"], "d"),)] if with_layers else []
         rows.append([_label(test["solver"], test["variant"], common), *layer, *((cell,) for cell in cells)])
     headings = ["against", *(["layer"] if with_layers else []), "difference", "95 % interval", "p", "n"]
-    return Grid(headings, rows)
+    return Grid(_cells(headings), rows)
 
 
 def _wide(part: pd.DataFrame, metrics: Sequence[str], shown: _Shown, common: Sequence[str]) -> Grid:
@@ -252,7 +256,7 @@ def _wide(part: pd.DataFrame, metrics: Sequence[str], shown: _Shown, common: Seq
             rows.append((_rank_of(method[here], shown), row))
     if shown.sort is not None:
         rows.sort(key=lambda row: row[0])  # a stable sort, so equal ones stay in their order
-    return Grid([*keys, *columns, *tail], [row for _, row in rows], keys=len(keys))
+    return Grid(_cells([*keys, *columns, *tail]), [row for _, row in rows], keys=len(keys))
 
 
 def _rank_of(method: pd.DataFrame, shown: _Shown) -> float:
@@ -289,7 +293,7 @@ def _by_class_count(part: pd.DataFrame, metric: str, shown: _Shown, common: Sequ
         for _, m in methods
     ]
     rows.append([("mean",), *(_cell(row, shown) for row in means)])
-    return Grid([metric, *(" ".join(label) for label, _ in methods)], rows)
+    return Grid([(metric,), *(label for label, _ in methods)], rows)
 
 
 def _cell(row: pd.Series, shown: _Shown) -> Cell:

@@ -37,5 +37,6 @@ def lay_out(
 def tabulated(grid: Grid, style: str, line: str) -> str:
     """A grid in one of tabulate's styles, the lines of a cell joined by ``line``."""
     rows = [[line.join(cell) for cell in row] for row in grid.rows]
+    headings = [line.join(heading) for heading in grid.headings]
     align = ["right" if i in grid.numeric else "left" for i in range(len(grid.headings))]
-    return str(tabulate(rows, grid.headings, style, disable_numparse=True, colalign=align if rows else None))
+    return str(tabulate(rows, headings, style, disable_numparse=True, colalign=align if rows else None))

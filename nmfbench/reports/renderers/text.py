@@ -22,7 +22,7 @@ def render(report: Report) -> str:
 def _fitted(grid: Grid, width: int) -> str:
     """A grid in as many blocks of columns as the width asks for; each repeats the columns that name a row."""
     widths = [
-        max([len(heading), *(len(line) for row in grid.rows for line in row[i])])
+        max(len(line) for cell in (heading, *(row[i] for row in grid.rows)) for line in cell)
         for i, heading in enumerate(grid.headings)
     ]
     keys = list(range(grid.keys))
