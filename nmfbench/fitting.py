@@ -90,9 +90,9 @@ def fit(
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one. ``stopping``
-    replaces the solver's own rule. Raises ConfigError or NotApplicable for what the solver cannot take, DataError
-    for NaN or infinite entries. An error inside the solver is raised when there is one seed; among several, the
-    seeds are run again one by one and those that fail have ``status == "failed"``. A method that draws nothing is
+    replaces the solver's own rule. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
+    for NaN or infinite entries. An error inside the solver is raised for a single seed; several
+    seeds are run again one by one, and those that fail have ``status == "failed"``. A method that draws nothing is
     fitted once for all seeds.
     """
     if not seeds or len(set(seeds)) != len(seeds):
@@ -142,7 +142,7 @@ def check_device(device: str) -> torch.device:
 def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int, ...] | None = None) -> Problem:
     """The problem of factorizing X, on its device and in its dtype; sparse X stays sparse.
 
-    ``shape`` is the image shape of a sample. Raises ConfigError for what is no real matrix, DataError for NaN or
+    ``shape`` is the image shape of a sample. Raises ConfigError unless X is a real matrix, DataError for NaN or
     infinite entries, with the place of the first.
     """
     if dtype not in DTYPES:

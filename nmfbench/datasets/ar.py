@@ -119,7 +119,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _picture(name: str) -> tuple[str, int, int]:
-    """("m" or "w", person, picture)."""
+    """The parts of a file name: "m" or "w", person, picture."""
     sex, person, number = NAME.match(name).groups()  # type: ignore[union-attr]
     return sex.lower(), int(person), int(number)
 

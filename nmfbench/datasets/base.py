@@ -50,10 +50,12 @@ class Dataset:
 
     @property
     def n_samples(self) -> int:
+        """Number of samples n."""
         return self.X.shape[1]
 
     @property
     def n_classes(self) -> int | None:
+        """Number of distinct labels; None without labels."""
         return None if self.y is None else len(np.unique(self.y))
 
     @cached_property

@@ -141,7 +141,7 @@ def _from_arrays(arrays: Arrays, path: Path, x: str | None, y: str | None) -> tu
 
 
 def _vector(labels: Any, what: str) -> np.ndarray:
-    """(n,) from a vector, a row or a column."""
+    """Labels (n,) from a vector, a row or a column."""
     labels = np.asarray(labels)
     if labels.size != max(labels.shape, default=1):
         raise DataError(f"{what} must be a vector, got shape {labels.shape}")

@@ -17,10 +17,10 @@ from nmfbench.evaluators.metric import Metric
 class Topics(Evaluator):
     """Coherence and diversity of the top words of the topics of each layer: X is words × documents.
 
-    coherence: mean over the topics and the pairs of their top words of the normalised pointwise mutual information of
-        "occurs in a document", −1 (never together) to 1, on the corpus itself. Lau, Newman & Baldwin (2014). diversity:
-        share of distinct words among the top words of a layer. The table lists the words and the NPMI of each topic,
-        and the topics of the layer below that it merges. Leplat et al. (2023), Tables 3 and 4.
+    The coherence is the normalised pointwise mutual information (NPMI) of "occurs in a document" on the corpus itself,
+    from −1 (never together) to 1, averaged over the topics and the pairs of their top words. Lau, Newman & Baldwin
+    (2014). The diversity is the share of distinct words among the top words of a layer. The table lists the top words
+    and the NPMI of each topic, and the topics of the layer below that it merges. Leplat et al. (2023), Tables 3 and 4.
 
     Parameters
     ----------

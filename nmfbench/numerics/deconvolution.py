@@ -30,17 +30,18 @@ class Blocks:
 
     @property
     def map_shape(self) -> tuple[int, int]:
+        """Height and width of a map, h/s and w/s rounded up."""
         return -(-self.height // self.s), -(-self.width // self.s)
 
     def cut(self, images: Tensor) -> Tensor:
-        """(n, h, w) → (n, s², P)."""
+        """Cut images (n, h, w) into blocks (n, s², P)."""
         (h, w), s = self.map_shape, self.s
         right, below = (w + 1) * s - s // 2 - self.width, (h + 1) * s - s // 2 - self.height
         framed = F.pad(images, (s // 2, right, s // 2, below))
         return framed.reshape(-1, h + 1, s, w + 1, s).permute(0, 2, 4, 1, 3).reshape(-1, s * s, (h + 1) * (w + 1))
 
     def paste(self, blocks: Tensor) -> Tensor:
-        """(…, n, s², P) → (…, n, h·w)."""
+        """Reassemble images (…, n, h·w) from blocks (…, n, s², P)."""
         (h, w), s = self.map_shape, self.s
         grid = blocks.unflatten(-2, (s, s)).unflatten(-1, (h + 1, w + 1))
         framed = grid.movedim((-4, -3), (-3, -1)).flatten(-2).flatten(-3, -2)
@@ -48,14 +49,14 @@ class Blocks:
         return framed[..., half[0], half[1]].flatten(-2)
 
     def moved(self, W: Tensor) -> Tensor:
-        """(…, h/s · w/s, r) → (…, P, 4r)."""
+        """Arrange maps (…, h/s · w/s, r), moved by (0 | 1, 0 | 1), as a matrix (…, P, 4r)."""
         h, w = self.map_shape
         padded = F.pad(W.unflatten(-2, (h, w)), (0, 0, 1, 1, 1, 1))
         corners = [(i, j) for i in (1, 0) for j in (1, 0)]
         return torch.cat([padded[..., i : i + h + 1, j : j + w + 1, :] for i, j in corners], -1).flatten(-3, -2)
 
     def moved_back(self, D: Tensor) -> Tensor:
-        """The adjoint of `moved`."""
+        """The adjoint of `moved`: (…, P, 4r) to (…, h/s · w/s, r)."""
         h, w = self.map_shape
         corners = [(i, j) for i in (0, 1) for j in (0, 1)]
         parts = D.unflatten(-2, (h + 1, w + 1)).chunk(4, -1)

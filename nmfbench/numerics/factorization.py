@@ -58,10 +58,10 @@ class Factorization(ABC):
 
     @abstractmethod
     def reconstruct(self) -> Tensor:
-        """(…, m, n)."""
+        """The approximation of X, (…, m, n)."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """Apply the function to every tensor; the factorization of the results."""
+        """A factorization of the same class, with the function applied to every tensor."""
 
         def apply(value: Any) -> Any:
             if isinstance(value, Tensor):

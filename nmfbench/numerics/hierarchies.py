@@ -31,7 +31,7 @@ def floor(X: Tensor) -> float:
 
 
 def check_zeros(problem: Problem, beta: float) -> None:
-    """Raise NotApplicable where the divergence of X is infinite."""
+    """Raise NotApplicable if β ≤ 0 and X (m, n) has zeros, where the divergence is infinite."""
     if beta <= 0 and (problem.X == 0).any():
         raise NotApplicable(f"the β-divergence with β = {beta:g} is infinite where X is 0; use β > 0")
 
@@ -63,7 +63,7 @@ def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:
 def weights(
     X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], given: Sequence[float] | None, beta: float
 ) -> Tensor:
-    """λ_l, (S, L): as given, or the current KL_1/KL_l, the paper's 1/KL_l in the unit of X.
+    """λ_l, (S, L): as given, or the current D_1/D_l, the paper's 1/D_l in the unit of X.
 
     The cost of a nearly exact layer counts as at least 10⁻⁶ of Σ y^β over its data.
     """

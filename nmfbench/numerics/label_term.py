@@ -7,9 +7,9 @@ from nmfbench.numerics.problem import Problem
 
 
 def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:
-    """Y (classes, n), one-hot where the label is seen and 0 elsewhere, and the mask L (n,) of 0 and 1, both as X is.
+    """Y (classes, n), one-hot where the label is seen and 0 elsewhere, and the mask L (n,) of 0 and 1, in X's dtype.
 
-    None where no label is seen. Classes that appear among the unseen labels alone have no row.
+    None if no label is seen. Classes above the largest seen label have no row.
     """
     if problem.labels is None or problem.labelled is None or not problem.labelled.any():
         return None
@@ -21,5 +21,5 @@ def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:
 
 
 def misfit(Y: Tensor, L: Tensor, B: Tensor, H: Tensor) -> Tensor:
-    """‖L∘(Y − BH)‖², (S,), of what `seen` gives."""
+    """‖L∘(Y − BH)‖², (S,), with Y (classes, n) and L (n,) from `seen`."""
     return (L * (Y - B @ H)).square().sum((-2, -1))

@@ -17,9 +17,9 @@ CHUNK = 2**19
 def nnls(gram: Tensor, cross: Tensor, start: Tensor | None = None) -> Tensor:
     """argmin_{S≥0} ‖X − AS‖ (…, r, n), from AᵀA (…, r, r) and AᵀX (…, r, n), differentiable in both.
 
-    ``start`` (…, r, n) is the solution of a nearby problem or its support; it saves rounds and does not move the
-    result. Columns of A that are zero get rows of zeros. Where A has not full rank, one of the solutions is returned.
-    Solved in float64 whatever the dtype, each column by itself: neither the others nor other restarts change its bits.
+    ``start`` (…, r, n) is the solution of a nearby problem or its support; it saves rounds and does not change the
+    result. Columns of A that are zero get rows of zeros. If A lacks full rank, one of the solutions is returned.
+    Each column is solved by itself, in float64 whatever the dtype; other columns and restarts do not change its bits.
     Block principal pivoting, Kim & Park (2011), Algorithm 2.
     """
     return _NNLS.apply(gram, cross, start)

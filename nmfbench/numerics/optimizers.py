@@ -14,6 +14,7 @@ class Adam:
         self.moments = [(torch.zeros_like(p), torch.zeros_like(p), torch.empty_like(p)) for p in parameters]
 
     def step(self, gradients: list[Tensor], b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
+        """Move every parameter, in place, by the gradient of its shape."""
         self.steps += 1
         first, second = 1 - b1**self.steps, 1 - b2**self.steps
         for p, g, (mean, square, root) in zip(self.parameters, gradients, self.moments, strict=True):
@@ -87,6 +88,7 @@ class LeastSquares:
         self.C = C if B is None else C @ B.mT
 
     def Q(self, F: Tensor) -> Tensor:
+        """AᵀA F BBᵀ, of the shape of F."""
         F = F if self.left is None else self.left @ F
         return F if self.right is None else F @ self.right
 

@@ -17,8 +17,8 @@ def pinv(A: Tensor) -> Tensor:
 def square_root_step(H: Tensor, A: Tensor, B: Tensor, pull: Tensor | float = 0, push: Tensor | float = 0) -> Tensor:
     """One majorise-minimise step for ‖X − ZH‖² over H ≥ 0 (S, r, n), with A = ZᵀX and B = ZᵀZ.
 
-    A penalty adds its half gradient, ``push`` − ``pull``, both ≥ 0. It never raises the
-    objective. Ding, Li & Jordan (2010).
+    A penalty adds its half gradient, ``push`` − ``pull``, both ≥ 0. The step does not raise the objective, penalty
+    included. Ding, Li & Jordan (2010).
     """
     p = A.clamp(min=0) + (-B).clamp(min=0) @ H + pull
     q = (-A).clamp(min=0) + B.clamp(min=0) @ H + push

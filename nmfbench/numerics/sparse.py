@@ -58,9 +58,11 @@ class SparseMatrix:
         return self.csr.values()
 
     def min(self) -> Tensor:
+        """The smallest entry, zeros included."""
         return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
 
     def mean(self, dtype: torch.dtype) -> Tensor:
+        """The mean of all entries, zeros included, summed in ``dtype``."""
         return self.values.sum(dtype=dtype) / (self.shape[0] * self.shape[1])
 
     def __rmatmul__(self, left: Tensor) -> Tensor:

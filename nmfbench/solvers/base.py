@@ -1,7 +1,7 @@
 """The solver interface: a frozen dataclass of hyper-parameters and one generator."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -33,11 +33,11 @@ class Stopping:
     check_every: int = 10
 
     def __post_init__(self) -> None:
-        for name, low in {"max_iter": 0, "tol": 0, "check_every": 1}.items():
-            if getattr(self, name) < low:
-                raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
-        if self.max_seconds is not None and not self.max_seconds > 0:
-            raise ConfigError(f"max_seconds must be positive, got {self.max_seconds}")
+        check_at_least("max_iter", self.max_iter, 0)
+        check_at_least("tol", self.tol, 0)
+        check_at_least("check_every", self.check_every, 1)
+        if self.max_seconds is not None:
+            check_positive("max_seconds", self.max_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,5 +144,28 @@ class DeepSolver(Solver):
 
 def check_rank(rank: int) -> None:
     """Raise ConfigError unless the rank is at least 1."""
-    if rank < 1:
-        raise ConfigError(f"rank must be at least 1, got {rank}")
+    check_at_least("rank", rank, 1)
+
+
+def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
+    """Raise ConfigError unless the parameter is one of the choices."""
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
+
+
+def check_at_least(name: str, value: float, low: float) -> None:
+    """Raise ConfigError if the parameter is below ``low``."""
+    if value < low:
+        raise ConfigError(f"{name} must be at least {low}, got {value}")
+
+
+def check_nonnegative(name: str, value: float) -> None:
+    """Raise ConfigError if the parameter is negative."""
+    if value < 0:
+        raise ConfigError(f"{name} must be nonnegative, got {value}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise ConfigError unless the parameter is positive."""
+    if not value > 0:
+        raise ConfigError(f"{name} must be positive, got {value}")

@@ -6,12 +6,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class DeepKL(DeepSolver):
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Paper: [80, 40, 20] on CBCL, [20, 10, 5] on TDT2.
     beta: β of the divergence, one of 0, 0.5, 1, 1.5, 2. Paper: 1, Kullback–Leibler, in its tables.
-    weights: λ_1 … λ_L, each > 0; None: D_β of layer 1 over D_β of layer l at the start, the paper's choice.
+    weights: λ_1 … λ_L, each > 0; None: D_1/D_l of the layers at the start, the paper's 1/D_l in the unit of X.
     pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0. Paper: 500 on CBCL.
 
     Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, eqs. (15) to (19)
@@ -43,11 +42,9 @@ class DeepKL(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.beta not in hierarchies.BETAS:
-            raise ConfigError(f"beta must be one of {', '.join(map(str, hierarchies.BETAS))}, got {self.beta}")
+        check_choice("beta", self.beta, hierarchies.BETAS)
         hierarchies.check_weights(self.weights, self.layers)
-        if self.pretrain < 0:
-            raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
+        check_at_least("pretrain", self.pretrain, 0)
 
     @property
     def monotone(self) -> bool:

@@ -7,13 +7,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.special import wright_omega
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
 
 TANGENTS = 5
 """Steps a block. On ORL and Samson the third step changes the block's decrease by less than 1e-6 of it."""
@@ -56,10 +55,8 @@ class MinVolDeepKL(DeepSolver):
         super().__post_init__()
         hierarchies.check_weights(self.weights, self.layers)
         volume.per_layer(self.alpha, 0.05, self.layers)
-        if self.pretrain < 0:
-            raise ConfigError(f"pretrain must be at least 0, got {self.pretrain}")
-        if self.variant not in VARIANTS:
-            raise ConfigError(f"variant must be one of {', '.join(VARIANTS)}, got {self.variant!r}")
+        check_at_least("pretrain", self.pretrain, 0)
+        check_choice("variant", self.variant, VARIANTS)
 
     @property
     def monotone(self) -> bool:

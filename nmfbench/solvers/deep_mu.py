@@ -9,13 +9,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits
 from nmfbench.numerics.factorization import Stack
 from nmfbench.numerics.optimizers import LeastSquares
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_nonnegative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +42,7 @@ class DeepMU(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+        check_nonnegative("lam", self.lam)
 
     @property
     def monotone(self) -> bool:

@@ -13,7 +13,7 @@ from nmfbench.numerics.graph import Graph
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import pinv, semi_sweep, square_root_step
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_choice
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class GraphChain(Factorization):
 
     @property
     def chain(self) -> Chain:
+        """The same factors without the graph."""
         return Chain(self.Ws, self.Hs)
 
     @property
@@ -91,9 +92,8 @@ class DeepSemiNMF(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in {"variant": ("product", "survey"), "init": inits.SEMI_CHOICES}.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        check_choice("variant", self.variant, ("product", "survey"))
+        check_choice("init", self.init, inits.SEMI_CHOICES)
         if self.pretrain < 0:
             raise ConfigError(f"pretrain must be a number of iterations, 0 or more, got {self.pretrain}")
         if self.lams is not None and (len(self.lams) != len(self.layers) or min(self.lams) < 0):

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.errors import NotApplicable
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.graph import Graph, nearest_neighbours
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_nonnegative, check_rank
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,9 @@ class GNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
-        if self.p < 1:
-            raise ConfigError(f"p must be at least 1, got {self.p}")
-        if self.init not in inits.CHOICES:
-            raise ConfigError(f"init must be one of {', '.join(inits.CHOICES)}, got {self.init!r}")
+        check_nonnegative("lam", self.lam)
+        check_at_least("p", self.p, 1)
+        inits.check_name(self.init)
 
     @property
     def draws(self) -> bool:

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.optimizers import coordinate_sweep
@@ -38,8 +37,7 @@ class HALS(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        if self.init not in inits.CHOICES:
-            raise ConfigError(f"init must be one of {', '.join(inits.CHOICES)}, got {self.init!r}")
+        inits.check_name(self.init)
 
     @property
     def draws(self) -> bool:

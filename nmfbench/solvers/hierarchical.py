@@ -6,12 +6,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import label_term, layerwise
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_nonnegative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +36,7 @@ class HierarchicalNMF(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+        check_nonnegative("lam", self.lam)
 
     @property
     def uses_labels(self) -> bool:

@@ -8,14 +8,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.optimizers import apg, spectral_norm
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import simplex
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +50,11 @@ class LayerCentricDMF(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.sums not in ("W", "H"):
-            raise ConfigError(f"sums must be one of W, H, got {self.sums!r}")
+        check_choice("sums", self.sums, ("W", "H"))
         hierarchies.check_weights(self.weights, self.layers)
         volume.per_layer(self.alpha, 0.0, self.layers)
-        for name, low in {"pretrain": 0, "inner": 1}.items():
-            if getattr(self, name) < low:
-                raise ConfigError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        check_at_least("pretrain", self.pretrain, 0)
+        check_at_least("inner", self.inner, 1)
 
     @property
     def monotone(self) -> bool:

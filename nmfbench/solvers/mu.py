@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.errors import NotApplicable
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,7 @@ class MultiplicativeNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+        check_nonnegative("lam", self.lam)
         inits.check_name(self.init)
 
     @property

@@ -7,14 +7,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import label_term, layerwise, losses
 from nmfbench.numerics.factorization import Chain, product
 from nmfbench.numerics.nnls import layer, nnls
 from nmfbench.numerics.optimizers import Adam, spectral_norm
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_choice, check_nonnegative, check_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +50,10 @@ class NeuralNMF(DeepSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in {"cost": ("last", "layers"), "step": ("adam", "gradient")}.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}")
+        check_choice("cost", self.cost, ("last", "layers"))
+        check_choice("step", self.step, ("adam", "gradient"))
+        check_nonnegative("lam", self.lam)
+        check_positive("lr", self.lr)
 
     @property
     def uses_labels(self) -> bool:

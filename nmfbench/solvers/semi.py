@@ -6,13 +6,12 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import semi_sweep
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_choice, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +39,7 @@ class SemiNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        if self.init not in inits.SEMI_CHOICES:
-            raise ConfigError(f"init must be one of {', '.join(inits.SEMI_CHOICES)}, got {self.init!r}")
+        check_choice("init", self.init, inits.SEMI_CHOICES)
 
     @property
     def draws(self) -> bool:

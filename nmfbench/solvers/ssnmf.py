@@ -7,12 +7,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits, label_term, losses
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +37,7 @@ class SemiSupervisedNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
+        check_nonnegative("lam", self.lam)
 
     @property
     def uses_labels(self) -> bool:

@@ -7,14 +7,21 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.nnls import nnls
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import (
+    Solver,
+    Stopping,
+    check_at_least,
+    check_choice,
+    check_nonnegative,
+    check_positive,
+    check_rank,
+)
 
 EPS = torch.finfo(torch.float32).eps
 """Added to the denominator of a layer, whatever the dtype."""
@@ -54,15 +61,11 @@ class UnfoldedNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        if self.n_layers < 1:
-            raise ConfigError(f"n_layers must be at least 1, got {self.n_layers}")
-        for name in ("l1", "l2"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be nonnegative, got {getattr(self, name)}")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}")
-        if self.init not in ("ones", "random"):
-            raise ConfigError(f"init must be one of ones, random, got {self.init!r}")
+        check_at_least("n_layers", self.n_layers, 1)
+        check_nonnegative("l1", self.l1)
+        check_nonnegative("l2", self.l2)
+        check_positive("lr", self.lr)
+        check_choice("init", self.init, ("ones", "random"))
 
     @property
     def draws(self) -> bool:

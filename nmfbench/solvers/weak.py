@@ -16,7 +16,7 @@ from nmfbench.numerics.leaky import Leaky, LeakyStack
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping
+from nmfbench.solvers.base import Solver, Stopping, check_choice, check_nonnegative, check_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +54,13 @@ class WeakSolver(Solver):
     curriculum: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in {
-            "loss": ("l1", "l2"),
-            "reading": ("penalty", "decoupled"),
-            "loss_reduction": ("mean", "sum"),
-        }.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        check_choice("loss", self.loss, ("l1", "l2"))
+        check_choice("reading", self.reading, ("penalty", "decoupled"))
+        check_choice("loss_reduction", self.loss_reduction, ("mean", "sum"))
         if not 0 <= self.eta <= 1:
             raise ConfigError(f"eta must lie in [0, 1], got {self.eta}")
-        if self.lam < 0:
-            raise ConfigError(f"lam must be nonnegative, got {self.lam}")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}")
+        check_nonnegative("lam", self.lam)
+        check_positive("lr", self.lr)
         if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1 (or null: all samples), got {self.batch_size}")
         if self.curriculum < 0:

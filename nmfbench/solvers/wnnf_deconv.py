@@ -11,7 +11,7 @@ from nmfbench.numerics import leaky
 from nmfbench.numerics.deconvolution import Blocks, Deconvolution
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import check_rank
+from nmfbench.solvers.base import check_choice, check_rank
 from nmfbench.solvers.weak import WeakSolver
 
 
@@ -52,8 +52,7 @@ class DeconvWNNF(WeakSolver):
         check_rank(self.rank)
         if self.stride < 2 or self.stride % 2:
             raise ConfigError(f"stride must be even and at least 2, got {self.stride}")
-        if self.latent not in ("raw", "sum"):
-            raise ConfigError(f"latent must be one of raw, sum, got {self.latent!r}")
+        check_choice("latent", self.latent, ("raw", "sum"))
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
