@@ -43,13 +43,8 @@ class MultiFeature(base.Loader):
 
 
 def _view(view: str) -> np.ndarray:
-<<<<<<< HEAD
-    """(2000, features + 1) with the label last. Raises DataError that names the file."""
-    path = files.require("mfeat", "It ships with nmfbench; restore it from there.", f"mfeat/mfeat-{view}.csv")
-=======
     """The table of a view (2000, features + 1), the label last. Raises DataError that names the file."""
-    path = base.require("mfeat", "It ships with nmfbench; restore it from there.", f"mfeat/mfeat-{view}.csv")
->>>>>>> d06accbb2d318a8d75b3e64fd9bff8c8b061b475
+    path = files.require("mfeat", "It ships with nmfbench; restore it from there.", f"mfeat/mfeat-{view}.csv")
     try:
         table = pd.read_csv(path).to_numpy(dtype=float)
     except (ValueError, OSError) as error:
