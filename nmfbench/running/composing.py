@@ -207,6 +207,12 @@ def _refuse_hydra(overrides: Sequence[Override]) -> None:
 
 
 def _request(composer: Composer, experiment: str | None, overrides: list[Override], multirun: bool) -> Request:
+    for override in overrides:
+        if override.is_sweep_override() and override.key_or_group in NEUTRAL:
+            raise ConfigError(
+                f"{override.input_line}: {override.key_or_group} changes no number, so its values would share their "
+                "records; run them one by one, each with a results_dir of its own"
+            )
     base = [f"experiment={experiment}"] if experiment else []
     table, lines = Table(), None
     if experiment or composer.config_name != "config":
