@@ -93,7 +93,7 @@ class Store:
         return self.path(config, seed).with_name(f"{digest(fitted | {'seed': seed})}.npz")
 
     def bases_path(self, config: dict[str, Any], seed: int) -> Path:
-        """The file of its bases, kept for the seed that the stability of the others refers to."""
+        """The file of its first factor, kept for the seed that the stability of the others refers to."""
         return self.codes_path(config, seed).with_suffix(".bases.npy")
 
     def save(self, record: Record) -> Path:
@@ -155,14 +155,16 @@ class Store:
         except _DAMAGED:
             return None  # the fit is run again
 
-    def save_bases(self, config: dict[str, Any], seed: int, bases: "np.ndarray") -> None:
-        """Keep the bases of the first layer (m, r) of a run."""
+    def save_bases(self, config: dict[str, Any], seed: int, bases: "np.ndarray | None") -> None:
+        """Keep the first factor (m, r) of a run."""
         import numpy as np
 
+        if bases is None:  # raw data
+            return
         _write(self.bases_path(config, seed), lambda file: np.save(file, bases))
 
     def load_bases(self, config: dict[str, Any], seed: int) -> "np.ndarray | None":
-        """The kept bases (m, r) of a run, or those beside its codes; None if they are absent or cut short."""
+        """The kept first factor (m, r) of a run, or that beside its codes; None if it is absent or cut short."""
         import numpy as np
 
         try:
@@ -170,7 +172,7 @@ class Store:
             return bases
         except _DAMAGED:
             saved = self.load_codes(config, seed)
-            return saved[0].bases[0] if saved and saved[0].bases else None
+            return saved[0].first_factor if saved else None
 
     def load(self) -> tuple[list[Record], list[Unreadable]]:
         """Every record, in the order of its path; and the files that are none."""

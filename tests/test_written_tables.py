@@ -8,7 +8,7 @@ import pytest
 
 from nmfbench.cli import main
 from nmfbench.records import Store
-from nmfbench.running import environment, measuring
+from nmfbench.running import cards, environment, measuring
 
 TINY = ["dataset.n_samples=20", "dataset.n_features=8", "dataset.n_classes=2", "evaluator.n_init=1", "threads=1"]
 
@@ -51,6 +51,7 @@ def test_missing_data_with_records_but_without_its_card_leaves_the_table_alone(
     assert run(experiment, "experiment=both") == 0
     before = tables(experiment)
     shutil.rmtree(experiment / "cards")
+    cards.load.cache_clear()  # as in a new process
     monkeypatch.setenv("NMFBENCH_DATA", str(experiment / "nothing here"))
     assert main(["table", "both", "--results", str(experiment)]) == 0
     after = tables(experiment)
@@ -121,7 +122,7 @@ def test_interrupted_experiment_prints_its_table_and_writes_none(experiment: Pat
 
 def test_sweeps_over_other_values_keep_both_their_tables(tmp_path: Path) -> None:
     for rank in ("rank=4,6", "rank=5"):
-        assert run(tmp_path, "-m", "solver=mu,raw", "dataset=synthetic", *TINY, "seeds=1", rank) == 0
+        assert run(tmp_path, "-m", "solver=mu,raw", "dataset=synthetic", "stopping.max_iter=2", "seeds=1", rank) == 0
     names = {name for name in tables(tmp_path) if name.endswith(".md")}
     assert len(names) == 2 and any("rank=4,6" in name for name in names) and any("rank=5" in name for name in names)
 
@@ -172,6 +173,7 @@ def test_changed_file_is_read_again_and_its_runs_are_other_runs(tmp_path: Path) 
     data = tmp_path / "mine.csv"
     call = ["dataset=file", f"dataset.path='{data}'", "solver=raw", "rank=1", "seeds=1", "threads=1"]
     for number in (1, 2):
+        cards.load.cache_clear()  # as in a new process
         data.write_text("a,b\n" + f"{number},2\n3,4\n" * 6)
         assert run(tmp_path / "results", *call) == 0
     assert len(Store(tmp_path / "results").load()[0]) == 2

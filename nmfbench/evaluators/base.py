@@ -35,6 +35,11 @@ class Fitted:
     label_scores: np.ndarray | None = None
 
     @property
+    def first_factor(self) -> np.ndarray | None:
+        """(m, r), the factor whose columns are compared for stability; None for raw data."""
+        return next(iter(self.factors.values()), None)
+
+    @property
     def lacks_bases(self) -> bool:
         """Whether an older version saved these codes, of several layers or of non-smooth NMF, without their bases."""
         return bool(self.factors) and not self.bases

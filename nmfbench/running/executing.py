@@ -34,8 +34,8 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
                 try:
                     if outcome.fitted and job.settings.save_codes:
                         job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
-                    elif outcome.fitted and outcome.fitted.bases and outcome.seed == measuring.REFERENCE_SEED:
-                        job.store.save_bases(record["config"], outcome.seed, outcome.fitted.bases[0])
+                    elif outcome.seed == measuring.REFERENCE_SEED and outcome.fitted:
+                        job.store.save_bases(record["config"], outcome.seed, outcome.fitted.first_factor)
                     job.store.save(record)  # last: a record means that all of the run is there
                 except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
                     record = _record(job, dataset, measuring.failed(outcome.seed, error), made_with)
@@ -53,7 +53,8 @@ def _outcomes(
     labelled = labelled_samples(dataset, job.config["label_fraction"])
     saved = {}
     if not job.settings.refit:
-        saved = {seed: codes for seed in seeds if (codes := job.store.load_codes(job.config_of(seed), seed))}
+        loaded = {seed: job.store.load_codes(job.config_of(seed), seed) for seed in seeds}
+        saved = {seed: codes for seed, codes in loaded.items() if codes and not codes[0].lacks_bases}
     for seed, (fitted, fit) in saved.items():
         try:
             outcome = measuring.score(fitted, fit, dataset, job.evaluator, seed, labelled)

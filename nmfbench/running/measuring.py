@@ -56,7 +56,7 @@ def run(
     """One outcome a seed, batch by batch, as soon as the batch is done. A seed that fails says so in its status.
 
     ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others. ``reference``
-    (m, r): bases of the first layer of seed `REFERENCE_SEED`, where that has been run before. The stability of any
+    (m, r): the first factor of seed `REFERENCE_SEED`, where that has been run before. The stability of any
     other seed is the mean cosine between its bases and those, matched one to one: it depends on nothing that ran along.
     """
     if threads:
@@ -74,11 +74,12 @@ def run(
             continue
         outcomes = [_measure(result, problem, dataset, evaluator, labelled) for result in results]
         for outcome in outcomes:
-            if outcome.seed == REFERENCE_SEED and outcome.fitted and outcome.fitted.bases:
-                reference = outcome.fitted.bases[0]
+            if outcome.seed == REFERENCE_SEED and outcome.fitted:
+                reference = outcome.fitted.first_factor
         for outcome in outcomes:
-            if reference is not None and outcome.fitted and outcome.fitted.bases and outcome.seed != REFERENCE_SEED:
-                stability = measures.matched_cosine(outcome.fitted.bases[0], reference)
+            bases = outcome.fitted.first_factor if outcome.fitted else None
+            if reference is not None and bases is not None and outcome.seed != REFERENCE_SEED:
+                stability = measures.matched_cosine(bases, reference)
                 outcome.fit["metrics"].append({"metric": "stability", "value": stability})
             yield outcome
 
