@@ -120,9 +120,9 @@ def _on_cells(
         )
     if not by_class_count:
         sentences.append(
-            "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases (the first factor) of a seed and those "
-            "of seed 0, each column matched with one of the other, mean over columns and seeds. Seconds: time of the "
-            "fit, per seed."
+            "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases (the first factor) of a seed and "
+            "those of seed 0, each column matched with one of the other, mean over columns and seeds. Seconds: time of "
+            "the fit, per seed."
         )
     return sentences
 

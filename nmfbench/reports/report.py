@@ -17,6 +17,7 @@ from nmfbench.reports.declared import declarations, metric_of
 from nmfbench.reports.settings import Table
 from nmfbench.reports.words import DASH, four_digits, number, parts
 
+_SORTED_COLUMNS = ("rank", "seconds")
 Cell = tuple[str, ...]
 """The lines of a cell."""
 
@@ -118,6 +119,8 @@ def build(
     known = sorted(long["metric"].dropna().unique())
     if metric and metric not in known:
         raise ConfigError(f"no record has a metric {metric!r}{nearest(metric, known)}")
+    if sort and sort not in (*known, *_SORTED_COLUMNS):
+        raise ConfigError(f"no table has a column {sort!r}{nearest(sort, [*_SORTED_COLUMNS, *known])}")
     what = _Shown(list(dict.fromkeys([first, *shown])), declared, bool(layout.tuning), sort)
     compared = frames.compare(tested, first, declared) if table else None
     orders: dict[Any, str] = frames.verdicts(tested, layout.order.solvers, first, declared) if layout.order else {}
@@ -264,7 +267,7 @@ def _rank_of(method: pd.DataFrame, shown: _Shown) -> float:
     if shown.sort is None:
         return 0.0
     name = shown.sort or shown.metrics[0]
-    if name in ("rank", "seconds"):
+    if name in _SORTED_COLUMNS:
         value, sign = float(method[name].iloc[0]) if pd.notna(method[name].iloc[0]) else math.nan, 1
     else:
         value = float(method.loc[method["metric"] == name, "mean"].mean())

@@ -63,8 +63,7 @@ class DeepSemiNMF(DeepSolver):
     """min ‖X − Z₁…Z_L H_L‖² + Σ λ_l Tr(H_l L H_lᵀ) over Z_l of any sign and H_l ≥ 0, L of the graph of equal labels.
 
     Layers are pre-trained one after the other by semi-NMF, H_{l−1} ≈ Z_l H_l. Each sweep goes through them: with
-    D = Z₁…Z_{l−1}, Z_l = D⁺X(Z_{l+1}…Z_L H_L)⁺, and H_l takes a square-root step for X ≈ (DZ_l)H_l, as codes in
-    their own right.
+    D = Z₁…Z_{l−1}, Z_l = D⁺X(Z_{l+1}…Z_L H_L)⁺, and H_l takes a square-root step for X ≈ (DZ_l)H_l by itself.
     No sweep is guaranteed to descend: pseudo-inverses are truncated, and codes below the top lower their own error.
 
     Parameters
