@@ -16,6 +16,8 @@ from nmfbench.reports.selecting import select
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
     from nmfbench.reports.report import Report
+    from nmfbench.running.jobs import Job
+    from nmfbench.running.launching import Launched
     from nmfbench.running.planning import Plan
 
 INTERRUPTED = 130
@@ -162,8 +164,6 @@ def plot(name: str, words: Sequence[str], results: Path) -> int:
 
 def _execute(planned: "Plan") -> int:
     """Run what is missing, print and write the table of everything that was asked for; the exit code."""
-    from nmfbench.running.launching import launch
-
     jobs = planned.jobs
     for job in jobs:
         if not job.settings.refit:
@@ -178,7 +178,7 @@ def _execute(planned: "Plan") -> int:
     try:
         # Divide the cores by all jobs, not the remaining ones, so a resumed run uses the same number of threads.
         at_once = min([len(jobs), *(job.settings.jobs for job in jobs)])
-        for job, records in launch(todo, at_once):
+        for job, records in _launched(todo, at_once):
             job.records |= records
     except KeyboardInterrupt:
         interrupted = True
@@ -191,6 +191,14 @@ def _execute(planned: "Plan") -> int:
         if not interrupted:
             _write(planned, built)
     return _closing(planned, interrupted)
+
+
+def _launched(jobs: "list[Job]", at_once: int) -> "Launched":
+    if not jobs:  # scikit-learn takes a second, and is needed only to run
+        return iter(())
+    from nmfbench.running.launching import launch
+
+    return launch(jobs, at_once)
 
 
 def _built(planned: "Plan", metric: str | None, sort: str | None) -> "Report":

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from sklearn.datasets import load_digits
-
 from nmfbench.datasets import base
 
 
@@ -15,5 +13,7 @@ class Digits(base.Loader):
     """
 
     def read(self) -> base.Dataset:
+        from sklearn.datasets import load_digits  # takes seconds to import, and planning needs none of it
+
         digits = load_digits()
         return base.Dataset("digits", digits.data.T, digits.target, (8, 8))

@@ -7,10 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.metrics.cluster import contingency_matrix
 from threadpoolctl import threadpool_limits
 
 from nmfbench.datasets.base import Dataset
@@ -91,6 +87,10 @@ class Clustering(Evaluator):
 
     def _start(self, points: np.ndarray, k: int, y: np.ndarray, seed: int, i: int) -> tuple[float, dict[str, float]]:
         """(inertia, scores) of k-means start i."""
+        # Planning builds this class, and scikit-learn takes seconds to import.
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
         kmeans = KMeans(k, n_init=1, max_iter=self.max_iter, random_state=rng.integer(f"kmeans {i}", seed))
         # Use one thread, because the bits of scikit-learn's k-means depend on the number of threads.
         with threadpool_limits(1), warnings.catch_warnings():
@@ -102,6 +102,9 @@ class Clustering(Evaluator):
 
 def scores(y: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     """NMI under each normaliser, accuracy and adjusted Rand index of a clustering, as fractions of 1."""
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix
+
     table = contingency_matrix(y, clusters)
     matched = linear_sum_assignment(table, maximize=True)
     nmi = {

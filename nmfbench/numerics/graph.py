@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_array, diags_array
-from sklearn.neighbors import kneighbors_graph
 from torch import Tensor
 
 from nmfbench.numerics.sparse import SparseMatrix
@@ -49,6 +48,8 @@ def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
     else:
         samples = X.mT.cpu().numpy()
     # Scale the samples, because distances are squared and may overflow; only their order matters.
+    from sklearn.neighbors import kneighbors_graph  # takes seconds to import
+
     one_way = csr_array(kneighbors_graph(samples / max(abs(samples).max(), np.finfo(samples.dtype).tiny), p))
     return _graph(one_way.maximum(one_way.T), X.device)
 
