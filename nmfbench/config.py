@@ -47,9 +47,14 @@ def options(group: str, folders: Sequence[Path] | None = None) -> list[str]:
     return sorted({path.stem for folder in folders or config_dirs() for path in (folder / group).glob("*.yaml")})
 
 
+def text(group: str, name: str, folders: Sequence[Path] | None = None) -> str:
+    """The YAML of an option. Raises ConfigError for an unknown one."""
+    return _path(group, name, folders).read_text(encoding="utf-8")
+
+
 def describe(group: str, name: str) -> str:
     """An option in one line: the first comment of its YAML."""
-    lines = _path(group, name).read_text(encoding="utf-8").splitlines()
+    lines = text(group, name).splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 
@@ -63,8 +68,8 @@ def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -
     if name in names:
         return name
     for option in names:
-        text = _path(group, option, folders).read_text(encoding="utf-8")
-        others = (line.partition(":")[2] for line in text.splitlines() if line.startswith("# also called:"))
+        lines = text(group, option, folders).splitlines()
+        others = (line.partition(":")[2] for line in lines if line.startswith("# also called:"))
         called = [option, *(other.strip() for line in others for other in line.split(","))]
         if name.casefold() in map(str.casefold, called):
             return option

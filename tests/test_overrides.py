@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from nmfbench import __version__
 from nmfbench.cli import main
 from nmfbench.errors import ConfigError
 from nmfbench.records import Store
-from nmfbench.running.composing import requests
+from nmfbench.running.composing import Composer, requests
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -234,3 +235,23 @@ def test_answer_that_needs_no_fit_imports_nothing_that_takes_seconds(call: list[
 def test_requests_of_an_unknown_experiment_propose_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean wnnf_table3b or wnnf_table3a"):
         requests(["experiment=wnnf_table3"])
+
+
+def test_swapped_option_gives_the_configuration_that_hydra_composes(monkeypatch) -> None:
+    def configurations() -> list[tuple[dict, dict]]:
+        calls = [
+            ["-m", "solver=glob(*)", "dataset=digits,yale", "rank=3", "evaluator.n_init=2"],
+            ["experiment=smoke", "dataset=mfeat"],
+            ["-m", "solver=wnnf,wnnf_deep", "solver.eta=0.3", "solver.lam=0"],
+        ]
+        composed = [c for words in calls for request in requests(words) for c in request.composed]
+        return [(c.choices, OmegaConf.to_container(c.config)) for c in composed]
+
+    swapped = configurations()
+    monkeypatch.setattr(Composer, "_swappable", lambda *arguments: False)
+    assert swapped == configurations()
+
+
+def test_key_that_a_later_solver_of_a_sweep_lacks_is_refused(capsys) -> None:
+    assert main(["run", "-m", "solver=wnnf,mu", "solver.eta=0.3", "dataset=digits"]) == 2
+    assert "unknown key solver.eta" in capsys.readouterr().err

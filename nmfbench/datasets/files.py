@@ -7,8 +7,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-import scipy.io
-
 from nmfbench.errors import DataError, DataMissing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +68,8 @@ def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict
 
     Raises DataMissing with the hint, or DataError that names the file.
     """
+    import scipy.io  # takes a moment, and planning reads nothing
+
     file = require(name, hint, path)
     try:
         arrays = scipy.io.loadmat(file)

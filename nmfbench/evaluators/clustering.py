@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
 from nmfbench.datasets.base import Dataset
@@ -102,6 +101,7 @@ class Clustering(Evaluator):
 
 def scores(y: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     """NMI under each normaliser, accuracy and adjusted Rand index of a clustering, as fractions of 1."""
+    from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
     from sklearn.metrics.cluster import contingency_matrix
 
