@@ -151,8 +151,8 @@ def _on_protocol(records: Sequence[Record]) -> list[str]:
     protocol: dict[str, list[str]] = {
         "K-means": [
             f"{e['n_init']} starts, {'lowest inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
-            for e in evaluators
-            if "n_init" in e
+            for e, record in zip(evaluators, records, strict=True)
+            if "n_init" in e and any(row.get("n_clusters") for row in record["metrics"])
         ],
         "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
         "Numbers": [record["config"]["dtype"] for record in records],

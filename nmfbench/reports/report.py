@@ -201,15 +201,17 @@ def _is_number(cell: str) -> bool:
 
 
 def _common(records: Sequence[Record]) -> list[str]:
-    """The settings that every method of a block has changed alike; a method that takes no step has none of them."""
-    methods = [parts(r["variant"], r["config"]) for r in records if r["variant"] or r["iterations"]]
-    distinct = [list(words) for words in dict.fromkeys(map(tuple, methods))]
-    solvers = {
-        (r["solver"], tuple(parts(r["variant"], r["config"]))) for r in records if r["variant"] or r["iterations"]
-    }
-    if len(solvers) < 2:
+    """The settings that every method of a block has changed alike. A method that takes no step has no stopping rule."""
+    methods = {(r["solver"], tuple(parts(r["variant"], r["config"]))): r for r in records}
+    if len(methods) < 2:
         return []
-    return [word for word in distinct[0] if all(word in words for words in distinct)]
+
+    def shares(words: Sequence[str], record: Record, word: str) -> bool:
+        key = word.partition("=")[0].removeprefix("stopping.")
+        return word in words or (not record["iterations"] and key in record["config"]["stopping"])
+
+    longest = max((words for _, words in methods), key=len)
+    return [word for word in longest if all(shares(words, record, word) for (_, words), record in methods.items())]
 
 
 def _label(solver: Any, variant: Any, common: Sequence[str]) -> Cell:
@@ -238,7 +240,8 @@ def _wide(part: pd.DataFrame, metrics: Sequence[str], shown: _Shown, common: Seq
     layered = (part["layer"].dropna() > 1).any()
     columns = [f"k = {k}" for k in counts] or [*metrics, *(["objective"] if "objective" not in metrics else [])]
     keys = ["solver", "rank", *(["layer"] if layered else [])]
-    tail = [*([] if "error" in columns else ["error"]), "stability", "seconds", "ended"]
+    stability = ["stability"] if "stability" in {*part["metric"]} else []  # seed 0 alone has none
+    tail = [*([] if "error" in columns else ["error"]), *stability, "seconds", "ended"]
     rows: list[tuple[float, list[Cell]]] = []
     for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
         whole = method[method["layer"].isna()].set_index("metric")["mean"]
