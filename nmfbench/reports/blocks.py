@@ -76,7 +76,7 @@ def tuned(records: Sequence[Record], tuning: Tuning) -> tuple[list[Record], list
 def _chosen(records: Sequence[Record], key: Callable[[Record], Key], metric: str) -> dict[Key, str]:
     """For each key the setting with the highest mean of the metric in the top layer; among equals the first.
 
-    Settings of which some runs are missing or failed are compared on the draws that all of them have.
+    If runs of a setting are missing or failed, settings are compared on the draws that all of them have.
     """
     scores: dict[Key, dict[str, dict[Key, float]]] = {}
     for record in records:

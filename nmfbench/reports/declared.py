@@ -1,4 +1,4 @@
-"""What the metrics of records are: titles, units and directions, as the evaluators declared them."""
+"""Titles, units and directions of the metrics in records, as the evaluators declared them."""
 
 from collections.abc import Mapping, Sequence
 

@@ -37,9 +37,9 @@ class Tiles:
 
 def file(figure: Figure, kind: str) -> bytes:
     """The content of a "png" or a "pdf". Without a date, so that the same figure is the same bytes."""
-    said: dict[str, Any] = {"Software": None} if kind == "png" else {"CreationDate": None, "Producer": None}
+    metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"CreationDate": None, "Producer": None}
     with io.BytesIO() as opened, matplotlib.rc_context({"savefig.dpi": DPI}):
-        figure.savefig(opened, format=kind, metadata=said)
+        figure.savefig(opened, format=kind, metadata=metadata)
         return opened.getvalue()
 
 
@@ -49,7 +49,7 @@ def tiles(
 ) -> Figure:
     """Rows of `Tiles`, each with its panels from left to right, on a page of that width in inches.
 
-    ``scale`` names what a colour bar is to show; without it there is none.
+    ``scale`` is the label of a colour bar; empty: no colour bar.
     """
     mosaics = [[_mosaic(panel) for panel in row] for row in rows]
     heights = [max(mosaic.shape[0] / mosaic.shape[1] for mosaic in row) for row in mosaics]
@@ -89,7 +89,7 @@ def _mosaic(panel: Tiles) -> np.ndarray:
 def histograms(methods: Mapping[str, Mapping[str, np.ndarray]], title: str, note: str) -> Figure:
     """Counts, on a logarithmic axis, of the entries of each factor (a row) of each method (a column).
 
-    What lies below 0 has a colour of its own, and the legend its least value.
+    Entries below 0 have a colour of their own; the legend shows the smallest.
     """
     rows = max(map(len, methods.values()))
     figure = Figure(figsize=(9, 2.3 * rows + 0.6), layout="constrained")
@@ -120,7 +120,7 @@ def histograms(methods: Mapping[str, Mapping[str, np.ndarray]], title: str, note
 def ratios(
     x: Sequence[int], curves: Mapping[str, np.ndarray], printed: Mapping[str, float], title: str, note: str
 ) -> Figure:
-    """Medians over the runs of each curve (runs, len(x)), with a band from the least to the largest; and the line at 1.
+    """Medians over the runs of each curve (runs, len(x)), with a band from lowest to highest, and the line at 1.
 
     ``printed``: what the paper has at the end of a curve, shown beside it.
     """
@@ -171,7 +171,10 @@ def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: st
 
 @styled
 def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, note: str) -> Figure:
-    """Of each method, codes (r, n) as a picture, each sample by its largest entry, above the sparsity (n,) of each."""
+    """The codes (r, n) of each method as a picture, above the sparsity (n,) of its samples.
+
+    Each sample is divided by its largest entry.
+    """
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots(2, len(methods), height_ratios=[3, 1], sharex=True, squeeze=False)
     for (above, below), (name, (codes, sparsity)) in zip(axes.T, methods.items(), strict=True):

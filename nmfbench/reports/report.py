@@ -72,7 +72,7 @@ class Report:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What all grids of a report share."""
+    """The choices that all grids of a report share."""
 
     metrics: list[str]
     declared: Mapping[str, Metric]
@@ -128,7 +128,7 @@ def build(
         _block(part, _of_block(records, dataset, block), what, compared, orders.get((dataset, block)), layout.notes)
         for (dataset, block), part in long.groupby(["dataset", "block"], sort=False)
     ]
-    # A sentence that holds for all blocks is said once, below them.
+    # A sentence that holds for all blocks stands once, below them.
     first_sentences = built[0].sentences if len(built) > 1 else []
     shared = [s for s in first_sentences if all(s in block.sentences for block in built)]
     built = [Block(b.heading, b.grids, b.exhibits, [s for s in b.sentences if s not in shared]) for b in built]
@@ -289,7 +289,7 @@ def _by_class_count(part: pd.DataFrame, metric: str, shown: _Shown, common: Sequ
     for k in sorted(scored["n_clusters"].dropna().unique()):
         cells = [[_cell(row, shown) for _, row in m[m["n_clusters"] == k].iterrows()] for _, m in methods]
         rows.append([(f"k = {k}",), *(cell[-1] if cell else (DASH,) for cell in cells)])
-    # The mean is over the counts that every method has, or methods of which some runs are missing would differ by them.
+    # Take the mean over the counts that every method has: a missing run must not move a method's mean.
     shared = set.intersection(*(set(m["n_clusters"]) for _, m in methods)) if methods else set()
     means = [
         pd.Series(

@@ -21,7 +21,7 @@ class Tuning:
 
     Parameters
     ----------
-    metric: the name of the metric, the mean of which chooses.
+    metric: the name of a metric; the setting with its highest mean is chosen.
     seeds: seeds ≥ 0 of the runs that choose.
     classes: numbers of classes on which those seeds run, each ≥ 1.
     """

@@ -1,4 +1,4 @@
-"""Is one method better than another? Paired over seeds, without assuming a distribution."""
+"""Tests of one method against another, paired over seeds, without assuming a distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Effect:
     """Hodges–Lehmann estimate: the median of the means of all pairs of differences."""
     low: float
     high: float
-    """Its interval of at least 95 %, by inverting the signed-rank test; fewer than six seeds allow none: NaN."""
+    """Its interval of at least 95 %, by inverting the signed-rank test; NaN for fewer than six seeds."""
     p: float
     """Wilcoxon's signed-rank test, two-sided; 1 where all differences are zero."""
 

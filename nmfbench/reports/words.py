@@ -33,7 +33,7 @@ def _value(value: Any) -> str:
 
 
 def number(value: Any, spec: str) -> str:
-    """The value in that format; a dash if there is none."""
+    """The value in that format; a dash for a missing one."""
     return DASH if value is None or pd.isna(value) else format(int(value) if spec == "d" else value, spec)
 
 

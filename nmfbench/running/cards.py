@@ -59,7 +59,7 @@ class Cards:
         self._unwritten: set[str] = set()
 
     def known(self, node: dict[str, Any]) -> Card | None:
-        """The card of a node, without reading data; None if there is none that is current."""
+        """The card of a node, without reading data; None without a current one."""
         key = _key(node)
         if key not in self._cards:
             card = _read(self.folder / f"{key}.json")
@@ -69,7 +69,7 @@ class Cards:
         return self._cards[key]
 
     def of(self, node: dict[str, Any]) -> Card:
-        """The card of a node; the data is loaded if there is none. Raises DataMissing, DataError or ConfigError."""
+        """The card of a node; without one the data is loaded. Raises DataMissing, DataError or ConfigError."""
         return self.known(node) or self.loaded(node)
 
     def loaded(self, node: dict[str, Any]) -> Card:

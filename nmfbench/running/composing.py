@@ -67,7 +67,7 @@ class Composed:
 
 @dataclass(frozen=True)
 class Request:
-    """What one command line asks for: configurations, and the table that shows their records."""
+    """One command line, understood: its configurations, and the table that shows their records."""
 
     composed: list[Composed]
     table: Table
@@ -216,7 +216,7 @@ def show(arguments: Sequence[str]) -> int:
 
 
 def requests(arguments: Sequence[str]) -> list[Request]:
-    """What the words after ``nmfbench run`` ask for: one request, or one for each experiment. Raises ConfigError.
+    """The requests that the words after ``nmfbench run`` make: one, or one for each experiment. Raises ConfigError.
 
     An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` choose
     from what the lines describe, and any other override holds for every line.

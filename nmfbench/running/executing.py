@@ -36,7 +36,7 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
                         job.store.save_codes(record["config"], outcome.seed, outcome.fitted, outcome.fit)
                     elif outcome.seed == measuring.REFERENCE_SEED and outcome.fitted:
                         job.store.save_bases(record["config"], outcome.seed, outcome.fitted.first_factor)
-                    job.store.save(record)  # last: a record means that all of the run is there
+                    job.store.save(record)  # last: a record means that the whole run is on disk
                 except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
                     record = _record(job, dataset, measuring.failed(outcome.seed, error), made_with)
                 job.records[outcome.seed] = record

@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every run that was asked for is finished, but for data that is not here and has no record either."""
+        """Whether every requested run is finished. Data that is not here and has no record does not count."""
         left_out_with_records = [
             left
             for left in self.left_out
