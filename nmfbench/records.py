@@ -39,7 +39,13 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file among the records that does not count, and why."""
+    """A file among the records that does not count.
+
+    Parameters
+    ----------
+    path: the file.
+    reason: why it does not count.
+    """
 
     path: Path
     reason: str
@@ -52,7 +58,12 @@ def digest(config: Any) -> str:
 
 @dataclass(frozen=True)
 class Store:
-    """The records under one results folder."""
+    """The records under one results folder.
+
+    Parameters
+    ----------
+    root: the folder; records are in its runs/, data cards in cards/, tables in tables/.
+    """
 
     root: Path
 

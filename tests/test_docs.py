@@ -19,10 +19,24 @@ from nmfbench.numerics.graph import Graph
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.papers import Paper
+from nmfbench.records import Store, Unreadable
+from nmfbench.reports.figures import PaperFigure, Run
+from nmfbench.reports.plots import Tiles
+from nmfbench.reports.report import Block, Grid, Report
+from nmfbench.reports.settings import Order, Relative, Table, Tuning
+from nmfbench.reports.statistics import Effect
+from nmfbench.running.cards import Card
+from nmfbench.running.composing import Composed, Request
+from nmfbench.running.jobs import Job
+from nmfbench.running.measuring import Outcome
+from nmfbench.running.planning import LeftOut, Plan
+from nmfbench.running.settings import Settings
 from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 
 HEADING = "Parameters\n----------\n"
 PLAIN = [Stopping, Problem, FitResult, Look, Graph, SparseMatrix, Paper]
+PLAIN += [Settings, Table, Tuning, Relative, Order, Composed, Request, Job, LeftOut, Plan, Card, Store, Unreadable]
+PLAIN += [Grid, Block, Report, Effect, Tiles, Run, PaperFigure, Outcome]
 PLAIN += [Dataset, Loader, ClassDrawingLoader, Fitted, Exhibit, Metric, DeepSolver]
 RULE = re.compile(r"[≥>]|\[[-\d]|\d to |one of|any |None|paper|program|printed|default|Sec\.", re.IGNORECASE)
 SHAPE = re.compile(r"\((S|m|n|r|N|…)[,)]")

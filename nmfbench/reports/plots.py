@@ -24,9 +24,14 @@ styled = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
 
 @dataclass(frozen=True)
 class Tiles:
-    """Images (k, height, width) side by side under a title, ``columns`` a row.
+    """Images side by side under a title. Each has a scale of its own.
 
-    Each has a scale of its own, from 0 to its largest entry; from minus to plus the largest absolute one if ``signed``.
+    Parameters
+    ----------
+    title: the words above them.
+    images: (k, height, width).
+    columns: images a row, ≥ 1.
+    signed: whether the scale runs from minus to plus the largest absolute entry; if not, from 0 to the largest.
     """
 
     title: str

@@ -44,7 +44,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Block:
-    """The part of a report on one dataset: its tables, its exhibits and how to read them."""
+    """The part of a report on one dataset.
+
+    Parameters
+    ----------
+    heading: the dataset and its size.
+    grids: its tables.
+    exhibits: tables of the restart with the lowest objective of each method.
+    sentences: how to read them.
+    """
 
     heading: str
     grids: list[Grid]

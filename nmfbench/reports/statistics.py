@@ -12,16 +12,22 @@ EXACT = 13
 
 @dataclass(frozen=True)
 class Effect:
-    """How much higher ``a`` scores than ``b`` on the same n seeds."""
+    """The lead of method a over method b on the same seeds.
+
+    Parameters
+    ----------
+    n: number of seeds.
+    shift: Hodges–Lehmann estimate, the median of the means of all pairs of differences.
+    low: lower end of its interval of at least 95 %, by inverting the signed-rank test; NaN for fewer than six seeds.
+    high: upper end of that interval.
+    p: Wilcoxon's signed-rank test, two-sided; 1 where all differences are zero.
+    """
 
     n: int
     shift: float
-    """Hodges–Lehmann estimate: the median of the means of all pairs of differences."""
     low: float
     high: float
-    """Its interval of at least 95 %, by inverting the signed-rank test; NaN for fewer than six seeds."""
     p: float
-    """Wilcoxon's signed-rank test, two-sided; 1 where all differences are zero."""
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> Effect:

@@ -24,7 +24,8 @@ class Card:
     node: the dataset's parameters, its class under ``_target_``.
     name: the dataset's name in records and tables.
     sha256: checksum of X and y, see `Dataset.sha256`.
-    features, samples: the shape (m, n) of X.
+    features: m, the rows of X.
+    samples: n, the columns of X.
     classes: number of distinct labels; None without labels.
     n_clusters: cluster counts at which it is scored by default; None: the number of classes.
     preprocessing: what the loader did to the raw data, in sentences.

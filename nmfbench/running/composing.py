@@ -37,12 +37,18 @@ _SWAPPED = ("solver=", "dataset=")
 
 @dataclass(frozen=True)
 class Composed:
-    """One configuration as Hydra composed it, and the option chosen in each group."""
+    """One configuration as Hydra composed it.
+
+    Parameters
+    ----------
+    config: the configuration without Hydra's node, interpolations unresolved.
+    choices: group → the option chosen in it.
+    hydra: Hydra's own node, shared by all copies.
+    """
 
     config: DictConfig
     choices: dict[str, str]
     hydra: DictConfig
-    """Hydra's own node, shared by all copies."""
 
     def plain(self, key: str, resolve: bool = True) -> dict[str, Any]:
         """A node as plain values, with ``${rank}`` and its like resolved. Raises ConfigError if it is not there."""
@@ -67,15 +73,22 @@ class Composed:
 
 @dataclass(frozen=True)
 class Request:
-    """One command line, understood: its configurations, and the table that shows their records."""
+    """One command line, understood.
+
+    Parameters
+    ----------
+    composed: its configurations.
+    table: the layout of the table that shows their records.
+    experiment: the name of the experiment; None: a run or a sweep.
+    changes: the overrides that decide what is asked for, as given: all but the experiment's name and the neutral ones.
+    folders: where YAMLs are looked for.
+    """
 
     composed: list[Composed]
     table: Table
     experiment: str | None
     changes: tuple[str, ...]
-    """The overrides that decide what is asked for, as given: all but the experiment's name and the neutral ones."""
     folders: tuple[Path, ...]
-    """Where YAMLs are looked for."""
 
 
 def arguments_parser() -> ArgumentParser:

@@ -31,7 +31,13 @@ class Job:
     config: settings shared by all its runs, without paths, device or threads. The data is identified by its sha256.
     variant: the settings that differ from the YAMLs as they stand, by dotted key.
     setting: the solver's part of it as written: what refers to the rank is one setting for all ranks.
+    solver: the method, built from the configuration.
+    evaluator: scores each restart.
+    stopping: the solver's own rule, with what the settings replace.
     loader_node: the dataset's parameters; a job holds no data, so that a long sweep does not hold all of it at once.
+    settings: where, how often and how exactly to run.
+    store: the results folder.
+    checksums: seed → sha256 of the data that it draws, where each draws its own.
     records: seed → its record; None: still to run.
     """
 
@@ -45,7 +51,6 @@ class Job:
     settings: Settings
     store: Store
     checksums: dict[int, str] = field(default_factory=dict)
-    """Seed → sha256 of the data that it draws, where each draws its own."""
     records: dict[int, Record | None] = field(default_factory=dict)
 
     def loader_for(self, seed: int) -> Node:

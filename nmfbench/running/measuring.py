@@ -27,16 +27,22 @@ REFERENCE_SEED = 0
 
 @dataclass
 class Outcome:
-    """One seed of a run, in plain values: what a record is made of."""
+    """One seed of a run, in plain values: what a record is made of.
+
+    Parameters
+    ----------
+    seed: the seed.
+    fit: status, iterations, seconds, …; under "metrics" what was measured on the factors.
+    metrics: the evaluator's rows.
+    fitted: codes, bases and factors; None if the fit failed.
+    exhibits: the evaluator's tables of this restart.
+    """
 
     seed: int
     fit: dict[str, Any]
-    """status, iterations, seconds, …; under "metrics" what was measured on the factors."""
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    """The evaluator's rows."""
     fitted: Fitted | None = None
     exhibits: list[Exhibit] = field(default_factory=list)
-    """The evaluator's tables of this restart."""
 
 
 def run(

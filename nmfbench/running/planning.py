@@ -15,7 +15,14 @@ from nmfbench.running.settings import Settings
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A job of a sweep that cannot run: its data is not here or damaged, or its solver cannot take the data."""
+    """A job of a sweep that cannot run.
+
+    Parameters
+    ----------
+    solver: name of its solver.
+    dataset: name of its dataset.
+    reason: why: its data is not here (DataMissing) or damaged (DataError), or its solver cannot take it (NotApplicable).
+    """
 
     solver: str
     dataset: str
@@ -28,6 +35,9 @@ class Plan:
 
     Parameters
     ----------
+    request: the command line, understood.
+    jobs: every job, checked.
+    left_out: what a sweep cannot run, with the reason.
     unknown: labels of the jobs whose data was never loaded for this results folder, so that none of them has run.
     cards: the data cards of each results folder; `save_cards` writes those that are new.
     """
