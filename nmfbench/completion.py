@@ -30,7 +30,7 @@ def answer(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentPar
         return 0
     if action == "query":
         os.environ["COMP_LINE"] = f"{program} {line.removeprefix('run').lstrip()}"
-    from nmfbench.running.composing import Composer, arguments_parser
+    from nmfbench.running.composer import Composer, arguments_parser
 
     composer = Composer(arguments_parser().parse_args([]))
     composer.hydra.shell_completion(composer.config_name, [f"{action}={shell}"])

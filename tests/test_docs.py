@@ -26,7 +26,8 @@ from nmfbench.reports.report import Block, Grid, Report
 from nmfbench.reports.settings import Order, Relative, Table, Tuning
 from nmfbench.reports.statistics import Effect
 from nmfbench.running.cards import Card
-from nmfbench.running.composing import Composed, Request
+from nmfbench.running.composer import Composed
+from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job
 from nmfbench.running.measuring import Outcome
 from nmfbench.running.planning import LeftOut, Plan

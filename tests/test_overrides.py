@@ -12,7 +12,8 @@ from nmfbench import __version__
 from nmfbench.cli import main
 from nmfbench.errors import ConfigError
 from nmfbench.records import Store
-from nmfbench.running.composing import Composer, requests
+from nmfbench.running.composer import Composer
+from nmfbench.running.composing import requests
 
 ROOT = Path(__file__).resolve().parents[1]
 

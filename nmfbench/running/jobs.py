@@ -15,7 +15,8 @@ from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator
 from nmfbench.records import Record, Store
 from nmfbench.running.cards import Card, Cards, loader_of
-from nmfbench.running.composing import Composed, Request
+from nmfbench.running.composer import Composed
+from nmfbench.running.composing import Request
 from nmfbench.running.settings import Settings
 from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 

@@ -8,7 +8,8 @@ from nmfbench.fitting import check_device, place
 from nmfbench.records import Record, Store, digest
 from nmfbench.running import jobs as making
 from nmfbench.running.cards import Card, Cards, load
-from nmfbench.running.composing import Composed, Request
+from nmfbench.running.composer import Composed
+from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job, labelled_samples
 from nmfbench.running.settings import Settings
 
@@ -21,7 +22,7 @@ class LeftOut:
     ----------
     solver: name of its solver.
     dataset: name of its dataset.
-    reason: why: its data is not here (DataMissing) or damaged (DataError), or its solver cannot take it (NotApplicable).
+    reason: DataMissing, DataError for damaged data, or NotApplicable if the solver cannot take the data.
     """
 
     solver: str

@@ -1,0 +1,213 @@
+"""Hydra over nmfbench's config folders: its parser reads overrides, its compose API makes one configuration."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from nmfbench import config
+from nmfbench.config import nearest
+from nmfbench.errors import ConfigError
+from nmfbench.running.settings import Settings
+
+GROUPS = ("solver", "dataset", "evaluator", "experiment")
+_SWAPPED = ("solver=", "dataset=")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One configuration as Hydra composed it.
+
+    Parameters
+    ----------
+    config: the configuration without Hydra's node, interpolations unresolved.
+    choices: group → the option chosen in it.
+    hydra: Hydra's own node, shared by all copies.
+    """
+
+    config: DictConfig
+    choices: dict[str, str]
+    hydra: DictConfig
+
+    def plain(self, key: str, resolve: bool = True) -> dict[str, Any]:
+        """A node as plain values, with ``${rank}`` and its like resolved. Raises ConfigError if it is not there."""
+        if self.config.get(key) is None:
+            raise ConfigError(f"{key} must be given: add {key}=…")
+        _serve_hydra(self.hydra)
+        try:
+            return cast(dict[str, Any], OmegaConf.to_container(self.config[key], resolve=resolve))
+        except OmegaConfBaseException as error:
+            raise ConfigError(_explain(error)) from error
+
+    def with_values(self, values: dict[str, Any]) -> "Composed":
+        """The same configuration with these keys set."""
+        copied = deepcopy(self.config)  # its copy() shares the groups
+        try:
+            for key, value in values.items():
+                OmegaConf.update(copied, key, value)
+        except OmegaConfBaseException as error:
+            raise ConfigError(_explain(error)) from error
+        return Composed(copied, self.choices, self.hydra)
+
+
+def arguments_parser() -> ArgumentParser:
+    """Hydra's own options, under this program's name."""
+    parser = get_args_parser()
+    parser.prog = "nmfbench run"
+    return parser
+
+
+class Composer:
+    """Hydra over one set of config folders."""
+
+    def __init__(self, options: Namespace):
+        primary = Path(options.config_path).absolute() if options.config_path else config.CONFIG_DIR
+        more = [Path(options.config_dir).absolute()] if options.config_dir else []
+        for folder in [primary, *more]:
+            if not folder.is_dir():
+                raise ConfigError(f"the config folder {folder} does not exist")
+        self.folders = (primary, *more, config.user_dir())
+        self.config_name = options.config_name or "config"
+        version.setbase("1.3")
+        GlobalHydra.instance().clear()
+        search_path = create_config_search_path(str(primary))
+        for folder in self.folders[1:]:
+            if folder.is_dir():
+                search_path.prepend("nmfbench", f"file://{folder}", anchor="schema")
+        self.hydra = Hydra.create_main_hydra2("nmfbench", search_path)
+        self.parser = OverridesParser.create(config_loader=self.hydra.config_loader)
+        self._composed: dict[tuple[str, ...], Composed] = {}
+        self._templates: dict[tuple[str, ...], Composed] = {}
+
+    def parse(self, words: Sequence[str]) -> list[Override]:
+        """The overrides that these words are. Raises ConfigError."""
+        try:
+            return self.parser.parse_overrides(list(words))
+        except HydraException as error:
+            raise ConfigError(_explain(error)) from error
+
+    def words_of(self, override: Override) -> list[str]:
+        """An override as one word for each value that it names."""
+        key = override.get_key_element()
+        if override.is_delete():
+            return [str(override.input_line)]
+        if override.key_or_group in GROUPS:
+            return [f"{key}={name}" for name in self.names(override)]
+        if not override.is_sweep_override():
+            return [f"{key}={override.get_value_element_as_str()}"]
+        if not override.is_discrete_sweep():
+            raise ConfigError(f"{override.input_line}: an interval has no list of values; use range(…) or choice(…)")
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+    def names(self, override: Override) -> list[str]:
+        """The options that an override of a group names, as their YAMLs are called."""
+        group = override.key_or_group
+        values = [override.value()] if not override.is_sweep_override() else list(override.sweep_iterator())
+        names = ["null" if value is None else str(getattr(value, "text", value)) for value in values]
+        if not names:
+            there = ", ".join(config.options(group, self.folders))
+            raise ConfigError(f"{override.input_line} matches no {group}; there are: {there}")
+        return [config.resolve_name(group, name, self.folders) for name in names]
+
+    def compose(self, words: Sequence[str]) -> Composed:
+        """One configuration; no word may name several values. Raises ConfigError.
+
+        Hydra takes 50 ms for each. Where the words differ from earlier ones in the solver or dataset alone, the
+        option's node takes the place of the other's.
+        """
+        whole = tuple(words)
+        if whole not in self._composed:
+            options = dict(word.split("=", 1) for word in whole if word.startswith(_SWAPPED))
+            others = tuple(word for word in whole if not word.startswith(_SWAPPED))
+            template = self._templates.get((*options, *others))
+            if template is not None and self._swappable(options, others):
+                self._composed[whole] = self._swapped(template, options, others)
+            else:
+                self._composed[whole] = self._compose(whole)
+                self._templates.setdefault((*options, *others), self._composed[whole])
+        return self._composed[whole]
+
+    def _swappable(self, options: dict[str, str], others: Sequence[str]) -> bool:
+        """Whether these options are their YAMLs and no more, and nothing else than plain overrides touches them."""
+        texts = [config.text(group, name, self.folders) for group, name in options.items()]
+        overrides = self.parse(others)
+        touching = [o for o in overrides if o.key_or_group.partition(".")[0].strip("~+") in options]
+        experiments = [word.partition("=")[2] for word in others if word.startswith("experiment=")]
+        around = [config.text("experiment", name, self.folders) for name in experiments if name != "null"]
+        return (
+            self.config_name == "config"
+            and not any(mark in text for text in texts for mark in ("defaults:", "@package", "${hydra:"))
+            and not any(f"\n{group}:" in text for text in around for group in options)
+            and all(o.type == OverrideType.CHANGE and o.package is None for o in touching)
+        )
+
+    def _swapped(self, template: Composed, options: dict[str, str], others: Sequence[str]) -> Composed:
+        composed = deepcopy(template.config)
+        overrides = [o for o in self.parse(others) if o.key_or_group.partition(".")[0] in options]
+        try:
+            for group, name in options.items():
+                if template.choices[group] != name:
+                    composed[group] = config.defaults(group, name, self.folders)
+            for override in overrides:
+                OmegaConf.update(composed, override.key_or_group, override.value())
+        except OmegaConfBaseException as error:
+            raise ConfigError(_explain(error)) from error
+        return Composed(composed, template.choices | options, template.hydra)
+
+    def _compose(self, words: tuple[str, ...]) -> Composed:
+        try:
+            composed = self.hydra.compose_config(
+                self.config_name, list(words), run_mode=RunMode.RUN, with_log_configuration=False
+            )
+        # A solver=null raises ValueError.
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+            raise ConfigError(_explain(error)) from error
+        hydra = OmegaConf.create({"hydra": composed.hydra})
+        with open_dict(composed):
+            del composed["hydra"]
+        Settings.check_keys(composed)
+        choices = {group: hydra.hydra.runtime.choices.get(group) for group in GROUPS}
+        return Composed(composed, {group: str(choice) for group, choice in choices.items() if choice}, hydra)
+
+
+def _serve_hydra(node: DictConfig) -> None:
+    """Answer ``${hydra:…}`` from this node. Hydra copies it, which takes 10 ms, so only where it is another one."""
+    if getattr(_serve_hydra, "node", None) is not node:
+        HydraConfig.instance().set_config(node)
+        _serve_hydra.node = node  # type: ignore[attr-defined]
+
+
+def _explain(error: BaseException) -> str:
+    """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
+    if isinstance(error, OverrideParseException) and "=" not in error.override:
+        return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem_mark.name} is not YAML: {error.problem}, line {error.problem_mark.line + 1}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"no {group} is called {name!r}{nearest(name, error.options)}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            parent = cause.parent_node
+            if isinstance(parent, DictConfig) and cause.key not in parent:
+                siblings = [str(key) for key in parent if key not in ("_target_", "hydra")]
+                return f"unknown key {cause.full_key}{nearest(str(cause.key), siblings)}"
+            return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+        cause = cause.__cause__
+    return str(error).splitlines()[0]
