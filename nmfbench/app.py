@@ -1,18 +1,16 @@
-"""The commands that touch records: run, table, show, rm, status, plot. They print, and write tables."""
+"""The commands that make tables and figures: run, table, plot. Here tables are printed and written."""
 
 import dataclasses
 import hashlib
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmfbench.config import nearest
-from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench import record_commands
+from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
-from nmfbench.records import Record, Store, read, write_bytes, write_text
-from nmfbench.reports.selecting import select
+from nmfbench.records import write_bytes, write_text
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
     from nmfbench.reports.report import Report
@@ -59,82 +57,9 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
             if not (style or metric or sort is not None):
                 _write(planned, built)
         return _closing(planned, interrupted=False)
-    records, _ = _selected(words, results)
+    records, _ = record_commands.selected(words, results)
     built = report.build(records, metric=metric, sort=sort)
     print(RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n"))
-    return 0
-
-
-def show(words: Sequence[str], results: Path) -> int:
-    """`nmfbench show`: one record whole, by its file, the start of its name or words that choose it alone.
-
-    Where the words choose several, they are listed with their names.
-    """
-    from nmfbench.reports import one
-
-    if len(words) == 1 and "=" not in words[0]:
-        record = _by_name(words[0], _store(words, results))
-        print(one.whole(record))
-        return 0
-    records, store = _selected(words, results)
-    if len(records) == 1:
-        print(one.whole(records[0]))
-        return 0
-    for record in records:
-        print(one.line(record, store.path(record["config"], record["seed"]).stem))
-    print(f"{plural(len(records), 'record')}; nmfbench show NAME shows one whole")
-    return 0
-
-
-def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
-    """`nmfbench rm`: delete the records that the words choose, or those of an experiment, with their codes."""
-    if not words:
-        raise ConfigError(
-            "rm needs words that say which records go: nmfbench rm solver=mu dataset=orl, or an experiment"
-        )
-    if "=" not in words[0]:
-        planned = _planned(words, results)
-        records, store = planned.records(), planned.store
-    else:
-        records, store = _selected(words, results)
-    counts: dict[tuple[str, str], int] = {}
-    for record in records:
-        counts[record["solver"], record["dataset"]] = counts.get((record["solver"], record["dataset"]), 0) + 1
-    for (solver, dataset), n in counts.items():
-        print(f"{solver} on {dataset}: {plural(n, 'record')}")
-    if not confirmed:
-        if not sys.stdin.isatty():
-            raise ConfigError(f"nothing was removed: add --yes to remove {plural(len(records), 'record')}")
-        confirmed = input(f"remove {plural(len(records), 'record')} from {store.runs}? [y/N] ").casefold() in (
-            "y",
-            "yes",
-        )
-    if confirmed:
-        store.remove(records)
-        print(f"removed {plural(len(records), 'record')}")
-    else:
-        print("nothing was removed")
-    return 0
-
-
-def status(words: Sequence[str], results: Path, with_tracebacks: bool) -> int:
-    """`nmfbench status`: count the records of each solver and dataset by how they ended."""
-    store = _store(words, results)
-    records, unreadable = store.load()
-    counts: dict[tuple[str, str], dict[str, int]] = {}
-    for record in records:
-        of_method = counts.setdefault((record["dataset"], record["solver"]), {})
-        of_method[record["status"]] = of_method.get(record["status"], 0) + 1
-    for (dataset, solver), statuses in sorted(counts.items()):
-        print(f"{dataset:<16} {solver:<16} " + ", ".join(f"{n} {ended}" for ended, n in sorted(statuses.items())))
-    failed = [record for record in records if record["status"] == "failed"]
-    for record in failed:
-        print(f"failed: {record['solver']} on {record['dataset']}, seed {record['seed']}: {record.get('error')}")
-        if with_tracebacks and record.get("traceback"):
-            print(record["traceback"])
-    for file in unreadable:
-        print(f"not counted: {file.path}: {file.reason}")
-    print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
     return 0
 
 
@@ -147,7 +72,7 @@ def plot(name: str, words: Sequence[str], results: Path) -> int:
     from nmfbench.running.finished import finished
 
     figure = figures.FIGURES[name]
-    added = [*words, *_results_word(words, results)]
+    added = [*words, *record_commands.results_word(words, results)]
     runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
@@ -272,7 +197,8 @@ def _closing(planned: "Plan", interrupted: bool) -> int:
         return INTERRUPTED
     missing = [job for job in jobs if job.pending()]
     for job in missing:
-        say(f"missing: {job.label}, seeds {', '.join(map(str, job.pending()))}")
+        seeds = job.pending()
+        say(f"missing: {job.label}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
     for label in planned.unknown:
         say(f"missing: {label}, all seeds")
     if failed or missing or planned.unknown:
@@ -283,57 +209,8 @@ def _closing(planned: "Plan", interrupted: bool) -> int:
     return 3 if corrupt or (planned.left_out and not jobs) else 0
 
 
-def _planned(words: Sequence[str], results: Path) -> "Plan":
-    from nmfbench.running.composing import requests
-
-    (request,) = requests([f"experiment={words[0]}", *words[1:], *_results_word(words, results)])
-    from nmfbench.running.planning import plan
-
-    planned = plan(request, will_run=False)
-    planned.save_cards()
-    return planned
-
-
 def _experiment(
     words: Sequence[str], results: Path, metric: str | None, sort: str | None
 ) -> "tuple[Plan, Report | None]":
-    planned = _planned(words, results)
+    planned = record_commands.planned(words, results)
     return planned, _built(planned, metric, sort) if planned.records() else None
-
-
-def _results_word(words: Sequence[str], results: Path) -> list[str]:
-    return [] if any(word.startswith("results_dir=") for word in words) else [f"results_dir='{results}'"]
-
-
-def _store(words: Sequence[str], results: Path) -> Store:
-    own = [word.partition("=")[2].strip("'\"") for word in words if word.startswith("results_dir=")]
-    return Store(Path(own[-1] if own else results).expanduser())
-
-
-def _selected(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
-    """The records that the words choose. Raises ConfigError if there are none."""
-    store = _store(words, results)
-    records, unreadable = store.load()
-    for file in unreadable:
-        print(f"not counted: {file.path}: {file.reason}", file=sys.stderr)
-    if not records:
-        raise ConfigError(f"no records in {store.runs}; make some with: nmfbench run solver=mu dataset=orl_28x23")
-    filters = [word for word in words if not word.startswith("results_dir=")]
-    chosen = select(records, filters)
-    if not chosen:
-        raise ConfigError(f"no record in {store.runs} has {' '.join(filters)}")
-    return chosen, store
-
-
-def _by_name(name: str, store: Store) -> Record:
-    """The record in that file, or the one whose file name starts so. Raises ConfigError."""
-    paths = [Path(name)] if Path(name).is_file() else sorted(store.runs.glob(f"*/*/{Path(name).stem}*.json"))
-    if not paths:
-        names = [path.stem for path in store.runs.glob("*/*/*.json")]
-        raise ConfigError(f"no record in {store.runs} is called {name}{nearest(name, names, list_all=False)}")
-    if len(paths) > 1:
-        raise ConfigError(f"{name} starts the names of {len(paths)} records: {', '.join(p.stem for p in paths[:5])}")
-    record = read(paths[0])
-    if not isinstance(record, dict):
-        raise ConfigError(f"{paths[0]} cannot be shown: {record.reason}")
-    return record

@@ -89,7 +89,8 @@ Examples
 Finished runs are never repeated; refit=true runs them again. jobs=2 runs two jobs at once. nmfbench launches its jobs,
 logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
 More options: --cfg job, --info, --config-dir DIR (YAMLs of your own), --config-name NAME.
-Tab completion: eval "$(nmfbench -sc install=bash)"
+Tab completion: bash: eval "$(nmfbench -sc install=bash)"; fish: nmfbench -sc install=fish | source;
+zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 """
 
 
@@ -179,15 +180,15 @@ def _table(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from nmfbench import app
+    from nmfbench import record_commands
 
-    return app.show(arguments.words, arguments.results)
+    return record_commands.show(arguments.words, arguments.results)
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    from nmfbench import app
+    from nmfbench import record_commands
 
-    return app.remove(arguments.words, arguments.results, arguments.yes)
+    return record_commands.remove(arguments.words, arguments.results, arguments.yes)
 
 
 def _plot(arguments: argparse.Namespace) -> int:
@@ -233,6 +234,6 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from nmfbench import app
+    from nmfbench import record_commands
 
-    return app.status(arguments.words, arguments.results, arguments.errors)
+    return record_commands.status(arguments.words, arguments.results, arguments.errors)

@@ -1,6 +1,8 @@
 """Tab completion for bash, zsh and fish: Hydra's for ``run``, names of commands and options for the rest."""
 
 import argparse
+import contextlib
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +12,7 @@ from nmfbench.errors import ConfigError
 
 _DATA = ["list", "verify", "fetch", "build", "import"]
 _FLAGS = ("-sc", "--shell-completion")
+_DATA = ["list", "verify", "fetch", "build", "import"]
 
 
 def is_asked(arguments: Sequence[str]) -> bool:
@@ -30,10 +33,14 @@ def answer(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentPar
         return 0
     if action == "query":
         os.environ["COMP_LINE"] = f"{program} {line.removeprefix('run').lstrip()}"
+    from hydra.errors import HydraException
+
     from nmfbench.running.composer import Composer, arguments_parser
 
     composer = Composer(arguments_parser().parse_args([]))
-    composer.hydra.shell_completion(composer.config_name, [f"{action}={shell}"])
+    # A line that is not finished may be no valid one: then there are no completions, and no usage on every Tab.
+    with contextlib.suppress(SystemExit, HydraException), contextlib.redirect_stderr(io.StringIO()):
+        composer.hydra.shell_completion(composer.config_name, [f"{action}={shell}"])
     return 0
 
 
@@ -47,13 +54,13 @@ def _own(line: str, commands: Mapping[str, argparse.ArgumentParser]) -> list[str
         "rm": lambda: config.options("experiment"),
         "plot": _figures,
         "list": lambda: ["solvers", "datasets", "evaluators", "experiments"],
-        "data": lambda: (
-            ["list", "verify", "fetch", "build", "import"] if len(words) == 1 else config.options("dataset")
-        ),
+        "data": lambda: _DATA if len(words) == 1 else config.options("dataset"),
     }
-    options = (
-        [option for a in commands[words[0]]._actions for option in a.option_strings] if words[0] in commands else []
-    )
+    actions = commands[words[0]]._actions if words[0] in commands else []
+    options = [option for action in actions for option in action.option_strings]
+    choices = [action.choices for action in actions if words[-1] in action.option_strings and action.choices]
+    if choices:
+        return [choice for choice in choices[0] if choice.startswith(last)]
     if "=" in last:
         group, _, start = last.partition("=")
         known = config.options(group) if group in ("solver", "dataset") else []

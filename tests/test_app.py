@@ -410,7 +410,7 @@ def test_experiment_may_name_its_metric_split_its_blocks_and_divide(tmp_path: Pa
         heading, rows = table.split("---")[0], [line for line in table.splitlines() if line.startswith("deep_kl")]
         assert heading.index("error ") < heading.index("layer_error") < heading.index("error_ratio")
         assert len(rows) == ratios
-    assert out.count("against") == 2 and "# all of them" in out
+    assert out.count("against") == 2 and "# all blocks" in out
 
 
 def test_plain_keys_of_a_sweep_are_set_on_each_combination_alone() -> None:

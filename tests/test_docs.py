@@ -21,8 +21,9 @@ from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.papers import Paper
 from nmfbench.records import Store, Unreadable
 from nmfbench.reports.figures import PaperFigure, Run
+from nmfbench.reports.grids import Grid
 from nmfbench.reports.plots import Tiles
-from nmfbench.reports.report import Block, Grid, Report
+from nmfbench.reports.report import Block, Report
 from nmfbench.reports.settings import Order, Relative, Table, Tuning
 from nmfbench.reports.statistics import Effect
 from nmfbench.running.cards import Card

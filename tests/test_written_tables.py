@@ -228,3 +228,47 @@ def test_refit_runs_again_what_is_finished(tmp_path: Path, capsys) -> None:
     assert any(record["iterations"] == 99 for record in Store(tmp_path).load()[0])
     assert run(tmp_path, *call, "refit=true") == 0
     assert [record["iterations"] for record in Store(tmp_path).load()[0]] == [3, 3]
+
+
+def test_run_that_can_no_longer_be_made_leaves_the_whole_table_alone(experiment: Path, monkeypatch, capsys) -> None:
+    assert run(experiment, "experiment=both") == 0
+    before = tables(experiment)
+    shutil.rmtree(experiment / "runs/yale/raw")
+    cards.load.cache_clear()  # as in a new process
+    monkeypatch.setenv("NMFBENCH_DATA", str(experiment / "nothing here"))
+    capsys.readouterr()
+    assert run(experiment, "experiment=both") == 0
+    assert capsys.readouterr().out.count("# yale") == 1, "its records are shown, and nothing says that it is absent"
+    after = tables(experiment)
+    assert {name: after[name] for name in before} == before and "both-partial.md" in after
+
+
+def test_heading_of_a_block_spans_the_sizes_of_its_data(tmp_path: Path, capsys) -> None:
+    call = ["-m", "solver=raw", "dataset=synthetic", "dataset.n_classes=3,4", "dataset.n_samples=20,30", "seeds=1"]
+    assert run(tmp_path, *call, "threads=1") == 0
+    assert "# synthetic: 20 to 30 samples × 100 features, 3 to 4 classes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["metric: accurcy", "tuning: {metric: accurcy, seeds: [9], classes: [2]}"])
+def test_misspelt_metric_of_an_experiment_is_refused_before_anything_runs(
+    text: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    runs = "runs:\n  - solver=raw dataset=synthetic\n"
+    (tmp_path / "experiment/mine.yaml").write_text(f"# @package _global_\ntable:\n  {text}\n{runs}")
+    monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path))
+    assert run(tmp_path / "results", "experiment=mine") == 2
+    assert "did you mean accuracy" in capsys.readouterr().err
+    assert not list(tmp_path.glob("results/runs/*"))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_table_is_no_wider_than_the_terminal(width: int, tmp_path: Path, monkeypatch, capsys) -> None:
+    call = ["-m", "solver=mu,multilayer", "dataset=orl_28x23", "seeds=2", "stopping.max_iter=2", "threads=1"]
+    assert run(tmp_path, *call, "evaluator.n_init=1") == 0
+    monkeypatch.setenv("COLUMNS", str(width))
+    capsys.readouterr()
+    assert main(["table", "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(line.startswith("solver") for line in lines) > 1, "columns are shown in blocks"

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from nmfbench.evaluators.metric import Metric
 
@@ -61,6 +60,8 @@ def matched_cosine(W: np.ndarray, V: np.ndarray) -> float:
         return np.divide(A, norms, out=np.zeros_like(A), where=norms > 0)
 
     cosines = normalised(np.asarray(W, np.float64)).T @ normalised(np.asarray(V, np.float64))
+    from scipy.optimize import linear_sum_assignment  # takes a moment, and planning matches nothing
+
     return float(cosines[linear_sum_assignment(cosines, maximize=True)].mean())
 
 

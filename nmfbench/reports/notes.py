@@ -7,6 +7,7 @@ import pandas as pd
 
 from nmfbench.config import build
 from nmfbench.evaluators.metric import Metric
+from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports.declared import metric_of
 from nmfbench.reports.words import ranges
@@ -148,9 +149,10 @@ def _on_trouble(records: Sequence[Record]) -> list[str]:
 
 def _on_protocol(records: Sequence[Record]) -> list[str]:
     evaluators = [record["config"]["evaluator"] for record in records]
+    chosen = {"inertia": "lowest inertia"}
     protocol: dict[str, list[str]] = {
         "K-means": [
-            f"{e['n_init']} starts, {'lowest inertia' if e.get('select') == 'inertia' else 'mean over starts'}"
+            f"{plural(e['n_init'], 'start')}, {chosen.get(e.get('select'), 'mean over starts')}"
             for e, record in zip(evaluators, records, strict=True)
             if "n_init" in e and any(row.get("n_clusters") for row in record["metrics"])
         ],

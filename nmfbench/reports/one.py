@@ -13,7 +13,10 @@ _LONG = ("history", "metrics", "declared", "exhibits", "traceback", "config", "e
 
 def line(record: Record, name: str) -> str:
     """A record in a line that starts with its name."""
-    words = [record["solver"], "on", record["dataset"], f"rank={record.get('rank')}", f"seed={record['seed']}"]
+    rank = [] if record.get("rank") is None else [f"rank={record['rank']}"]
+    source = record["config"]["solver"].get("source")
+    words = [record["solver"], "on", record["dataset"], *rank, f"seed={record['seed']}"]
+    words += [f"source={source[:6]}"] if source else []
     return "  ".join([name, " ".join(words), record["status"], variant_words(record)]).rstrip()
 
 

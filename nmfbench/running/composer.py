@@ -196,6 +196,8 @@ def _explain(error: BaseException) -> str:
     """Hydra's and OmegaConf's errors in the words of this program, with the nearest names."""
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"cannot read {error.override!r}: settings are given as key=value, e.g. solver=mu"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r}: check its brackets, quotes and commas"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"{error.problem_mark.name} is not YAML: {error.problem}, line {error.problem_mark.line + 1}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:

@@ -111,7 +111,8 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
         several = [override for override in overrides if override.is_sweep_override()]
         if several and not multirun:
             raise ConfigError(
-                f"{several[0].input_line} names several values: add -m to run them all, or quote it if it is one value"
+                f"{several[0].input_line} names several values: add -m to run them all one by one, or write a list as "
+                f"{several[0].key_or_group}=[…]"
             )
         composed = list(_expanded(composer, base, overrides))
     else:

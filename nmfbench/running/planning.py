@@ -3,7 +3,9 @@
 import json
 from dataclasses import dataclass, field
 
-from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.config import nearest
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench.evaluators import measures
 from nmfbench.fitting import check_device, place
 from nmfbench.records import Record, Store, digest
 from nmfbench.running import jobs as making
@@ -70,10 +72,7 @@ class Plan:
             left
             for left in self.left_out
             if not isinstance(left.reason, NotApplicable)
-            and (
-                not isinstance(left.reason, DataMissing)
-                or any((self.store.runs / left.dataset / left.solver).glob("*.json"))
-            )
+            and (not isinstance(left.reason, DataMissing) or any((self.store.runs / left.dataset).glob("*/*.json")))
         ]
         failed = [record for record in self.records() if record["status"] == "failed"]
         return not (self.unknown or left_out_with_records or failed or any(job.pending() for job in self.jobs))
@@ -115,7 +114,22 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         for store in {job.store for job in jobs.values()}:
             store.ensure_writable()
     planned.jobs = list(jobs.values())
+    _check_metrics(planned)
     return planned
+
+
+def _check_metrics(planned: Plan) -> None:
+    """Raise ConfigError for a metric of the table that no evaluator of these jobs measures."""
+    table = planned.request.table
+    asked = {"table.metric": table.metric}
+    asked |= {"table.relative.metric": table.relative.metric} if table.relative else {}
+    asked |= {"table.tuning.metric": table.tuning.metric} if table.tuning else {}
+    measured = [metric.name for job in planned.jobs for metric in (*job.evaluator.metrics, *measures.MEASURES)]
+    measured += [table.relative.name] if table.relative else []
+    for key, name in asked.items():
+        is_of_factor = name and name.startswith(tuple(f"{metric.name}_" for metric in measures.FACTOR_MEASURES))
+        if name and measured and name not in measured and not is_of_factor:
+            raise ConfigError(f"{key}: no evaluator here measures {name!r}{nearest(name, dict.fromkeys(measured))}")
 
 
 def _by_dataset(composed: list[Composed]) -> list[Composed]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from tabulate import tabulate
 
-from nmfbench.reports.report import Grid, Report
+from nmfbench.reports.grids import Grid
+from nmfbench.reports.report import Report
 
 
 def lay_out(
@@ -16,7 +17,7 @@ def lay_out(
     note: str,
     wrap: Callable[[str], str] = str,
 ) -> str:
-    """The whole report: blocks, each with its tables, exhibits and sentences, and what holds for all of them.
+    """The whole report: blocks, each with its tables, exhibits and sentences, and what holds for all blocks.
 
     ``heading``, ``title`` and ``note`` stand before a block's heading, the title of an exhibit and a sentence; ``wrap``
     breaks a sentence into lines.
@@ -29,7 +30,7 @@ def lay_out(
         shown.append("\n\n".join(pieces))
     if report.sentences:
         shown.append(
-            "\n".join([f"{heading}all of them", "", *(wrap(f"{note}{sentence}") for sentence in report.sentences)])
+            "\n".join([f"{heading}all blocks", "", *(wrap(f"{note}{sentence}") for sentence in report.sentences)])
         )
     return "\n\n".join(shown)
 

@@ -3,10 +3,13 @@
 import shutil
 import textwrap
 
+from nmfbench.reports.grids import Grid
 from nmfbench.reports.renderers.layout import lay_out, tabulated
-from nmfbench.reports.report import Grid, Report
+from nmfbench.reports.report import Report
 
 _GAP = 2
+_PADDED = 2
+"""Columns that tabulate adds to a heading."""
 
 
 def render(report: Report) -> str:
@@ -22,7 +25,7 @@ def render(report: Report) -> str:
 def _fitted(grid: Grid, width: int) -> str:
     """A grid in as many blocks of columns as the width asks for; each repeats the columns that name a row."""
     widths = [
-        max(len(line) for cell in (heading, *(row[i] for row in grid.rows)) for line in cell)
+        max([_PADDED + max(map(len, heading)), *(len(line) for row in grid.rows for line in row[i])])
         for i, heading in enumerate(grid.headings)
     ]
     keys = list(range(grid.keys))

@@ -1,0 +1,166 @@
+"""The tables of a block: methods down and cluster counts across, classes down and methods across, and the tests."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nmfbench.evaluators.metric import Metric
+from nmfbench.reports import notes
+from nmfbench.reports.declared import metric_of
+from nmfbench.reports.words import DASH, four_digits, number
+
+SORTED_COLUMNS = ("rank", "seconds")
+Cell = tuple[str, ...]
+"""The lines of a cell."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as it is shown.
+
+    Parameters
+    ----------
+    headings: one a column, each of one or several lines.
+    rows: cells, each of one or several lines.
+    title: stands above it; empty: nothing does.
+    keys: how many columns, from the left, name a row; a renderer that must wrap repeats them.
+    numeric: which columns are set flush right.
+    """
+
+    headings: list[Cell]
+    rows: list[list[Cell]]
+    title: str = ""
+    keys: int = 1
+    numeric: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The choices that all grids of a report share."""
+
+    metrics: list[str]
+    declared: Mapping[str, Metric]
+    by_class_count: bool
+    sort: str | None
+
+    @property
+    def first(self) -> Metric:
+        return metric_of(self.metrics[0], self.declared)
+
+
+def cells_of(words: Sequence[str]) -> list[Cell]:
+    return [(word,) for word in words]
+
+
+def label(solver: Any, variant: Any, common: Sequence[str]) -> Cell:
+    changed = [part for part in variant.split(", ") if part and part not in common]
+    return (solver, ", ".join(changed)) if changed else (solver,)
+
+
+def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Grid:
+    """The tests of the first method against the others, a row a method and layer."""
+    with_layers = bool((tests["layer"] > 1).any())
+    rows: list[list[Cell]] = []
+    for _, test in tests.iterrows():
+        spec = "+" + _spec(shown.first, max(abs(test[["shift", "low", "high"]])))
+        interval = DASH if pd.isna(test["low"]) else f"{test['low']:{spec}} to {test['high']:{spec}}"
+        cells = [f"{test['shift']:{spec}}", interval, f"{test['p_holm']:.2g}", str(test["n"])]
+        layer = [(number(test["layer"], "d"),)] if with_layers else []
+        rows.append([label(test["solver"], test["variant"], common), *layer, *((cell,) for cell in cells)])
+    headings = ["against", *(["layer"] if with_layers else []), "difference", "95 % interval", "p", "n"]
+    return Grid(cells_of(headings), rows)
+
+
+def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: Sequence[str]) -> Grid:
+    """A row a method, variant, rank and layer. Where codes were clustered, the first metric at each cluster count."""
+    first = part[part["metric"] == metrics[0]] if metrics else part.head(0)
+    counts = sorted(first["n_clusters"].dropna().unique())
+    layered = (part["layer"].dropna() > 1).any()
+    columns = [f"k = {k}" for k in counts] or [*metrics, *(["objective"] if "objective" not in metrics else [])]
+    keys = ["solver", "rank", *(["layer"] if layered else [])]
+    stability = ["stability"] if "stability" in {*part["metric"]} else []  # seed 0 alone has none
+    tail = [*([] if "error" in columns else ["error"]), *stability, "seconds", "ended"]
+    rows: list[tuple[float, list[Cell]]] = []
+    for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
+        whole = method[method["layer"].isna()].set_index("metric")["mean"]
+        for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
+            # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
+            here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
+            visible = method[method["metric"].isin(metrics[:1] if counts else metrics) & here]
+            cells = {
+                f"k = {row['n_clusters']}" if counts else row["metric"]: _cell(row, shown)
+                for _, row in visible.iterrows()
+            }
+            cells |= {"solver": label(solver, variant, common), "rank": (number(rank, "d"),)}
+            cells |= {"layer": (number(layer, "d"),), "objective": (number(whole.get("objective"), ".6g"),)}
+            cells = {"error": (number(whole.get("error"), ".4f"),)} | cells
+            cells |= {"stability": (number(whole.get("stability"), ".2f"),)}
+            cells |= {"seconds": (number(method["seconds"].iloc[0], ".2f"),), "ended": (method["status"].iloc[0],)}
+            row = [cells.get(heading, (DASH,)) for heading in (*keys, *columns, *tail)]
+            rows.append((_rank_of(method[here], shown), row))
+    if shown.sort is not None:
+        rows.sort(key=lambda row: row[0])  # a stable sort, so equal ones stay in their order
+    return Grid(cells_of([*keys, *columns, *tail]), [row for _, row in rows], keys=len(keys))
+
+
+def _rank_of(method: pd.DataFrame, shown: Shown) -> float:
+    """A key that sorts the best first: the mean of a metric over the cluster counts, or a column."""
+    if shown.sort is None:
+        return 0.0
+    name = shown.sort or shown.metrics[0]
+    if name in SORTED_COLUMNS:
+        value, sign = float(method[name].iloc[0]) if pd.notna(method[name].iloc[0]) else math.nan, 1
+    else:
+        value = float(method.loc[method["metric"] == name, "mean"].mean())
+        sign = 1 if metric_of(name, shown.declared).better == "lower" else -1
+    return math.inf if math.isnan(value) else sign * value
+
+
+def by_class_count(part: pd.DataFrame, metric: str, shown: Shown, common: Sequence[str]) -> Grid:
+    """A row a class count, and one for the mean over them; a column a method."""
+    scored = part[part["metric"] == metric]
+    methods = [
+        (label(solver, variant, common), method)
+        for (solver, variant), method in scored.groupby(["solver", "variant"], sort=False)
+    ]
+    rows: list[list[Cell]] = []
+    for k in sorted(scored["n_clusters"].dropna().unique()):
+        cells = [[_cell(row, shown) for _, row in m[m["n_clusters"] == k].iterrows()] for _, m in methods]
+        rows.append([(f"k = {k}",), *(cell[-1] if cell else (DASH,) for cell in cells)])
+    # Take the mean over the counts that every method has: a missing run must not move a method's mean.
+    shared = set.intersection(*(set(m["n_clusters"]) for _, m in methods)) if methods else set()
+    means = [
+        pd.Series(
+            {"metric": metric, "sd": math.nan, "best": math.nan, "n": 1, "printed": None}
+            | dict(m.loc[m["n_clusters"].isin(shared), ["mean", "paper", "difference"]].mean())
+        )
+        for _, m in methods
+    ]
+    rows.append([("mean",), *(_cell(row, shown) for row in means)])
+    return Grid([(metric,), *(label for label, _ in methods)], rows)
+
+
+def _cell(row: pd.Series, shown: Shown) -> Cell:
+    if pd.isna(row["mean"]):  # a failed run
+        return (DASH,)
+    metric = metric_of(row["metric"], shown.declared)
+    spec = _spec(metric, row["mean"])
+    deviation = "" if pd.isna(row["sd"]) else f" ± {row['sd']:{spec}}"
+    cell = f"{row['mean']:{spec}}{deviation}"
+    if pd.notna(row["best"]) and row["n"] > 1:
+        cell += f" [{row['best']:{spec}}]"
+    if pd.isna(row["paper"]):
+        return (cell,)
+    digits = notes.printed_spec(metric)
+    numbers = row["printed"] if isinstance(row["printed"], list) and len(row["printed"]) > 1 else [("", row["paper"])]
+    beside = "; ".join(
+        f"{f'{paper} ' if paper else ''}{value:{digits}}, {row['mean'] - value:+{digits}}" for paper, value in numbers
+    )
+    return (cell, f"({beside})")
+
+
+def _spec(metric: Metric, size: float) -> str:
+    return four_digits(size) if metric.decimals is None else f".{metric.decimals}f"
