@@ -554,3 +554,10 @@ def test_csv_without_header_or_with_an_index_is_refused(tmp_path: Path) -> None:
             load_dataset("file", path=str(tmp_path / "t.csv"))
     (tmp_path / "t.csv").write_text("0,1\n1,2\n3,4\n")
     assert load_dataset("file", path=str(tmp_path / "t.csv")).X.shape == (2, 2)
+
+
+def test_parquet_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    monkeypatch.setattr("pandas.read_parquet", lambda path: (_ for _ in ()).throw(ImportError("pyarrow")))
+    with pytest.raises(ConfigError, match=r"pip install 'nmfbench\[parquet\]'"):
+        load_dataset("file", path=str(tmp_path / "x.parquet"))

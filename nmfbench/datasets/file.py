@@ -112,6 +112,14 @@ def _csv(path: Path) -> pd.DataFrame:
     return table
 
 
+def read_parquet(path: Path) -> pd.DataFrame:
+    """The table in a parquet file. Raises ConfigError without the extra that reads it."""
+    try:
+        return pd.read_parquet(path)
+    except ImportError:
+        raise ConfigError(f"{path}: .parquet needs pyarrow: pip install 'nmfbench[parquet]'") from None
+
+
 def _from_table(table: pd.DataFrame, path: Path, x: str | None, y: str | None) -> tuple[np.ndarray, np.ndarray | None]:
     if x is not None:
         raise ConfigError("dataset.x has no meaning for a table: its features are all columns but dataset.y")
@@ -198,5 +206,5 @@ READERS: dict[str, Callable[[Path, str | None, str | None], tuple[Any, np.ndarra
     ".npy": _read_npy,
     ".mat": _read_mat,
     ".csv": lambda path, x, y: _from_table(_csv(path), path, x, y),
-    ".parquet": lambda path, x, y: _from_table(pd.read_parquet(path), path, x, y),
+    ".parquet": lambda path, x, y: _from_table(read_parquet(path), path, x, y),
 }

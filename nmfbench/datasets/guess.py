@@ -15,7 +15,7 @@ import yaml
 
 from nmfbench import config
 from nmfbench.datasets.base import Loader
-from nmfbench.datasets.file import READERS, USUAL_X, File
+from nmfbench.datasets.file import READERS, USUAL_X, File, read_parquet
 from nmfbench.datasets.pictures import SUFFIXES
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
@@ -81,7 +81,7 @@ def _held(path: Path) -> dict[str, Any] | pd.DataFrame:
         case ".csv":
             return pd.read_csv(path)
         case _:
-            return pd.read_parquet(path)
+            return read_parquet(path)
 
 
 def _arrays(path: Path, held: dict[str, Any], x: str | None, y: str | None, samples: str | None) -> Seen:
