@@ -172,10 +172,12 @@ def _name(planned: "Plan") -> str:
                 words = ["+".join(names), *(word for word in words if word.partition("=")[0] != group)]
     if not planned.is_whole:
         words.append("partial")
-    name = re.sub(r"[^\w.=+,-]+", "_", "-".join(words)).strip("_")
-    if len(name) > 100:  # file systems allow 255 bytes
-        name = f"{name[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return name
+    whole = "-".join(words)
+    name = re.sub(r"[^\w.=+,-]+", "_", whole).strip("_")
+    # A name that was changed or cut (file systems allow 255 bytes) might be another sweep's as well.
+    return (
+        name if name == whole and len(name) <= 100 else f"{name[:90]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    )
 
 
 def _closing(planned: "Plan", interrupted: bool) -> int:

@@ -272,3 +272,12 @@ def test_table_is_no_wider_than_the_terminal(width: int, tmp_path: Path, monkeyp
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= width
     assert sum(line.startswith("solver") for line in lines) > 1, "columns are shown in blocks"
+
+
+def test_names_that_a_file_cannot_have_stay_distinct(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    for separator in ("/", "//"):
+        path.write_text("a,b\n" + "1,2\n3,4\n" * 6)
+        data = ["dataset=file", f"dataset.path='{tmp_path}{separator}mine.csv'", "solver=raw", "rank=1", "seeds=1"]
+        assert run(tmp_path, *data, "threads=1") == 0
+    assert len([name for name in tables(tmp_path) if name.startswith("mine-raw") and name.endswith(".md")]) == 2
