@@ -31,35 +31,34 @@ def run(arguments: Sequence[str]) -> int:
     asked = requests(arguments)
     from nmfbench.running.planning import plan  # torch takes a second, and a misspelt name is answered without it
 
-    planned = [plan(request) for request in asked]
-    for one in planned:
-        one.save_cards()
+    plans = [plan(request) for request in asked]
+    for planned in plans:
+        planned.save_cards()
     code = 0
-    for one in planned:
-        code = max(code, _execute(one))
+    for planned in plans:
+        code = max(code, _execute(planned))
         if code == INTERRUPTED:
             break
     return code
 
 
 def table(words: Sequence[str], results: Path, style: str | None, metric: str | None, sort: str | None) -> int:
-    """`nmfbench table`: of all records that the words choose, or of the experiment that the first word names.
+    """`nmfbench table`: all records that the words choose, or the experiment that the first word names.
 
     An experiment's table is written only if it is whole; what is missing is named.
     """
     from nmfbench.reports import report
-    from nmfbench.reports.renderers import RENDERERS
 
     if words and "=" not in words[0]:
-        planned, built = _experiment(words, results, metric, sort)
-        if built is not None:
+        planned = record_commands.planned(words, results)
+        if planned.records():
+            built = _built(planned, metric, sort)
             print(_rendered(built, style))
             if not (style or metric or sort is not None):
                 _write(planned, built)
         return _closing(planned, interrupted=False)
     records, _ = record_commands.selected(words, results)
-    built = report.build(records, metric=metric, sort=sort)
-    print(RENDERERS[style or "text"](dataclasses.replace(built, header=[])).rstrip("\n"))
+    print(_rendered(report.build(records, metric=metric, sort=sort), style))
     return 0
 
 
@@ -88,11 +87,10 @@ def plot(name: str, words: Sequence[str], results: Path) -> int:
 
 
 def _execute(planned: "Plan") -> int:
-    """Run what is missing, print and write the table of everything that was asked for; the exit code."""
+    """Run what is missing; print and write the table of all requested runs. Returns the exit code."""
     jobs = planned.jobs
     for job in jobs:
-        if not job.settings.refit:
-            job.find_records()
+        job.find_records()
     todo = [job for job in jobs if job.pending()]
     n_runs, n_done = sum(len(job.pending()) for job in todo), len(planned.records())
     if not todo:
@@ -107,9 +105,8 @@ def _execute(planned: "Plan") -> int:
             job.records |= records
     except KeyboardInterrupt:
         interrupted = True
-    for job in todo:  # a worker may have saved some before its end
-        if not job.settings.refit:
-            job.find_records()
+    for job in todo:  # a worker that was killed may have saved some
+        job.find_records()
     if any(job.done() for job in jobs):
         built = _built(planned, None, None)
         print(_rendered(built, None))
@@ -209,10 +206,3 @@ def _closing(planned: "Plan", interrupted: bool) -> int:
         isinstance(left.reason, DataError) and not isinstance(left.reason, DataMissing) for left in planned.left_out
     )
     return 3 if corrupt or (planned.left_out and not jobs) else 0
-
-
-def _experiment(
-    words: Sequence[str], results: Path, metric: str | None, sort: str | None
-) -> "tuple[Plan, Report | None]":
-    planned = record_commands.planned(words, results)
-    return planned, _built(planned, metric, sort) if planned.records() else None

@@ -31,7 +31,7 @@ class Job:
     ----------
     config: settings shared by all its runs, without paths, device or threads. The data is identified by its sha256.
     variant: the settings that differ from the YAMLs as they stand, by dotted key.
-    setting: the solver's part of it as written: what refers to the rank is one setting for all ranks.
+    setting: the solver's part of it, unresolved: a value that refers to the rank is one setting for all ranks.
     solver: the method, built from the configuration.
     evaluator: scores each restart.
     stopping: the solver's own rule, with what the settings replace.
@@ -83,10 +83,12 @@ class Job:
         return ". ".join(filter(None, [self.solver.footnote, sentence if unlabelled else ""]))
 
     def find_records(self) -> None:
-        """Take the records that exist, also those that another experiment has made since."""
+        """Take the records that exist, also those that another experiment has made since. With ``refit`` take none."""
+        if self.settings.refit:
+            return
         for seed in self.pending():
             record = self.store.finished(self.config_of(seed), seed)
-            # The words of the table that is asked for, should another command have made the record.
+            # Another command may have made the record, so the variant is that of the table asked for now.
             self.records[seed] = record and record | {"variant": self.variant, "setting": self.setting}
 
     def pending(self) -> list[int]:
@@ -98,38 +100,38 @@ class Job:
         return [record for record in self.records.values() if record is not None]
 
 
-def make(one: Composed, settings: Settings, store: Store, cards: Cards, card: Card, request: Request) -> Job:
+def make(composed: Composed, settings: Settings, store: Store, cards: Cards, card: Card, request: Request) -> Job:
     """The job of one configuration on the data of that card, with the records that exist. Raises ConfigError."""
     loader = loader_of(card.node)
     if settings.rank is None:
-        one = one.with_values({"rank": card.classes})
-    solver_node, evaluator_node = one.plain("solver"), one.plain("evaluator")
+        composed = composed.with_values({"rank": card.classes})
+    solver_node, evaluator_node = composed.plain("solver"), composed.plain("evaluator")
     if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
         raise ConfigError(f"rank must be given: {card.name} has no labels to count classes by; add rank=…")
     solver = build(solver_node, Solver, "solver")
-    # Labels reach only a solver that declares it; for the others the setting means nothing.
+    # Labels reach only a solver that declares `uses_labels`; the others ignore the setting.
     label_fraction = settings.label_fraction if solver.uses_labels else 0.0
     if label_fraction and card.classes is None:
         raise ConfigError(f"label_fraction={label_fraction} needs labels, and {card.name} has none")
     if evaluator_node.get("n_clusters", ()) is None and card.classes is not None:
         evaluator_node["n_clusters"] = card.n_clusters or [card.classes]
     evaluator = build(evaluator_node, Evaluator, "evaluator")
-    given = {key: value for key, value in settings.stopping.items() if value is not None}
-    stopping = structured(vars(solver.stopping) | given, Stopping, "stopping")
+    replaced = {key: value for key, value in settings.stopping.items() if value is not None}
+    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")
     if solver.direct:
         stopping = solver.stopping
-    # The data's checksum stands for its place.
+    # The checksum identifies the data, so its location is left out.
     preprocessing = {key: value for key, value in card.node.items() if key not in ("n_clusters", *loader.location)}
     scored = {key: value for key, value in evaluator_node.items() if key != "n_clusters"}
 
     def changed(node: Node, group: str) -> Node:
-        return _changed(node, group, one.choices[group], request)
+        return _changed(node, group, composed.choices[group], request)
 
     job = Job(
         config={
-            "solver": _named(one, "solver", solver, {"version": solver.version, **solver_node, **_ranks(solver)}),
+            "solver": _named(composed, "solver", solver, {"version": solver.version, **solver_node, **_ranks(solver)}),
             "dataset": {"name": card.name, "sha256": card.sha256, **preprocessing},
-            "evaluator": _named(one, "evaluator", evaluator, evaluator_node),
+            "evaluator": _named(composed, "evaluator", evaluator, evaluator_node),
             "stopping": vars(stopping),
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
@@ -142,7 +144,7 @@ def make(one: Composed, settings: Settings, store: Store, cards: Cards, card: Ca
             **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
             **({"label_fraction": label_fraction} if label_fraction else {}),
         },
-        setting=changed(one.plain("solver", resolve=False), "solver"),
+        setting=changed(composed.plain("solver", resolve=False), "solver"),
         solver=solver,
         loader_node=card.node,
         evaluator=evaluator,
@@ -154,14 +156,13 @@ def make(one: Composed, settings: Settings, store: Store, cards: Cards, card: Ca
         if (drawn := job.loader_for(seed)) != card.node:
             job.checksums[seed] = cards.of(drawn).sha256
         job.records[seed] = None
-    if not settings.refit:
-        job.find_records()
+    job.find_records()
     return job
 
 
-def _named(one: Composed, group: str, made: Solver | Evaluator, node: Node) -> Node:
-    source = source_hash(type(made))
-    return {"name": one.choices[group], **node, **({"source": source} if source else {})}
+def _named(composed: Composed, group: str, built: Solver | Evaluator, node: Node) -> Node:
+    source = source_hash(type(built))
+    return {"name": composed.choices[group], **node, **({"source": source} if source else {})}
 
 
 def _ranks(solver: Solver) -> Node:
@@ -182,7 +183,7 @@ def _node_for_seed(node: Node, seed: int) -> Node:
 
 
 def _changed(node: Node, group: str, name: str, request: Request) -> Node:
-    """The parameters that differ from those of the chosen YAML, by dotted key; those it takes from elsewhere do not."""
+    """The parameters that differ from the chosen YAML, by dotted key. Interpolated ones do not count."""
     written = configs.defaults(group, name, request.folders)
     return {
         f"{group}.{key}": value

@@ -8,11 +8,10 @@ from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import measures
 from nmfbench.fitting import check_device, place
 from nmfbench.records import Record, Store, digest
-from nmfbench.running import jobs as making
 from nmfbench.running.cards import Card, Cards, load
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
-from nmfbench.running.jobs import Job, labelled_samples
+from nmfbench.running.jobs import Job, labelled_samples, make
 from nmfbench.running.settings import Settings
 
 
@@ -82,26 +81,26 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     """The jobs of a request, each checked; and those that a sweep leaves out, with the reason.
 
     A request for a single configuration whose data is missing, or whose solver cannot take the data, raises; in a
-    sweep it is left out. Any other mistake in any job raises ConfigError, before anything runs. Data is read where
-    something has to run and where no data card tells what it is; if nothing is to run, only for results that have none.
+    sweep it is left out. Any other mistake in any job raises ConfigError, before anything runs. Data is read for jobs
+    that have to run, and where no data card describes it. Without ``will_run``, a job that has no card is `unknown` if
+    its solver has no record.
     """
     jobs: dict[str, Job] = {}
     planned = Plan(request, [], [])
-    by_root = planned.cards
-    for one in _by_dataset(request.composed):
-        settings = Settings.of(one.config)
+    for composed in _by_dataset(request.composed):
+        settings = Settings.of(composed.config)
         store = Store(settings.root)
-        cards = by_root.setdefault(settings.results_dir, Cards(store))
-        name = one.choices.get("dataset", "")
+        cards = planned.cards.setdefault(settings.results_dir, Cards(store))
+        solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
         try:
-            node = one.plain("dataset")
+            node = composed.plain("dataset")
             card = cards.known(node)
-            if card is None and not will_run and not any(store.runs.glob(f"*/{one.choices.get('solver')}/*.json")):
-                planned.unknown.append(f"{one.choices.get('solver')} on {name}")
+            if card is None and not will_run and not any(store.runs.glob(f"*/{solver}/*.json")):
+                planned.unknown.append(f"{solver} on {name}")
                 continue
             card = card or cards.of(node)
             name = card.name
-            job = _checked(one, settings, store, cards, card, will_run, request)
+            job = _checked(composed, settings, store, cards, card, will_run, request)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
             same = jobs.setdefault(digest(job.config), job)
             same.records.update(job.records)
@@ -109,7 +108,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         except (DataError, NotApplicable) as error:
             if len(request.composed) == 1:
                 raise
-            planned.left_out.append(LeftOut(one.choices["solver"], name, error))
+            planned.left_out.append(LeftOut(solver, name, error))
     if will_run:
         for store in {job.store for job in jobs.values()}:
             store.ensure_writable()
@@ -139,16 +138,16 @@ def _by_dataset(composed: list[Composed]) -> list[Composed]:
 
 
 def _checked(
-    one: Composed, settings: Settings, store: Store, cards: Cards, card: Card, will_run: bool, request: Request
+    composed: Composed, settings: Settings, store: Store, cards: Cards, card: Card, will_run: bool, request: Request
 ) -> Job:
-    job = making.make(one, settings, store, cards, card, request)
+    job = make(composed, settings, store, cards, card, request)
     if reason := card.refusals.get(digest(job.config)):
         raise NotApplicable(reason)
     if not job.pending() or not will_run:
         return job
     current = cards.loaded(card.node)
     if current.sha256 != card.sha256:  # the data has changed since
-        job = making.make(one, settings, store, cards, current, request)
+        job = make(composed, settings, store, cards, current, request)
     if not job.pending():
         return job
     check_device(settings.device)
