@@ -12,7 +12,7 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records with the block that each belongs to: by the number of layers, by the share of labels, or both."""
+    """The records, each with its block: by the number of layers, by the share of labels, or by both."""
     words = {"layers": _layers, "label_fraction": _labels}
     return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in records]
 
@@ -28,14 +28,10 @@ def _labels(record: Record) -> str:
 
 
 def with_quotient(records: Sequence[Record], relative: Relative) -> list[Record]:
-    """The records; those of other solvers with their metric over that of ``relative.to`` at the same seed."""
+    """The records, where solvers other than ``relative.to`` also have their metric over its metric at the same seed."""
     divisors = {(r["dataset"], r["seed"]): _values(r, relative.metric) for r in records if r["solver"] == relative.to}
-    declared: dict[str, Any] = {
-        "name": relative.name,
-        "title": f"{relative.metric} over that of {relative.to}",
-        "unit": "%",
-    }
-    declared |= {"decimals": 1, "better": "lower"}
+    title = f"{relative.metric} over that of {relative.to}"
+    declared = {"name": relative.name, "title": title, "unit": "%", "decimals": 1, "better": "lower"}
     extended = []
     for record in records:
         theirs = divisors.get((record["dataset"], record["seed"]), {}) if record["solver"] != relative.to else {}
@@ -44,9 +40,10 @@ def with_quotient(records: Sequence[Record], relative: Relative) -> list[Record]
             for (layer, k), value in _values(record, relative.metric).items()
             if theirs.get((layer, k))
         ]
-        # The quotient stands beside the metric that it is made of.
+        # Show the quotient next to the metric that it is computed from.
         known = record.get("declared", [])
-        place = next((i for i, one in enumerate(known, start=1) if one["name"] == relative.metric), len(known))
+        names = [declaration["name"] for declaration in known]
+        place = names.index(relative.metric) + 1 if relative.metric in names else len(names)
         declarations = [*known[:place], declared, *known[place:]] if known else []
         extended.append(record | {"metrics": record["metrics"] + rows, "declared": declarations})
     return extended
@@ -60,9 +57,9 @@ def _values(record: Record, metric: str) -> dict[Key, float]:
 def tuned(records: Sequence[Record], tuning: Tuning) -> tuple[list[Record], list[Record]]:
     """The table's records, merged over class counts, by two rules.
 
-    First with one setting for each method and dataset, chosen on the tuning seeds, which the table leaves out; a
-    method without a run on those is left out.
-    Then with the best setting for each cell, chosen by the labels of the very draws that it is scored on.
+    The first list has one setting for each method and dataset, chosen on the tuning seeds, which the table leaves out.
+    It lacks methods without a run on those seeds. The second list has the best setting for each cell, chosen by the
+    labels of the same draws that it is scored on.
     """
     choosing = [record for record in records if record["seed"] in tuning.seeds]
     shown = [record for record in records if record["seed"] not in tuning.seeds]
@@ -74,7 +71,7 @@ def tuned(records: Sequence[Record], tuning: Tuning) -> tuple[list[Record], list
 
 
 def _chosen(records: Sequence[Record], key: Callable[[Record], Key], metric: str) -> dict[Key, str]:
-    """For each key the setting with the highest mean of the metric in the top layer; among equals the first.
+    """For each key, the setting with the highest mean of the metric in the top layer, the first in a tie.
 
     If runs of a setting are missing or failed, settings are compared on the draws that all of them have.
     """
@@ -114,15 +111,15 @@ def _top(record: Record) -> list[dict[str, Any]]:
 
 
 def _merged(records: Sequence[Record], key: Callable[[Record], Key], chosen: dict[Key, str]) -> list[Record]:
-    """One record a method and seed: the metrics of all class counts, each of the setting chosen for it."""
+    """One record a method and seed: the metrics of all class counts, each from the setting chosen for it."""
     groups: dict[Key, list[Record]] = {}
     for record in records:
         if _setting(record) == chosen.get(key(record)):
             groups.setdefault((*_method(record), record["seed"]), []).append(record)
-    return [_joined(group) for group in groups.values()]
+    return [_merged_record(group) for group in groups.values()]
 
 
-def _joined(group: list[Record]) -> Record:
+def _merged_record(group: list[Record]) -> Record:
     first, counts = group[0], sorted(record["config"]["dataset"]["classes"] for record in group)
     samples = sorted(record["data"]["samples"] for record in group)
     in_all = set.intersection(*(set(record["data"]["preprocessing"]) for record in group))
@@ -133,14 +130,14 @@ def _joined(group: list[Record]) -> Record:
         "parts": group,
         "config": first["config"] | {"dataset": common, "solver": first["config"]["solver"] | {"rank": None}},
         "status": " or ".join(statuses),
-        "objective": None,  # of other data in each
+        "objective": None,  # each part has other data, so their objectives do not add up
         "seconds": sum(record["seconds"] for record in group) / len(group),
         "metrics": [row for record in group for row in _top(record)],
         "data": first["data"]
         | {
             "samples": f"{samples[0]} to {samples[-1]}",
             "classes": common["classes"],
-            # A sentence on one draw alone is left out.
+            # Leave out sentences about a single draw.
             "preprocessing": [sentence for sentence in first["data"]["preprocessing"] if sentence in in_all],
         },
     }

@@ -42,12 +42,12 @@ def frame(
     """The long form: `COLUMNS`, and "printed", a list of (paper, its number) for each row.
 
     mean, sd (over seeds, n − 1) and n; best: the value of the seed with the lowest objective; paper and difference
-    where a paper prints the number; seconds: mean per seed. Metrics of unit % are in percent. ``refused`` are pairs
-    (dataset, solver) that were asked for, where the solver cannot take the data: an empty row each. Methods are sorted
-    by name, or stand in the order of their records.
+    where a paper prints the number; seconds: mean per seed. Metrics of unit % are in percent. ``refused``: pairs
+    (dataset, solver) where the solver cannot take the data; each has an empty row. Without ``by_name``, methods stand
+    in the order of their records.
     """
     rows = []
-    for repetitions in grouped(records):
+    for repetitions in group_repetitions(records):
         rows += sorted(
             _rows(repetitions, declared), key=lambda row: (row.get("layer") or 0, row.get("n_clusters") or 0)
         )
@@ -63,18 +63,19 @@ def frame(
     return table.sort_values(_KEYS, kind="stable", na_position="first", ignore_index=True) if by_name else table
 
 
-def grouped(records: Sequence[Record]) -> list[list[Record]]:
-    """Records grouped by the run that they repeat, in the order of their first ones; each seed (and draw) once.
+def group_repetitions(records: Sequence[Record]) -> list[list[Record]]:
+    """Groups of records that differ in their seed and draw alone; of each seed and draw, the newest record.
 
-    Two groups that would have one name in a table, but differ in the data, the code or a version, are told apart.
+    Groups are in the order of their first records. If two groups would have the same name in a table, their difference
+    in data, code or version is added to their variants.
     """
-    by_group: dict[str, dict[Any, Record]] = {_group(record): {} for record in records}
-    for record in sorted(records, key=_age):
-        repetitions = by_group[_group(record)]
+    by_group: dict[str, dict[Any, Record]] = {_repeated(record): {} for record in records}
+    for record in sorted(records, key=_precedence):
+        repetitions = by_group[_repeated(record)]
         key = record["seed"], record["config"]["dataset"].get("draw")
-        repetitions[key] = _joined(repetitions.get(key), record)
+        repetitions[key] = _completed(repetitions.get(key), record)
     groups = [list(repetitions.values()) for repetitions in by_group.values()]
-    names = [_name(group[0]) for group in groups]
+    names = [_row_name(group[0]) for group in groups]
     for name in {name for name in names if names.count(name) > 1}:
         alike = [i for i, other in enumerate(names) if other == name]
         for i, difference in zip(alike, _differences([groups[i] for i in alike]), strict=True):
@@ -93,17 +94,18 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
         }
         for group in groups
     ]
-    keys = dict.fromkeys(key for one in flat for key in one if len({repr(other.get(key)) for other in flat}) > 1)
+    every = dict.fromkeys(key for config in flat for key in config)
+    keys = [key for key in every if len({repr(config.get(key)) for config in flat}) > 1]
     cut = ("dataset.sha256", "solver.source", "evaluator.source")
-    return [{key: str(one.get(key))[:6] if key in cut else one.get(key) for key in keys} for one in flat]
+    return [{key: str(config.get(key))[:6] if key in cut else config.get(key) for key in keys} for config in flat]
 
 
-def _group(record: Record) -> str:
+def _repeated(record: Record) -> str:
     return digest([record.get("block", ""), _identity(record["config"])])
 
 
-def _age(record: Record) -> tuple[bool, str, str]:
-    """The newest last, and failed ones first: they hide nothing that was measured."""
+def _precedence(record: Record) -> tuple[bool, str, str]:
+    """A key that sorts the newest last and failed records first, so that a failure replaces no measurement."""
     return record["status"] != "failed", str(record["environment"].get("date")), digest(record["config"])
 
 
@@ -116,18 +118,18 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"dataset": dataset, "evaluator": evaluator}
 
 
-def _joined(older: Record | None, newer: Record) -> Record:
-    """The newer record, with the older one's metrics where the newer has none: it may hold other cluster counts."""
-    new = {_place(row) for row in newer["metrics"]}
-    kept = [row for row in older["metrics"] if _place(row) not in new] if older else []
+def _completed(older: Record | None, newer: Record) -> Record:
+    """The newer record, with the older record's metrics that it lacks, such as those of other cluster counts."""
+    new = {_metric_key(row) for row in newer["metrics"]}
+    kept = [row for row in older["metrics"] if _metric_key(row) not in new] if older else []
     return newer | {"metrics": kept + newer["metrics"]}
 
 
-def _name(record: Record) -> tuple[Any, ...]:
+def _row_name(record: Record) -> tuple[Any, ...]:
     return record["dataset"], record.get("block", ""), record["solver"], variant_words(record), record.get("rank")
 
 
-def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+def _metric_key(row: dict[str, Any]) -> tuple[Any, ...]:
     return row.get("layer"), row.get("n_clusters"), row["metric"]
 
 
@@ -147,15 +149,15 @@ def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, A
         return [common | {"n": 0}]
     common["seconds"] = sum(record["seconds"] for record in ran) / len(ran)
     with_objective = [record for record in ran if record.get("objective") is not None]
-    # A direct method reaches the same objective from every seed: none is best.
+    # A direct method reaches the same objective from every seed, so no seed is best.
     differ = len(with_objective) == 1 or len({record["objective"] for record in with_objective}) > 1
     best = ran.index(min(with_objective, key=lambda r: r["objective"])) if differ else None
     values: dict[tuple[Any, ...], dict[int, float]] = {}
     for i, record in enumerate(ran):  # not by seed: another draw of the data has the same seeds
         for row in record["metrics"]:
             if row["value"] is not None and math.isfinite(row["value"]):
-                values.setdefault(_place(row), {})[i] = row["value"]
-    # Merged records of several class counts are each looked up by itself.
+                values.setdefault(_metric_key(row), {})[i] = row["value"]
+    # A merged record has several class counts; papers print numbers for each of its parts.
     printed: dict[tuple[Any, ...], Any] = {}
     for part in first.get("parts", [first]):
         printed |= papers.printed(part)
@@ -189,7 +191,7 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
 
     rows = []
     by_block: dict[tuple[str, str], list[list[Record]]] = {}
-    for repetitions in grouped(records):
+    for repetitions in group_repetitions(records):
         by_block.setdefault((repetitions[0]["dataset"], repetitions[0].get("block", "")), []).append(repetitions)
     for (dataset, block), (first, *others) in by_block.items():
         ours = _by_repetition(first, metric, declared)
@@ -223,7 +225,7 @@ def verdicts(
 
     values_of: dict[tuple[str, str], dict[str, dict[Any, float]]] = {}
     classes = {}
-    for repetitions in grouped(records):
+    for repetitions in group_repetitions(records):
         first = repetitions[0]
         block, k = (first["dataset"], first.get("block", "")), first["data"]["classes"]
         values = _by_repetition(repetitions, metric, declared)

@@ -45,7 +45,7 @@ class Composed:
     hydra: DictConfig
 
     def plain(self, key: str, resolve: bool = True) -> dict[str, Any]:
-        """A node as plain values, with ``${rank}`` and its like resolved. Raises ConfigError if it is not there."""
+        """A node as plain values; ``resolve`` replaces ``${rank}`` and its like. Raises ConfigError if missing."""
         if self.config.get(key) is None:
             raise ConfigError(f"{key} must be given: add {key}=…")
         _serve_hydra(self.hydra)
@@ -95,7 +95,7 @@ class Composer:
         self._templates: dict[tuple[str, ...], Composed] = {}
 
     def parse(self, words: Sequence[str]) -> list[Override]:
-        """The overrides that these words are. Raises ConfigError."""
+        """The words as overrides. Raises ConfigError."""
         try:
             return self.parser.parse_overrides(list(words))
         except HydraException as error:
@@ -120,8 +120,8 @@ class Composer:
         values = [override.value()] if not override.is_sweep_override() else list(override.sweep_iterator())
         names = ["null" if value is None else str(getattr(value, "text", value)) for value in values]
         if not names:
-            there = ", ".join(config.options(group, self.folders))
-            raise ConfigError(f"{override.input_line} matches no {group}; there are: {there}")
+            known = ", ".join(config.options(group, self.folders))
+            raise ConfigError(f"{override.input_line} matches no {group}; there are: {known}")
         return [config.resolve_name(group, name, self.folders) for name in names]
 
     def compose(self, words: Sequence[str]) -> Composed:
@@ -143,7 +143,7 @@ class Composer:
         return self._composed[whole]
 
     def _swappable(self, options: dict[str, str], others: Sequence[str]) -> bool:
-        """Whether these options are their YAMLs and no more, and nothing else than plain overrides touches them."""
+        """Whether each option is a self-contained YAML that only plain overrides change."""
         texts = [config.text(group, name, self.folders) for group, name in options.items()]
         overrides = self.parse(others)
         touching = [o for o in overrides if o.key_or_group.partition(".")[0].strip("~+") in options]
@@ -174,7 +174,7 @@ class Composer:
             composed = self.hydra.compose_config(
                 self.config_name, list(words), run_mode=RunMode.RUN, with_log_configuration=False
             )
-        # A solver=null raises ValueError.
+        # solver=null makes Hydra raise ValueError.
         except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
             raise ConfigError(_explain(error)) from error
         hydra = OmegaConf.create({"hydra": composed.hydra})
@@ -185,11 +185,15 @@ class Composer:
         return Composed(composed, {group: str(choice) for group, choice in choices.items() if choice}, hydra)
 
 
+_served: DictConfig | None = None
+
+
 def _serve_hydra(node: DictConfig) -> None:
-    """Answer ``${hydra:…}`` from this node. Hydra copies it, which takes 10 ms, so only where it is another one."""
-    if getattr(_serve_hydra, "node", None) is not node:
+    """Answer ``${hydra:…}`` from this node. Hydra copies it, which takes 10 ms, so the node served last is skipped."""
+    global _served
+    if _served is not node:
         HydraConfig.instance().set_config(node)
-        _serve_hydra.node = node  # type: ignore[attr-defined]
+        _served = node
 
 
 def _explain(error: BaseException) -> str:

@@ -60,14 +60,14 @@ def requests(arguments: Sequence[str]) -> list[Request]:
     """The requests that the words after ``nmfbench run`` make: one, or one for each experiment. Raises ConfigError.
 
     An experiment may list ``runs``: command lines, each a sweep of its own. Then ``solver=`` and ``dataset=`` choose
-    from what the lines describe, and any other override holds for every line.
+    from the runs of the lines, and any other override holds for every line.
     """
     options = arguments_parser().parse_intermixed_args(list(arguments))
     composer = Composer(options)
     overrides = composer.parse(options.overrides)
     _refuse_hydra(overrides)
     multirun = options.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
-    # Of two overrides of one key the last counts, as in Hydra.
+    # The last override of a key counts, as in Hydra.
     last = {override.get_key_element(): override for override in overrides}
     asked = [override for override in last.values() if override.key_or_group != "hydra.mode"]
     experiments: list[str | None] = [
@@ -114,7 +114,7 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
                 f"{several[0].input_line} names several values: add -m to run them all one by one, or write a list as "
                 f"{several[0].key_or_group}=[…]"
             )
-        composed = list(_expanded(composer, base, overrides))
+        composed = list(_product(composer, base, [(o, composer.words_of(o)) for o in overrides]))
     else:
         composed = _lines(composer, experiment, base, cast(list[str], lines), overrides, table)
     changes = tuple(str(o.input_line) for o in overrides if o.key_or_group not in NEUTRAL)
@@ -122,40 +122,44 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
 
 
 def _lines(
-    composer: Composer, experiment: str | None, base: list[str], lines: list[str], given: list[Override], table: Table
+    composer: Composer,
+    experiment: str | None,
+    base: list[str],
+    lines: list[str],
+    overrides: list[Override],
+    table: Table,
 ) -> list[Composed]:
-    """The configurations of an experiment's lines."""
+    """The configurations of an experiment's lines, under the overrides of the command line."""
     chosen = {
-        o.key_or_group: composer.names(o) for o in given if o.key_or_group in _FILTERS and o.type == OverrideType.CHANGE
+        o.key_or_group: composer.names(o)
+        for o in overrides
+        if o.key_or_group in _FILTERS and o.type == OverrideType.CHANGE
     }
-    others = [override for override in given if override.key_or_group not in chosen]
+    others = [override for override in overrides if override.key_or_group not in chosen]
     keys = {override.get_key_element() for override in others}
-    described: list[Composed] = []
-    there: dict[str, list[str]] = {group: [] for group in chosen}
+    configurations: list[Composed] = []
+    offered: dict[str, list[str]] = {group: [] for group in chosen}
     for line in lines:
-        overrides = [o for o in composer.parse(shlex.split(line)) if o.get_key_element() not in keys]
         narrowed = []
-        for override in overrides:
+        for override in composer.parse(shlex.split(line)):
+            if override.get_key_element() in keys:
+                continue
             words = composer.words_of(override)
             if (group := override.key_or_group) in chosen:
-                there[group] += composer.names(override)
+                offered[group] += composer.names(override)
                 words = [f"{group}={name}" for name in composer.names(override) if name in chosen[group]]
             narrowed.append((override, words))
-        described += _product(composer, base, [*narrowed, *((o, composer.words_of(o)) for o in others)])
+        configurations += _product(composer, base, [*narrowed, *((o, composer.words_of(o)) for o in others)])
     if table.tuning:
-        tried = [one for one in described if one.config.dataset.get("classes") in table.tuning.classes]
-        described += [one.with_values({"seeds": table.tuning.seeds}) for one in tried]
-    if not described:
+        tried = [c for c in configurations if c.config.dataset.get("classes") in table.tuning.classes]
+        configurations += [c.with_values({"seeds": table.tuning.seeds}) for c in tried]
+    if not configurations:
         missing = " and ".join(
-            f"{group}={','.join(names)} (there are: {', '.join(dict.fromkeys(there[group]))})"
+            f"{group}={','.join(names)} (there are: {', '.join(dict.fromkeys(offered[group]))})"
             for group, names in chosen.items()
         )
         raise ConfigError(f"experiment {experiment} has no run with {missing}")
-    return described
-
-
-def _expanded(composer: Composer, base: list[str], overrides: Sequence[Override]) -> Iterator[Composed]:
-    return _product(composer, base, [(override, composer.words_of(override)) for override in overrides])
+    return configurations
 
 
 def _product(
@@ -163,7 +167,7 @@ def _product(
 ) -> Iterator[Composed]:
     """Every combination of the words, the first key varying slowest: groups first, then other keys.
 
-    A plain key that is swept is set on copies of what is composed once, since composing costs a hundred times more.
+    A configuration is composed once for all values of a plain key, then copied: composing costs a hundred times more.
     """
 
     def is_plain_sweep(override: Override) -> bool:
@@ -177,6 +181,6 @@ def _product(
         if is_plain_sweep(override)
     }
     for words in product(*composing):
-        one = composer.compose([*base, *words])
+        composed = composer.compose([*base, *words])
         for values in product(*setting.values()):
-            yield one.with_values(dict(zip(setting, values, strict=True)))
+            yield composed.with_values(dict(zip(setting, values, strict=True)))
