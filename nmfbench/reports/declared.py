@@ -8,8 +8,8 @@ from nmfbench.records import Record
 
 
 def declarations(records: Sequence[Record]) -> dict[str, Metric]:
-    """Name → metric, of all that these records measured. A record of schema 1 declares none: the evaluators do."""
-    declared = {one["name"]: Metric.from_dict(one) for record in records for one in record.get("declared", [])}
+    """Name → metric, for all metrics of these records. Records of schema 1 declare none, so evaluators are asked."""
+    declared = {d["name"]: Metric.from_dict(d) for record in records for d in record.get("declared", [])}
     if all(record.get("declared") for record in records):
         return declared
     from nmfbench.evaluators.base import Evaluator  # these take seconds, and only old records need them
@@ -21,5 +21,5 @@ def declarations(records: Sequence[Record]) -> dict[str, Metric]:
 
 
 def metric_of(name: str, declared: Mapping[str, Metric]) -> Metric:
-    """The metric of that name; one that nobody declared has its name for a title and no unit."""
+    """The metric of that name. An undeclared metric has its name as title and no unit."""
     return declared.get(name) or Metric(name, name)

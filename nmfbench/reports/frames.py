@@ -69,9 +69,9 @@ def group_repetitions(records: Sequence[Record]) -> list[list[Record]]:
     Groups are in the order of their first records. If two groups would have the same name in a table, their difference
     in data, code or version is added to their variants.
     """
-    by_group: dict[str, dict[Any, Record]] = {_repeated(record): {} for record in records}
+    by_group: dict[str, dict[Any, Record]] = {_run_key(record): {} for record in records}
     for record in sorted(records, key=_precedence):
-        repetitions = by_group[_repeated(record)]
+        repetitions = by_group[_run_key(record)]
         key = record["seed"], record["config"]["dataset"].get("draw")
         repetitions[key] = _completed(repetitions.get(key), record)
     groups = [list(repetitions.values()) for repetitions in by_group.values()]
@@ -100,7 +100,7 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
     return [{key: str(config.get(key))[:6] if key in cut else config.get(key) for key in keys} for config in flat]
 
 
-def _repeated(record: Record) -> str:
+def _run_key(record: Record) -> str:
     return digest([record.get("block", ""), _identity(record["config"])])
 
 

@@ -23,9 +23,9 @@ class Grid:
 
     Parameters
     ----------
-    headings: one a column, each of one or several lines.
-    rows: cells, each of one or several lines.
-    title: stands above it; empty: nothing does.
+    headings: one a column, each a cell.
+    rows: cells, as many in each row as there are headings.
+    title: the title above it; empty: none.
     keys: how many columns, from the left, name a row; a renderer that must wrap repeats them.
     numeric: which columns are set flush right.
     """
@@ -39,7 +39,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Shown:
-    """The choices that all grids of a report share."""
+    """The choices that all grids of a report share.
+
+    Parameters
+    ----------
+    metrics: names of the metrics to show, the tested one first.
+    declared: name → metric.
+    by_class_count: whether rows are class counts and columns methods.
+    sort: a metric or column to sort methods by; empty: the first metric; None: methods keep their order.
+    """
 
     metrics: list[str]
     declared: Mapping[str, Metric]
@@ -52,10 +60,12 @@ class Shown:
 
 
 def cells_of(words: Sequence[str]) -> list[Cell]:
+    """One cell a word."""
     return [(word,) for word in words]
 
 
 def label(solver: Any, variant: Any, common: Sequence[str]) -> Cell:
+    """The name of a method: its solver, and its variant without the settings that all methods share."""
     changed = [part for part in variant.split(", ") if part and part not in common]
     return (solver, ", ".join(changed)) if changed else (solver,)
 
@@ -102,7 +112,7 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
             row = [cells.get(heading, (DASH,)) for heading in (*keys, *columns, *tail)]
             rows.append((_rank_of(method[here], shown), row))
     if shown.sort is not None:
-        rows.sort(key=lambda row: row[0])  # a stable sort, so equal ones stay in their order
+        rows.sort(key=lambda row: row[0])  # a stable sort: ties keep their order
     return Grid(cells_of([*keys, *columns, *tail]), [row for _, row in rows], keys=len(keys))
 
 
@@ -140,7 +150,7 @@ def by_class_count(part: pd.DataFrame, metric: str, shown: Shown, common: Sequen
         for _, m in methods
     ]
     rows.append([("mean",), *(_cell(row, shown) for row in means)])
-    return Grid([(metric,), *(label for label, _ in methods)], rows)
+    return Grid([(metric,), *(name for name, _ in methods)], rows)
 
 
 def _cell(row: pd.Series, shown: Shown) -> Cell:

@@ -1,6 +1,6 @@
 """The sentences under a table: how its numbers were made, and how to read them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,10 +16,10 @@ Declared = Mapping[str, Metric]
 
 
 def shown_metrics(record: Record) -> list[str]:
-    """The metrics of a record that its evaluator's table shows, the first being the one that is tested."""
+    """The metrics that a table shows of this record. The first is the one that is tested."""
     measured = {row["metric"] for row in record["metrics"]}
     if record.get("declared"):
-        metrics = [Metric.from_dict(one) for one in record["declared"]]
+        metrics = [Metric.from_dict(declaration) for declaration in record["declared"]]
     else:  # a record of schema 1
         from nmfbench.evaluators.base import Evaluator
 
@@ -36,11 +36,11 @@ def on_comparison(
     declared: Declared,
     label: Mapping[tuple[Any, Any], str],
 ) -> list[str]:
-    """How to read the tests of a block, and how far the block is from the printed numbers.
+    """Sentences on how to read the tests of a block, and on its distance from the printed numbers.
 
-    ``label``: (solver, variant) → how a method is called.
+    ``label``: (solver, variant) → the name of a method.
     """
-    # Of n pairs, the signed ranks that favour one method in all of them have a probability of 2 · 2⁻ⁿ.
+    # If one method wins all n pairs, the two-sided p is 2 · 2⁻ⁿ. No n pairs can give a smaller one.
     smallest = len(compared) * 2.0 ** (1 - compared["n"].max())
     of_metric = part[part["metric"] == metric.name]
     counts = of_metric["n_clusters"].nunique()
@@ -142,7 +142,7 @@ def _on_trouble(records: Sequence[Record]) -> list[str]:
     risen = [f"{record['solver']} (seed {record['seed']})" for record in records if record.get("rises")]
     foreign = {r["solver"]: r["config"]["solver"]["source"] for r in records if r["config"]["solver"].get("source")}
     return [
-        *([f"The objective rose, though the method is monotone: {_listed(risen)}."] if risen else []),
+        *([f"The objective rose, though the method is monotone: {', '.join(dict.fromkeys(risen))}."] if risen else []),
         *(f"{solver}: code from outside nmfbench, source {source[:6]}." for solver, source in foreign.items()),
     ]
 
@@ -177,7 +177,3 @@ def provenance(records: Sequence[Record]) -> list[str]:
         f"Machine: {distinct('cpu')}, {distinct('device')}, threads: {distinct('threads')}.",
         f"Seeds: {ranges(sorted({record['seed'] for record in records}))}.",
     ]
-
-
-def _listed(names: Iterable[Any]) -> str:
-    return ", ".join(dict.fromkeys(map(str, names)))

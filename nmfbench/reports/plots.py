@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 STYLE = {"font.size": 9, "axes.titlesize": 9.5, "figure.titlesize": 11, "legend.fontsize": 8, "legend.frameon": False}
 STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
-# Okabe & Ito (2008): told apart by colour-blind readers, too.
+# Okabe & Ito (2008): colour-blind readers can tell them apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = "osD^vP"
 DPI = 200
@@ -59,7 +59,7 @@ def tiles(
     mosaics = [[_mosaic(panel) for panel in row] for row in rows]
     heights = [max(mosaic.shape[0] / mosaic.shape[1] for mosaic in row) for row in mosaics]
     columns = len(rows[0])
-    # What is left of the width for the images says how high the page must be, with titles and note.
+    # The height of the page follows from the width that is left for the images; titles and note are added.
     room = (width - (0.9 if scale else 0)) / columns - 0.08
     height = sum(heights) * room + 0.27 * len(rows) + 0.15 * _wrapped(note, width).count("\n") + 0.5
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -76,7 +76,7 @@ def tiles(
 
 
 def _mosaic(panel: Tiles) -> np.ndarray:
-    """The images on one page, with a gap (NaN) between them; below any scale where the last row is not full."""
+    """The images on one page, with gaps of NaN. Empty places in the last row hold −9, which is below every scale."""
     k, h, w = panel.images.shape
     gap = max(1, round(0.06 * w))
     rows = -(-k // panel.columns)
@@ -105,7 +105,7 @@ def histograms(methods: Mapping[str, Mapping[str, np.ndarray]], title: str, note
             entries = factor.ravel()
             low, high = min(0.0, float(entries.min())), float(entries.max())
             width = (high - low) / 60
-            # 0 is an edge, so that no bar has entries of both signs.
+            # Make 0 an edge, so that no bar holds entries of both signs.
             edges = np.arange(-np.ceil(-low / width), np.ceil(high / width) + 1) * width
             label = "min ≥ 0" if entries.min() >= 0 else f"min = {entries.min():.2g}".replace("-", "−")
             for part, colour in ((entries[entries >= 0], COLOURS[0]), (entries[entries < 0], COLOURS[1])):
@@ -127,7 +127,7 @@ def ratios(
 ) -> Figure:
     """Medians over the runs of each curve (runs, len(x)), with a band from lowest to highest, and the line at 1.
 
-    ``printed``: what the paper has at the end of a curve, shown beside it.
+    ``printed``: curve → the paper's value at its end, drawn beside it.
     """
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     ax = figure.subplots()
@@ -163,7 +163,7 @@ def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: st
     figure = Figure(figsize=(6, 4), layout="constrained")
     ax = figure.subplots()
     for i, (name, values) in enumerate(curves.items()):
-        x = np.arange(1, len(values) + 1) + 0.04 * (i - (len(curves) - 1) / 2)  # apart, so that no bar hides another
+        x = np.arange(1, len(values) + 1) + 0.04 * (i - (len(curves) - 1) / 2)  # shifted, so that no bar hides another
         mean = [100 * float(np.mean(v)) for v in values]
         sd = [100 * float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for v in values]
         ax.errorbar(x, mean, sd, color=COLOURS[i], marker=MARKERS[i], markersize=5, capsize=3, label=name)

@@ -52,10 +52,10 @@ class Report:
 
     Parameters
     ----------
-    blocks: one a dataset, or a part of one.
+    blocks: one for each dataset, or for each part of a dataset that the layout splits off.
     sentences: what holds for all blocks.
     frame: the long form (see `frames.frame`), every metric.
-    header: sentences that stand above the long form: protocol and provenance.
+    header: sentences above the long form: protocol and provenance.
     """
 
     blocks: list[Block]
@@ -73,7 +73,7 @@ def build(
     refused: Sequence[tuple[str, str]] = (),
     absent: Mapping[str, str] = MappingProxyType({}),
 ) -> Report:
-    """The report on these records: laid out as an experiment's table, or all of them by name.
+    """The report on these records, laid out as an experiment's table. Without ``table``, methods are sorted by name.
 
     ``metric`` is shown first; without it the table's or the evaluator's. ``sort``: a metric or column to sort methods
     by, the best first; empty: the metric shown first. ``refused``: pairs (dataset, solver) where the solver cannot take

@@ -16,7 +16,7 @@ _NODES = ("solver", "dataset", "evaluator", "stopping")
 
 
 def select(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
-    """The records for which all words hold. Raises ConfigError for a word that is none, or that no record knows.
+    """The records for which all words hold. Raises ConfigError for a malformed word or a key that no record has.
 
     A word is key=value in Hydra's grammar: several values are separated by commas, glob(…) matches names. Keys are
     dataset, solver, rank, seed, status, and every parameter by its dotted key or, where that is unique, its last part.
@@ -57,14 +57,14 @@ def _value_of(record: Record, key: str) -> Any:
     return same_leaf[0] if len(same_leaf) == 1 else _UNKNOWN
 
 
-def _matches(override: Override, value: Any) -> bool:
+def _matches(override: Override, actual: Any) -> bool:
     wanted = override._value
     if isinstance(wanted, Glob):
-        return bool(wanted.filter([str(value)]))
+        return bool(wanted.filter([str(actual)]))
     values: list[Any] = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
-    values = [getattr(one, "text", one) for one in values]
+    values = [getattr(value, "text", value) for value in values]
     if override.key_or_group.endswith(("source", "sha256")):  # tables show their first letters
-        return any(str(value).startswith(str(one)) for one in values)
+        return any(str(actual).startswith(str(value)) for value in values)
     if override.key_or_group in ("solver", "dataset"):
-        values = [resolve_name(override.key_or_group, str(one)) for one in values]
-    return any(one == value or str(one) == str(value) for one in values)
+        values = [resolve_name(override.key_or_group, str(value)) for value in values]
+    return any(value == actual or str(value) == str(actual) for value in values)

@@ -65,12 +65,12 @@ class Table:
 
     Parameters
     ----------
-    notes: sentences about the protocol, which stand under the table.
-    metric: the metric that is shown first and tested; empty: the evaluator's.
+    notes: sentences about the protocol, printed under the table.
+    metric: the metric that is shown first and tested; null: the evaluator's first.
     split: keys that divide a dataset's block further: layers, label_fraction.
-    tuning: how one of several settings is chosen; empty: all are shown.
-    relative: a quotient of two solvers' metrics to add.
-    order: a printed order of methods to test.
+    tuning: how one of several settings is chosen; null: all are shown.
+    relative: a quotient of two solvers' metrics to add; null: none.
+    order: a printed order of methods to test; null: none.
     """
 
     notes: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 EXACT = 13
-"""More differences have too many choices of signs to try them all; scipy draws the line there too."""
+"""The largest number of differences for which every choice of signs is tried. scipy has the same limit."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,29 @@ class Effect:
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> Effect:
-    """a[i] and b[i] are the two methods' scores from seed i. Wilcoxon (1945); Hodges & Lehmann (1963)."""
+    """The lead of a over b; a[i] and b[i] are their scores of seed i. Wilcoxon (1945); Hodges & Lehmann (1963)."""
     d = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     n = len(d)
     i, j = np.triu_indices(n)
     walsh = np.sort((d[i] + d[j]) / 2)
-    # How many of the choices of signs give each sum of positive ranks, from 0 on.
+    # ways[s] is the number of sign choices whose positive ranks sum to s.
     ways = np.ones(1)
     for rank in range(1, n + 1):
         ways = np.convolve(ways, [1, *[0] * (rank - 1), 1])
-    # The interval leaves out so many means at either end that all choices giving fewer have at most 5 % together.
+    # Cut as many means at each end as keeps at most 2.5 % of the sign choices outside on that side.
     cut = np.searchsorted(np.cumsum(ways) / 2.0**n, 0.025, side="right") - 1
     low, high = (walsh[cut], walsh[-1 - cut]) if cut >= 0 else (np.nan, np.nan)
     return Effect(n, float(np.median(walsh)), float(low), float(high), _signed_rank(d[d != 0]))
 
 
 def _signed_rank(d: np.ndarray) -> float:
-    """The two-sided p of differences that are not zero: exact for up to ``EXACT`` of them, ties or not."""
+    """The two-sided p of nonzero differences: exact for up to ``EXACT`` of them, with or without ties."""
     if len(d) < 2:
         return 1.0
     if len(d) > EXACT:
         return float(stats.wilcoxon(d).pvalue)
 
-    # stats.wilcoxon does the same where there are ties, one choice of signs after the other: fifty times slower.
+    # With ties, stats.wilcoxon tries the same sign choices one by one, which is fifty times slower.
     def rank_sum(d: np.ndarray, axis: int) -> np.ndarray:
         return (np.sign(d) * stats.rankdata(np.abs(d), axis=axis)).sum(axis)
 
@@ -62,7 +62,7 @@ def _signed_rank(d: np.ndarray) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p values corrected for their number. Holm (1979)."""
+    """The p values corrected for the number of tests. Holm (1979)."""
     order = np.argsort(p)
     corrected = np.maximum.accumulate([p[k] * (len(p) - i) for i, k in enumerate(order)])
     out = np.empty(len(p))

@@ -17,7 +17,7 @@ def variant_words(record: Record) -> str:
 
 
 def parts(variant: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
-    """Each setting in words. The group before the dot is left out where no other group has a key of that name."""
+    """Each setting in words, without the group before the dot unless another group has a key of that name."""
     groups = [node for node in config.values() if isinstance(node, Mapping)]
 
     def short(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The papers' figures, one paper a module: the runs that each shows, and how it is drawn."""
+"""The papers' figures, one paper a module: the runs that each figure needs, and how to draw it."""
 
 from nmfbench.reports.figures import deep_kl, dnsnmf, wnnf
 from nmfbench.reports.figures.common import PaperFigure, Run

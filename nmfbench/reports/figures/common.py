@@ -60,7 +60,7 @@ class PaperFigure:
     title: the paper, the figure's number and its subject.
     runs: the words after `nmfbench run` that make the runs it shows.
     draw: draws it from those runs.
-    shows: which of these runs it needs, by the config of a record.
+    shows: whether it needs a run, given the config of its record.
     codes: whether it is drawn from codes and bases; if not, from records alone.
     """
 
@@ -72,7 +72,7 @@ class PaperFigure:
 
 
 def best_of(runs: Sequence[Run], solver: str, **settings: object) -> Run:
-    """The run of that solver and those settings of it; among several, the one with the lowest objective."""
+    """The run with the lowest objective among those of that solver with these settings."""
     fitting = [run for run in runs if run.solver == solver and all(run.setting(k) == v for k, v in settings.items())]
     return min(fitting, key=lambda run: run.record["objective"])
 

@@ -15,7 +15,7 @@ from nmfbench.reports.plots import Tiles
 
 
 def layer_costs(X: np.ndarray, fitted: Fitted) -> np.ndarray:
-    """KL(W_{l−1}, W_l H_l) of each layer (L,), W_0 = X, after the scaling H_l e = e: it is linear in W_l's."""
+    """KL(W_{l−1}, W_l H_l) of each layer (L,), W_0 = X. Factors are scaled to H_l e = e first: errors scale with W."""
     fitted.require_bases()
     Ws, Hs = ([torch.from_numpy(factor)[None].double() for factor in factors] for factors in fitted.hierarchy)
     hierarchies.scale(Ws, Hs, of="H")
@@ -38,8 +38,8 @@ def _deep_kl_ratios(number: int, name: str, printed: Sequence[float]) -> Callabl
             f"layer {l + 1}": np.array([[deep[i][seed][l] / final[seed][l] for i in iterations] for seed in final])
             for l in range(len(printed))
         }
-        given = best_of(runs, "deep_kl").setting("weights")
-        weights = f", λ = {given}" if given else ""
+        lam = best_of(runs, "deep_kl").setting("weights")
+        weights = f", λ = {lam}" if lam else ""
         many = f"Median and range of {len(final)} runs" if len(final) > 1 else "One run"
         note = (
             f"Ranks {runs[0].setting('ranks')}{weights}. {many}; deep KL-NMF starts from 500 iterations of "
@@ -74,7 +74,7 @@ def _abundances(numbers: str, name: str) -> Callable[[Sequence[Run]], Figure]:
             first = shown[0].fitted.codes[layer - 1]
             rows.append(
                 [
-                    # Pixels lie column by column.
+                    # The dataset stores pixels column by column.
                     Tiles(
                         f"({label}) {NAMES[run.solver]}, layer {layer}",
                         images(aligned(run.fitted.codes[layer - 1], first).T, (width, height)).transpose(0, 2, 1),
@@ -99,7 +99,7 @@ def aligned(codes: np.ndarray, like: np.ndarray) -> np.ndarray:
 _CBCL, _TDT2 = "experiment=deep_kl_cbcl", "experiment=deep_kl_tdt2"
 _UNMIXED = "experiment=hyperspectral dataset={} solver=deep_kl_minvol,lc_dmf,multilayer_kl"
 FIGURES = {
-    # Printed at the end: Table 2 of the paper, and its Sec. 4.2.
+    # The printed final errors are from the paper's Table 2 and Sec. 4.2.
     "deep_kl_fig2": PaperFigure(
         "deep KL-NMF, Fig. 2: error of each layer against iterations, CBCL",
         (_CBCL,),

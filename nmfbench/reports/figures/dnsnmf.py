@@ -15,7 +15,7 @@ from nmfbench.reports.plots import Tiles
 def features(fitted: Fitted) -> list[np.ndarray]:
     """The features (m, r_l) of each layer of a chain as the dnsNMF paper shows them: Z_1, Z_1S_1Z_2, ….
 
-    They are the bases but for the last S, which makes the features of a layer alike. Without smoothing, every S is I.
+    Each is the layer's bases without the last S, which makes features alike. Without smoothing, every S is I.
     """
     fitted.require_bases()
     first, *others = [factor for name, factor in fitted.factors.items() if name != "H"]
@@ -29,7 +29,7 @@ def _dnsnmf_features(solver: str, number: int) -> Callable[[Sequence[Run]], Figu
         layers = features(run.fitted)
         products = ("Z₁", "Z₁S₁Z₂", "Z₁S₁Z₂S₂Z₃") if smoothed else ("Z₁", "Z₁Z₂", "Z₁Z₂Z₃")
         assert data.shape is not None
-        # Without the paper's panel (a), original images: they may not be passed on.
+        # The paper's panel (a) shows original images, which may not be redistributed.
         panels = []
         for label, product, W in zip("bcd", products, layers, strict=True):
             side = round(W.shape[1] ** 0.5)
