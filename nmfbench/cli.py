@@ -17,11 +17,11 @@ _TABLE_WORDS = f"an experiment's name and its overrides, or {_CHOICE}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code: 0 fine, 1 a run failed, 2 wrong use, 3 data missing or corrupt, 130 interrupted."""
+    """Run a command. Exit codes: 0 fine, 1 a run failed, 2 wrong use, 3 data missing or corrupt, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that knows no ± shows a ?
+            stream.reconfigure(errors="replace")  # a terminal without ± shows ?
     try:
         if completion.is_asked(arguments):
             code = completion.answer(arguments, _commands())
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             parsed = _parse(arguments)
             code = int(parsed.command(parsed))
-        sys.stdout.flush()  # here, where a closed pipe is caught
+        sys.stdout.flush()  # before this block ends, so that a closed pipe is caught
         return code
     except ConfigError as error:
         print(f"nmfbench: {error}", file=sys.stderr)
@@ -95,12 +95,10 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """Options may stand between the words, which one parser for all commands cannot read."""
-    parser = _parser()
+    """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
     if arguments and arguments[0] in ("table", "plot", "show", "rm", "status"):
-        command = _commands()[arguments[0]]
-        return command.parse_intermixed_args(arguments[1:])
-    return parser.parse_args(arguments)
+        return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
+    return _parser().parse_args(arguments)
 
 
 def _commands() -> dict[str, argparse.ArgumentParser]:
@@ -174,7 +172,7 @@ def _table(arguments: argparse.Namespace) -> int:
     from nmfbench import app
 
     words, sort = list(arguments.words), arguments.sort
-    if sort and "=" in sort:  # a word that follows --sort is no column
+    if sort and "=" in sort:  # --sort takes the word after it, which chooses records
         words, sort = [*words, sort], ""
     return app.table(words, arguments.results, arguments.format, arguments.metric, sort)
 

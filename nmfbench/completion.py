@@ -10,21 +10,20 @@ from collections.abc import Mapping, Sequence
 from nmfbench import config
 from nmfbench.errors import ConfigError
 
-_DATA = ["list", "verify", "fetch", "build", "import"]
 _FLAGS = ("-sc", "--shell-completion")
 _DATA = ["list", "verify", "fetch", "build", "import"]
 
 
 def is_asked(arguments: Sequence[str]) -> bool:
-    """Whether these arguments are a shell's: ``-sc install=bash``, before or after ``run``."""
+    """Whether a shell asks: ``-sc install=bash``, before or after ``run``."""
     return bool({*_FLAGS} & {*arguments[:2]})
 
 
 def answer(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentParser]) -> int:
-    """Print the script that a shell is to evaluate, or the completions of the line in ``COMP_LINE``."""
-    asked = [argument for argument in arguments if argument not in (*_FLAGS, "run")]
-    action, _, shell = (asked or [""])[0].partition("=")
-    if len(asked) != 1 or action not in ("install", "uninstall", "query") or shell not in ("bash", "zsh", "fish"):
+    """Print the script for a shell to evaluate, or the completions of the line in ``COMP_LINE``."""
+    words = [argument for argument in arguments if argument not in (*_FLAGS, "run")]
+    action, _, shell = (words or [""])[0].partition("=")
+    if len(words) != 1 or action not in ("install", "uninstall", "query") or shell not in ("bash", "zsh", "fish"):
         raise ConfigError('use -sc install=bash, zsh or fish, e.g. eval "$(nmfbench -sc install=bash)"')
     program, _, line = os.environ.get("COMP_LINE", "").partition(" ")
     line = line.lstrip()
@@ -38,7 +37,7 @@ def answer(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentPar
     from nmfbench.running.composer import Composer, arguments_parser
 
     composer = Composer(arguments_parser().parse_args([]))
-    # A line that is not finished may be no valid one: then there are no completions, and no usage on every Tab.
+    # An unfinished line may be invalid. It has no completions then, and must not print the usage on every Tab.
     with contextlib.suppress(SystemExit, HydraException), contextlib.redirect_stderr(io.StringIO()):
         composer.hydra.shell_completion(composer.config_name, [f"{action}={shell}"])
     return 0

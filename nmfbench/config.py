@@ -1,4 +1,4 @@
-"""From plain YAML to objects: where the configs lie, what they offer, and `build`."""
+"""From plain YAML to objects: the config folders, their options, and `build`."""
 
 import dataclasses
 import difflib
@@ -31,7 +31,7 @@ def user_dir() -> Path:
 
 
 def config_dirs() -> list[Path]:
-    """Folders of YAMLs, in the order of precedence: those that ship, then the user's own."""
+    """The folders of YAMLs in order of precedence: shipped ones, then the user's own."""
     return [CONFIG_DIR, user_dir()]
 
 
@@ -60,9 +60,9 @@ def describe(group: str, name: str) -> str:
 
 
 def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -> str:
-    """The option that a person means by this name: in any case, or one of the YAML's ``# also called:`` names.
+    """The option that this name stands for, in any case, or by one of the YAML's ``# also called:`` names.
 
-    A name that nothing goes by is returned as it is.
+    An unknown name is returned unchanged.
     """
     names = options(group, folders)
     if name in names:
@@ -93,7 +93,7 @@ def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> di
 
 
 def nearest(name: str, names: Iterable[str], list_all: bool = True) -> str:
-    """The end of a sentence that proposes the names most like this one; if none is, it lists them all or is empty."""
+    """The end of an error message: the most similar names; without any, all names or, without ``list_all``, nothing."""
     by_lowercase = {known.casefold(): known for known in names}
     names = list(by_lowercase.values())
     close = [by_lowercase[c] for c in difflib.get_close_matches(name.casefold(), by_lowercase, n=3, cutoff=0.6)]
@@ -152,7 +152,7 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
 
 @cache
 def _schema(cls: type) -> Any:
-    """Kept, because a sweep checks thousands of nodes of few classes."""
+    """Cached, because a sweep checks thousands of nodes of a few classes."""
     from omegaconf import OmegaConf
 
     return OmegaConf.structured(cls)
@@ -177,7 +177,8 @@ def _locate(target: Any, base: type[T], where: str) -> type[T]:
 def source_hash(cls: type[Any]) -> str:
     """16 digits that change when the source of a class from outside this package does; empty for our own classes.
 
-    Our own carry a version. The module of the class counts, and those of its base classes in the same package.
+    Our own classes carry a version instead. The hash covers the class's module and those of its base classes in the
+    same package.
     """
     package = cls.__module__.partition(".")[0]
     if package == "nmfbench":

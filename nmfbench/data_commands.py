@@ -9,7 +9,9 @@ from nmfbench.errors import ConfigError
 
 def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the parser of `nmfbench data`."""
-    listing = actions.add_parser("list", help="each: shipped, here, fetchable, on application or missing; shape, size")
+    listing = actions.add_parser(
+        "list", help="state (shipped, here, fetchable, on application, missing), shape and size"
+    )
     listing.set_defaults(command=_data_list)
     verify = actions.add_parser("verify", help="the same, with checksums; exit code 3 when one is damaged")
     verify.set_defaults(command=_data_verify)
@@ -18,10 +20,10 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
     fetch = actions.add_parser("fetch", help="download a dataset, or say who to ask and where to put it")
     fetch.add_argument("name", metavar="NAME")
-    fetch.add_argument("--force", action="store_true", help="also when it is here")
+    fetch.add_argument("--force", action="store_true", help="fetch again if it is here")
     fetch.set_defaults(command=_data_fetch)
 
-    build = actions.add_parser("build", help="make the CNN features of a folder of images; goes on where it stopped")
+    build = actions.add_parser("build", help="make the CNN features of a folder of images; resumes where it stopped")
     build.add_argument("name", choices=["imagenet_cnn"])
     build.add_argument("--images", type=Path, required=True, metavar="DIR", help="a sub-folder a class, or --labels")
     build.add_argument("--labels", type=Path, metavar="FILE", help="CSV filename,label, or ILSVRC's ground truth")
@@ -29,14 +31,14 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     build.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     build.set_defaults(command=_data_build)
 
-    bring = actions.add_parser("import", help="look at a file or a folder of images and make it a dataset of yours")
-    bring.add_argument("path", type=Path, metavar="PATH", help="a file, or a folder with a folder of images a class")
-    bring.add_argument("--name", help="for dataset=NAME (default: from the file's name)")
-    bring.add_argument("--x", metavar="NAME", help="the array with the data (.npz, .mat)")
-    bring.add_argument("--y", metavar="NAME", help="the array or column with the labels (.npy: a second file)")
-    bring.add_argument("--samples", choices=["rows", "columns"], help="where the samples are")
-    bring.add_argument("--force", action="store_true", help="replace an earlier import of that name")
-    bring.set_defaults(command=_data_import)
+    imported = actions.add_parser("import", help="look at a file or a folder of images and make it a dataset of yours")
+    imported.add_argument("path", type=Path, metavar="PATH", help="a file, or a folder with a folder of images a class")
+    imported.add_argument("--name", help="for dataset=NAME (default: from the file's name)")
+    imported.add_argument("--x", metavar="NAME", help="the array with the data (.npz, .mat)")
+    imported.add_argument("--y", metavar="NAME", help="the array or column with the labels (.npy: a second file)")
+    imported.add_argument("--samples", choices=["rows", "columns"], help="where the samples are")
+    imported.add_argument("--force", action="store_true", help="replace an earlier import of that name")
+    imported.set_defaults(command=_data_import)
 
 
 def _known_datasets(names: list[str]) -> list[str]:

@@ -24,7 +24,7 @@ def say(line: str) -> None:
 
 
 class FitProgress:
-    """Follows one fit: iteration, mean objective of the restarts that still run, upper bound of the time left."""
+    """Shows one fit: iteration, mean objective of the running restarts, upper bound of the time left."""
 
     def __init__(self, label: str):
         self.label = label
@@ -65,7 +65,7 @@ def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]
 
     def on_count(done: int, total: int | None) -> None:
         nonlocal last, bar
-        if bar is None:  # here, so that earlier work does not count for the speed
+        if bar is None:  # made at the first report, so that earlier work does not count towards the speed
             bar = tqdm(desc=label, initial=done, total=total, unit=unit, unit_scale=True, leave=False, disable=hidden)
         bar.update(done - bar.n)
         if hidden and time.monotonic() - last > EVERY:

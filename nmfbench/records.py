@@ -80,7 +80,7 @@ class Store:
         return self.root / "cards"
 
     def ensure_writable(self) -> None:
-        """Make the folders; raise ConfigError now rather than after an hour's computation."""
+        """Make the folders. Raises ConfigError before anything is computed for a folder that cannot be written to."""
         try:
             for folder in (self.runs, self.tables, self.cards):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -115,13 +115,13 @@ class Store:
         return path
 
     def finished(self, config: dict[str, Any], seed: int) -> Record | None:
-        """The record, if it exists, is valid and not of a failed run."""
+        """The record of this run; None if it is missing, unreadable or of a failed run."""
         path = self.path(config, seed)
         record = read(path) if path.exists() else None
         return record if isinstance(record, dict) and record["status"] != "failed" else None
 
     def save_codes(self, config: dict[str, Any], seed: int, fitted: "Fitted", fit: dict[str, Any]) -> None:
-        """Write what evaluators look at, with what the fit reported of itself."""
+        """Write the arrays that evaluators need, and the fit's own report."""
         import numpy as np
 
         arrays = {f"layer_{i}": H for i, H in enumerate(fitted.codes, start=1)}
@@ -137,9 +137,9 @@ class Store:
         )
 
     def load_codes(self, config: dict[str, Any], seed: int) -> "tuple[Fitted, dict[str, Any]] | None":
-        """The arrays of a run and what its fit reported; None if they are absent or cut short.
+        """The arrays of a run and its fit's report; None if they are absent or damaged.
 
-        Older versions kept no bases. Those of one product WH are W; other old files `lack_bases`.
+        Older versions kept no bases. For a single product WH they are W; other old files `lack_bases`.
         """
         import numpy as np
 
@@ -167,15 +167,15 @@ class Store:
             return None  # the fit is run again
 
     def save_bases(self, config: dict[str, Any], seed: int, bases: "np.ndarray | None") -> None:
-        """Keep the first factor (m, r) of a run."""
+        """Keep the first factor (m, r) of a run; None writes nothing."""
         import numpy as np
 
-        if bases is None:  # raw data
+        if bases is None:  # solver `raw` has no factors
             return
         _write(self.bases_path(config, seed), lambda file: np.save(file, bases))
 
     def load_bases(self, config: dict[str, Any], seed: int) -> "np.ndarray | None":
-        """The kept first factor (m, r) of a run, or that beside its codes; None if it is absent or cut short."""
+        """The kept first factor (m, r) of a run, or that beside its codes; None if it is absent or damaged."""
         import numpy as np
 
         try:
@@ -186,7 +186,7 @@ class Store:
             return saved[0].first_factor if saved else None
 
     def load(self) -> tuple[list[Record], list[Unreadable]]:
-        """Every record, in the order of its path; and the files that are none."""
+        """Every record, in the order of paths, and the files that cannot be read as records."""
         contents = [read(path) for path in sorted(self.runs.glob("*/*/*.json"))]
         return [c for c in contents if isinstance(c, dict)], [c for c in contents if isinstance(c, Unreadable)]
 
@@ -205,7 +205,7 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.er
 
 
 def read(path: Path) -> Record | Unreadable:
-    """The record in that file, in the present schema; or why there is none."""
+    """The record in that file, in the present schema, or the reason why it cannot be read."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -225,10 +225,10 @@ def read(path: Path) -> Record | Unreadable:
 
 
 def _upgraded(record: Record) -> Record:
-    """A record of schema 1 in the present one.
+    """A record of schema 1 in the present schema.
 
-    Its variant was text; the values are those of the config. Its stability depended on the seeds that ran along, so it
-    is left out.
+    Its variant was text, so the values are taken from the config. Its stability depended on the other seeds of its
+    batch, so it is left out.
     """
     config = record["config"]
     variant = {}
@@ -257,12 +257,12 @@ def _as_schema_1_wrote(value: Any) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write the whole new text, or leave the old one: never a part."""
+    """Replace the file's text at once: it never holds a part."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write the whole new content, or leave the old one: never a part."""
+    """Replace the file's content at once: it never holds a part."""
     _write(path, lambda file: file.write(content))
 
 
@@ -284,7 +284,7 @@ def _temporary(stem: str) -> str:
 
 
 def _is_stray(path: Path) -> bool:
-    """A temporary file whose process is gone. Those of other machines are left alone: they may be at work."""
+    """Whether a temporary file's process has ended. Files of other machines do not count: they may be in use."""
     owner = re.search(r"\.(\d+)@(.+)\.tmp$", path.name)
     if owner is None or owner[2] != socket.gethostname():
         return False

@@ -1,4 +1,4 @@
-"""Data cards: what planning must know of a dataset, kept beside the records so that the data need not be read again."""
+"""Data cards: facts about a dataset that planning needs, kept beside the records to save reading the data again."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Card:
-    """One dataset as it was loaded for one node of a configuration.
+    """One dataset as loaded for one node of a configuration.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Card:
     features: m, the rows of X.
     samples: n, the columns of X.
     classes: number of distinct labels; None without labels.
-    n_clusters: cluster counts at which it is scored by default; None: the number of classes.
+    n_clusters: default cluster counts of its evaluation; None: the number of classes.
     preprocessing: what the loader did to the raw data, in sentences.
     files: path → fingerprint of every file it was read from; None for a file that was looked for and absent.
     refusals: digest of a run's config → why that run cannot take this data.
@@ -74,7 +74,7 @@ class Cards:
         return self.known(node) or self.loaded(node)
 
     def loaded(self, node: dict[str, Any]) -> Card:
-        """The card of the data as it is now: it is loaded, unless it has just been."""
+        """The card of the data as it is now. The data is loaded unless it still is in memory."""
         dataset, known = load(json.dumps(node)), self.known(node)
         if known is not None and known.sha256 == dataset.sha256:
             return known
@@ -98,7 +98,7 @@ class Cards:
         self._keep(dataclasses.replace(card, refusals=card.refusals | {digest(config): reason}))
 
     def flush(self) -> None:
-        """Write the cards that are new. They only spare time, so a folder that cannot be written to is no error."""
+        """Write the new cards. They only save time, so a folder that cannot be written to is no error."""
         for key in self._unwritten:
             try:
                 write_text(

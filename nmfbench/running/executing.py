@@ -20,7 +20,7 @@ from nmfbench.running.jobs import Job, labelled_samples, seeds_by_data
 def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None]:
     """Run the pending seeds of a job and write each record; returns the job's records by seed.
 
-    ``at_once`` is how many jobs share the cores. A seed that fails has a record that says why.
+    ``at_once`` jobs share the cores. The record of a failed seed holds the error.
     """
     start = time.monotonic()
     threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
@@ -37,7 +37,7 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
                     elif outcome.seed == measuring.REFERENCE_SEED and outcome.fitted:
                         job.store.save_bases(record["config"], outcome.seed, outcome.fitted.first_factor)
                     job.store.save(record)  # last: a record means that the whole run is on disk
-                except OSError as error:  # a full disk, say: this run counts as failed, earlier records are whole
+                except OSError as error:  # e.g. a full disk: only this run counts as failed
                     record = _record(job, dataset, measuring.failed(outcome.seed, error), made_with)
                 job.records[outcome.seed] = record
     ended = [record["status"] for record in job.done() if record["seed"] in pending]

@@ -1,4 +1,4 @@
-"""The finished runs of command lines, with their codes: what a figure is drawn from."""
+"""The finished runs of command lines, with their codes, from which figures are drawn."""
 
 import json
 import shlex
@@ -18,10 +18,10 @@ from nmfbench.running.planning import plan
 def finished(
     lines: Sequence[str], words: Sequence[str], shows: Callable[[dict[str, Any]], bool], codes: bool
 ) -> tuple[list[Run], list[str], Store]:
-    """The finished runs of these command lines that ``shows`` chooses by their config; what is missing; the store.
+    """The finished runs of these command lines, the missing ones in words, and the store.
 
-    ``words`` are added to every line. Without ``codes`` the runs have none. Raises DataMissing or DataError where the
-    data of a run is needed and not here.
+    ``words`` are added to every line. ``shows`` chooses runs by their config. Without ``codes``, runs have no codes.
+    Raises DataMissing or DataError where the data of a run is needed and not here.
     """
     runs: list[Run] = []
     missing: list[str] = []

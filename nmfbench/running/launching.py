@@ -13,7 +13,7 @@ from nmfbench.running.jobs import Job
 
 Launched = Iterator[tuple[Job, dict[int, Record | None]]]
 Launcher = Callable[[Sequence[Job], int], Launched]
-"""Runs the pending seeds of every job, so many jobs at once, and yields each job with its records as it ends."""
+"""Runs the pending seeds of the jobs, at most so many jobs at once; yields each job with its records as it ends."""
 
 
 def sequential(jobs: Sequence[Job], at_once: int) -> Launched:
@@ -24,7 +24,7 @@ def sequential(jobs: Sequence[Job], at_once: int) -> Launched:
 
 def processes(jobs: Sequence[Job], at_once: int) -> Launched:
     """Run several jobs at once on this machine. A worker that is killed ends the launch, not what was recorded."""
-    # Spawned, not forked: threads of torch and a fork do not mix.
+    # Spawn, because a fork breaks torch's threads.
     with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), _ignore_interrupts) as workers:
         running = {
             workers.submit(executing.run, job, _prefix(i, len(jobs)), at_once): job
@@ -50,8 +50,8 @@ LAUNCHERS: dict[str, Launcher] = {"sequential": sequential, "processes": process
 def launch(jobs: Sequence[Job], at_once: int, launcher: str | None = None) -> Launched:
     """Run the pending seeds of these jobs; yields each job with its records as it ends.
 
-    Every record is written as soon as it exists, so what is yielded after an interruption is not lost. Without a name
-    the launcher is chosen by how many jobs run at once.
+    Every record is written as soon as it exists, so an interruption loses none. Without ``launcher``, jobs run in
+    processes if several run at once.
     """
     return LAUNCHERS[launcher or ("sequential" if at_once <= 1 else "processes")](jobs, at_once)
 
@@ -61,5 +61,5 @@ def _prefix(i: int, n_jobs: int) -> str:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that started the others ends them."""
+    """Ignore Ctrl-C, which reaches every process of a terminal: the process that started this one ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

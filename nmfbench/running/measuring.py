@@ -59,15 +59,15 @@ def run(
     reference: np.ndarray | None = None,
     on_look: Callable[[Look], None] | None = None,
 ) -> Iterator[Outcome]:
-    """One outcome a seed, batch by batch, as soon as the batch is done. A seed that fails says so in its status.
+    """One outcome a seed, yielded when its batch is done. A failed seed has the status "failed".
 
     ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others. ``reference``
-    (m, r): the first factor of seed `REFERENCE_SEED`, where that has been run before. The stability of any
-    other seed is the mean cosine between its bases and those, matched one to one: it depends on nothing that ran along.
+    (m, r): the first factor of seed `REFERENCE_SEED`, if it ran before. The stability of any other seed is the
+    mean cosine between its bases and those, matched one to one, so it does not depend on the other seeds of the batch.
     """
     if threads:
         torch.set_num_threads(threads)
-    # The reference first, should there be several batches.
+    # Run the reference seed in the first batch, because the others are compared with it.
     for batch in _batches(sorted(seeds, key=lambda seed: seed != REFERENCE_SEED), dataset.X.size, dtype, device):
         try:
             problem = place(dataset.X, dtype, device, dataset.shape)
@@ -75,7 +75,7 @@ def run(
                 labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
                 problem = replace(problem, labels=labels, labelled=mask)
             results = fit(solver, problem, seeds=batch, stopping=stopping, on_look=on_look)
-        except Exception as error:  # alone in its batch, or all of it at once: the next batch may still be fine
+        except Exception as error:  # the whole batch failed; the next one may succeed
             yield from (failed(seed, error) for seed in batch)
             continue
         outcomes = [_measure(result, problem, dataset, evaluator, labelled) for result in results]
@@ -128,7 +128,7 @@ def arrays(factorization: Factorization) -> Fitted:
 
 
 def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
-    """The seeds in batches whose working memory stays within a quarter of what the device has."""
+    """The seeds in batches whose working memory is at most a quarter of the device's."""
     if device.startswith("cuda"):
         memory = torch.cuda.get_device_properties(device).total_memory
     else:

@@ -20,10 +20,10 @@ class Settings:
     Parameters
     ----------
     rank: number of components r ≥ 1, which solvers refer to as ``${rank}``; null: the number of classes.
-    seeds: how many (0 … n−1), or a list of distinct numbers ≥ 0.
+    seeds: the number of seeds (0 … n−1), or a list of distinct seeds ≥ 0.
     dtype: float32 or float64.
     device: cpu, cuda or cuda:N.
-    jobs: how many jobs run at once, each in a process of its own, ≥ 1.
+    jobs: number of jobs that run at once, each in a process of its own, ≥ 1.
     threads: CPU threads of a fit, ≥ 1; null: the cores divided by the jobs that run at once.
     stopping: fields of `Stopping` that replace the solver's own rule; null: its own.
     results_dir: the folder of records, data cards and tables.
@@ -65,7 +65,7 @@ class Settings:
 
     @classmethod
     def check_keys(cls, node: Mapping[Any, Any]) -> None:
-        """Raise ConfigError for a key of a configuration that nothing knows; it names the nearest ones."""
+        """Raise ConfigError, which names the nearest keys, for an unknown key of a configuration."""
         known = [*(f.name for f in fields(cls)), *_NODES]
         in_table = {f.name: f"table.{f.name}" for f in fields(Table)}
         for key in node:
@@ -81,7 +81,7 @@ class Settings:
         return Path(self.results_dir).expanduser().absolute()
 
     def seed_list(self) -> list[int]:
-        """The seeds by number. Raises ConfigError for what names none."""
+        """The seeds, one by one. Raises ConfigError for a setting that is no number or list of seeds."""
         seeds = list(range(self.seeds)) if _is_count(self.seeds) else self.seeds
         if not isinstance(seeds, list) or not seeds or not all(map(_is_count, seeds)) or len(set(seeds)) < len(seeds):
             raise ConfigError(f"seeds must be a number above 0 or a list of distinct numbers ≥ 0, got {self.seeds}")
