@@ -1,4 +1,4 @@
-"""Ranks the weights λ of the labels that `nmfbench run experiment=protocol_neural` tried for Table 1 of Neural NMF.
+"""Rank the weights λ of the labels that `nmfbench run experiment=protocol_neural` tried for Table 1 of Neural NMF.
 
 The measure is the mean absolute difference to all printed errors and accuracies of both methods, in percent.
 
@@ -17,9 +17,9 @@ records, _ = Store(Path(sys.argv[1])).load()
 by_weight: dict[float, list[dict]] = {}
 for record in records:
     by_weight.setdefault(float(record["config"]["solver"]["lam"]), []).append(record)
-table = pd.concat(build(some).frame.assign(λ=lam) for lam, some in by_weight.items())
+table = pd.concat(build(group).frame.assign(λ=lam) for lam, group in by_weight.items())
 printed = table.dropna(subset=["paper"])
 percent = printed["difference"].abs() * printed["metric"].map({"error": 100, "classification": 1})
-off = percent.groupby([printed[key] for key in ("λ", "solver", "metric")]).mean().unstack(["solver", "metric"])
-off.columns = [" ".join(names) for names in off.columns]
-print(off.assign(**{"all rows": off.mean(axis=1)}).sort_values("all rows").round(2).to_string())
+distance = percent.groupby([printed[key] for key in ("λ", "solver", "metric")]).mean().unstack(["solver", "metric"])
+distance.columns = [" ".join(names) for names in distance.columns]
+print(distance.assign(**{"all rows": distance.mean(axis=1)}).sort_values("all rows").round(2).to_string())

@@ -1,4 +1,4 @@
-"""Ranks the scalings and ranks that `nmfbench run experiment=protocol_wnnf` tried for the tables of the WNNF paper.
+"""Rank the scalings and ranks that `nmfbench run experiment=protocol_wnnf` tried for the tables of the WNNF paper.
 
 The measure is the mean absolute difference to all printed rows of a dataset: WNNF, NMF and unfolded NMF (Table 3a), and
 both layers of deep WNNF and deep NMF (Table 3b), which are run at their printed ranks and so depend on the scaling only.
@@ -20,11 +20,12 @@ records, _ = Store(Path(sys.argv[1])).load()
 by_scaling: dict[str, list[dict]] = {}
 for record in records:
     by_scaling.setdefault(str(record["config"]["dataset"]["scaling"]), []).append(record)
-table = pd.concat(build(some).frame.assign(scaling=scaling) for scaling, some in by_scaling.items())
+table = pd.concat(build(group).frame.assign(scaling=scaling) for scaling, group in by_scaling.items())
 printed = table.dropna(subset=["paper"])
-off = printed["difference"].abs().groupby([printed[key] for key in ("dataset", "scaling", "rank", "solver")]).mean()
-shallow = off.unstack("solver").reindex(columns=METHODS)
-# The methods of two layers have one rank: their number holds for every row of their scaling.
+keys = [printed[key] for key in ("dataset", "scaling", "rank", "solver")]
+distance = printed["difference"].abs().groupby(keys).mean()
+shallow = distance.unstack("solver").reindex(columns=METHODS)
+# Methods of two layers run at one rank, so their difference is repeated in every row of the same scaling.
 deep = shallow.columns[3:]
 shallow[deep] = shallow.groupby(level=["dataset", "scaling"])[list(deep)].transform("max")
 # Every printed cell counts once: two layers print two rows.
