@@ -1,4 +1,4 @@
-"""The commands that look at records or remove them: show, rm, status; and the records that words choose."""
+"""The commands that show, count or remove records: show, status, rm; and the records that words choose."""
 
 import sys
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ if TYPE_CHECKING:  # torch takes seconds
 
 
 def show(words: Sequence[str], results: Path) -> int:
-    """`nmfbench show`: one record whole, by its file, the start of its name or words that choose it alone.
+    """`nmfbench show`: a whole record, chosen by its file, the start of its name or words.
 
-    Where the words choose several, they are listed with their names.
+    If the words choose several records, their names are listed.
     """
-    from nmfbench.reports import one
+    from nmfbench.reports import single
 
     if len(words) == 1 and "=" not in words[0]:
         record = _by_name(words[0], _store(words, results))
-        print(one.whole(record))
+        print(single.whole(record))
         return 0
     records, store = selected(words, results)
     if len(records) == 1:
-        print(one.whole(records[0]))
+        print(single.whole(records[0]))
         return 0
     for record in records:
-        print(one.line(record, store.path(record["config"], record["seed"]).stem))
+        print(single.line(record, store.path(record["config"], record["seed"]).stem))
     print(f"{plural(len(records), 'record')}; nmfbench show NAME shows one whole")
     return 0
 
@@ -116,7 +116,7 @@ def _store(words: Sequence[str], results: Path) -> Store:
 
 
 def selected(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
-    """The records that the words choose. Raises ConfigError if there are none."""
+    """The records that the words choose. Raises ConfigError if they choose none."""
     store = _store(words, results)
     records, unreadable = store.load()
     for file in unreadable:

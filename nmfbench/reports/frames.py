@@ -185,7 +185,7 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
 
     One row per block × method × layer: n, shift (how much larger the metric of the first is, in its unit, in the mean
     over the cluster counts that both have), its 95 % interval low and high, p, and p_holm, corrected for all rows. A
-    method of fewer layers is compared with the first one's top layer.
+    method of fewer layers is compared with the first method's top layer.
     """
     from nmfbench.reports.statistics import Effect, holm, paired  # scipy.stats takes a second
 

@@ -23,7 +23,7 @@ class Grid:
 
     Parameters
     ----------
-    headings: one a column, each a cell.
+    headings: a cell for each column.
     rows: cells, as many in each row as there are headings.
     title: the title above it; empty: none.
     keys: how many columns, from the left, name a row; a renderer that must wrap repeats them.

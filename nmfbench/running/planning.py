@@ -133,8 +133,8 @@ def _check_metrics(planned: Plan) -> None:
 
 def _by_dataset(composed: list[Composed]) -> list[Composed]:
     """The configurations dataset by dataset, so that each is read once."""
-    order = {str(one.config.get("dataset")): i for i, one in reversed(list(enumerate(composed)))}
-    return sorted(composed, key=lambda one: order[str(one.config.get("dataset"))])
+    order = {str(c.config.get("dataset")): i for i, c in reversed(list(enumerate(composed)))}
+    return sorted(composed, key=lambda c: order[str(c.config.get("dataset"))])
 
 
 def _checked(

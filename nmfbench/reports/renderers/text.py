@@ -13,7 +13,7 @@ _PADDED = 2
 
 
 def render(report: Report) -> str:
-    """The report as lines that fit the terminal (100 columns where there is none)."""
+    """The report as lines that fit the terminal (100 columns without a terminal)."""
     width = shutil.get_terminal_size((100, 24)).columns
 
     def wrap(sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""One record, whole or in a line."""
+"""A single record, whole or in a line."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def line(record: Record, name: str) -> str:
 
 
 def whole(record: Record) -> str:
-    """Everything in a record but the iterations of its history and the single k-means starts."""
+    """The whole record without the entries of its history and the single k-means starts."""
     plain = {key: value for key, value in record.items() if key not in _LONG}
     pieces = [
         f"# {record['solver']} on {record['dataset']}, seed {record['seed']}",
