@@ -159,6 +159,8 @@ class Store:
                     layering=str(saved["layering"]) if "layering" in saved.files else "product",
                     label_scores=saved["label_scores"] if "label_scores" in saved.files else None,
                 )
+                if "layering" not in saved.files:  # a file of schema 1, see `_upgraded`
+                    fit["metrics"] = _without_stability(fit["metrics"])
                 W, H = fitted.factors.get("W"), fitted.factors.get("H")
                 if fitted.lacks_bases and W is not None and H is not None and W.shape[1] == len(H):
                     fitted = replace(fitted, bases=[W])
@@ -240,16 +242,19 @@ def _upgraded(record: Record) -> Record:
                 break
         else:
             variant[leaf] = config.get(leaf, text)
-    metrics = [row for row in record["metrics"] if row["metric"] != "stability"]
     return (
         {"block": "", "setting": {}, "declared": [], "exhibits": []}
         | record
         | {
             "schema": SCHEMA,
             "variant": variant,
-            "metrics": metrics,
+            "metrics": _without_stability(record["metrics"]),
         }
     )
+
+
+def _without_stability(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in metrics if row["metric"] != "stability"]
 
 
 def _as_schema_1_wrote(value: Any) -> str:

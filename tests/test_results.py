@@ -128,12 +128,13 @@ def test_codes_are_found_by_every_evaluator_and_by_no_other_fit(tmp_path: Path) 
 
 
 def older(store: Store, **arrays: np.ndarray) -> Fitted:
-    """What is loaded of codes that a version without bases saved."""
+    """Codes loaded from a file of a version that saved no bases and knew another `stability`."""
+    rows = [{"metric": "rel_error", "value": 0.5}, {"metric": "stability", "value": 1.0}]
     path = store.codes_path(CONFIG, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, fit=np.array('{"status": "converged"}'), **arrays)
+    np.savez_compressed(path, fit=np.array(json.dumps({"status": "converged", "metrics": rows})), **arrays)
     fitted, fit = store.load_codes(CONFIG, 0)
-    assert fit == {"status": "converged"}
+    assert fit == {"status": "converged", "metrics": rows[:1]}
     return fitted
 
 
