@@ -163,6 +163,33 @@ class Chain(Factorization):
 
 
 @dataclass(frozen=True)
+class Chained(Factorization):
+    """Layers that multiply like those of a `Chain`, with more to them."""
+
+    layering = "codes"
+
+    @property
+    @abstractmethod
+    def chain(self) -> Chain:
+        """The factors as a chain."""
+
+    @property
+    def codes(self) -> list[Tensor]:
+        return self.chain.codes
+
+    @property
+    def bases(self) -> list[Tensor]:
+        return self.chain.bases
+
+    @property
+    def links(self) -> list[Tensor]:
+        return self.chain.links
+
+    def reconstruct(self) -> Tensor:
+        return self.chain.reconstruct()
+
+
+@dataclass(frozen=True)
 class Stack(Factorization):
     """X ≈ W_L…W₁H.
 

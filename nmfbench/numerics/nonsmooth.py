@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError
-from nmfbench.numerics.factorization import Chain, Factorization
+from nmfbench.numerics.factorization import Chain, Chained
 from nmfbench.numerics.optimizers import LeastSquares, apg
 
 
 @dataclass(frozen=True)
-class NonSmooth(Factorization):
+class NonSmooth(Chained):
     """X ≈ Z_1S_1Z_2S_2…Z_LS_LH with S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
 
     The codes of layer l are Z_{l+1}S_{l+1}…Z_LS_LH, its bases Z_1S_1…Z_lS_l and its link (Z_{l+1}S_{l+1})ᵀ, so that
@@ -23,8 +23,6 @@ class NonSmooth(Factorization):
     H: codes (…, r_L, n) of the top layer.
     thetas: θ_1 … θ_L, each in [0, 1].
     """
-
-    layering = "codes"
 
     Zs: tuple[Tensor, ...]
     H: Tensor
@@ -40,24 +38,9 @@ class NonSmooth(Factorization):
         return Chain(tuple(Ws), tuple(codes))
 
     @property
-    def codes(self) -> list[Tensor]:
-        return self.chain.codes
-
-    @property
-    def bases(self) -> list[Tensor]:
-        return self.chain.bases
-
-    @property
-    def links(self) -> list[Tensor]:
-        return self.chain.links
-
-    @property
     def factors(self) -> dict[str, Tensor]:
         numbered = {f"Z{l}": Z for l, Z in enumerate(self.Zs, start=1)}
         return (numbered if len(self.Zs) > 1 else {"Z": self.Zs[0]}) | {"H": self.H}
-
-    def reconstruct(self) -> Tensor:
-        return self.chain.reconstruct()
 
     def swept(self, X: Tensor, inner: int, variant: str) -> "NonSmooth":
         """The factorization after ``inner`` steps of each of Z_1, …, Z_L and H that lower ½‖X − reconstruction‖²."""

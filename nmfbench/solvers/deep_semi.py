@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import graph, inits
-from nmfbench.numerics.factorization import Chain, Factorization, product
+from nmfbench.numerics.factorization import Chain, Chained, product
 from nmfbench.numerics.graph import Graph
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -17,7 +17,7 @@ from nmfbench.solvers.base import DeepSolver, Stopping, check_choice
 
 
 @dataclass(frozen=True)
-class GraphChain(Factorization):
+class GraphChain(Chained):
     """A `Chain`, and the graph of the samples with equal labels where labels are used.
 
     Parameters
@@ -26,8 +26,6 @@ class GraphChain(Factorization):
     Hs: the codes H_l (…, r_l, n) ≥ 0.
     graph: the graph of n samples; None: no labels are used.
     """
-
-    layering = "codes"
 
     Ws: tuple[Tensor, ...]
     Hs: tuple[Tensor, ...]
@@ -39,23 +37,8 @@ class GraphChain(Factorization):
         return Chain(self.Ws, self.Hs)
 
     @property
-    def codes(self) -> list[Tensor]:
-        return self.chain.codes
-
-    @property
-    def bases(self) -> list[Tensor]:
-        return self.chain.bases
-
-    @property
-    def links(self) -> list[Tensor]:
-        return self.chain.links
-
-    @property
     def factors(self) -> dict[str, Tensor]:
         return self.chain.factors
-
-    def reconstruct(self) -> Tensor:
-        return self.chain.reconstruct()
 
 
 @dataclass(frozen=True, kw_only=True)
