@@ -171,10 +171,10 @@ def _name(planned: "Plan") -> str:
         words.append("partial")
     whole = "-".join(words)
     name = re.sub(r"[^\w.=+,-]+", "_", whole).strip("_")
-    # A name that was changed or cut (file systems allow 255 bytes) might be another sweep's as well.
-    return (
-        name if name == whole and len(name) <= 100 else f"{name[:90]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
-    )
+    if name == whole and len(name) <= 100:  # file systems allow 255 bytes
+        return name
+    # What was changed or cut might be another sweep's name as well.
+    return f"{name[:90]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def _closing(planned: "Plan", interrupted: bool) -> int:

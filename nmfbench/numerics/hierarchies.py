@@ -20,7 +20,7 @@ from nmfbench.numerics.special import wright_omega
 
 BETAS = (0.0, 0.5, 1.0, 1.5, 2.0)
 INNER = 10
-"""Steps of accelerated proximal gradient a block for β = 2, which has no closed form."""
+"""Accelerated proximal gradient steps per block for β = 2, because no closed form exists there."""
 EPS = 2.0**-52
 """The smallest entry of a factor and of a product in data of mean one, as in the paper."""
 

@@ -149,10 +149,9 @@ def _on_trouble(records: Sequence[Record]) -> list[str]:
 
 def _on_protocol(records: Sequence[Record]) -> list[str]:
     evaluators = [record["config"]["evaluator"] for record in records]
-    chosen = {"inertia": "lowest inertia"}
     protocol: dict[str, list[str]] = {
         "K-means": [
-            f"{plural(e['n_init'], 'start')}, {chosen.get(e.get('select'), 'mean over starts')}"
+            f"{plural(e['n_init'], 'start')}, {'mean over starts' if e.get('select') == 'mean' else 'lowest inertia'}"
             for e, record in zip(evaluators, records, strict=True)
             if "n_init" in e and any(row.get("n_clusters") for row in record["metrics"])
         ],

@@ -62,7 +62,8 @@ def _outcomes(
             outcome = measuring.failed(seed, error)
         yield outcome
     fresh = [seed for seed in seeds if seed not in saved]
-    reference = job.config_of(fresh[0]) if fresh else job.config
+    if not fresh:
+        return
     yield from measuring.run(
         job.solver,
         dataset,
@@ -73,7 +74,7 @@ def _outcomes(
         device=job.settings.device,
         threads=threads,
         labelled=labelled,
-        reference=job.store.load_bases(reference, measuring.REFERENCE_SEED),
+        reference=job.store.load_bases(job.config_of(fresh[0]), measuring.REFERENCE_SEED),
         on_look=progress,
     )
 

@@ -4,6 +4,8 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,12 +186,17 @@ def _node_for_seed(node: Node, seed: int) -> Node:
 
 def _changed(node: Node, group: str, name: str, request: Request) -> Node:
     """The parameters that differ from the chosen YAML, by dotted key. Interpolated ones do not count."""
-    written = configs.defaults(group, name, request.folders)
+    written = _written(group, name, request.folders)
     return {
         f"{group}.{key}": value
         for key, value in node.items()
         if value != written.get(key) and not str(written.get(key)).startswith("${")
     }
+
+
+@cache  # the jobs of a table come from a few YAMLs
+def _written(group: str, name: str, folders: tuple[Path, ...]) -> Node:
+    return configs.defaults(group, name, folders)
 
 
 def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
