@@ -250,5 +250,5 @@ def _floor(problem: Problem) -> float:
     entries = problem.X.values if isinstance(problem.X, SparseMatrix) else problem.X
     size = sum(torch.linalg.vector_norm(entries, p, dtype=torch.float64).item() ** p for p in (1, 2))
     precision = torch.finfo(problem.X.dtype)
-    # The factor 100 covers sums over entries, ranks and layers, each of which rounds; up to 58 was observed.
+    # Sums over entries, ranks and layers all round. Up to 58 roundings were observed, so allow 100.
     return 100 * precision.eps * size + precision.tiny**0.5 if size else math.inf

@@ -1,4 +1,4 @@
-"""What the tests of all solvers share: how a solver is built, fits that several claims look at, and who may refuse."""
+"""Shared by the tests of all solvers: building a solver, fits that several claims use, and permitted refusals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -148,7 +148,7 @@ def test_evaluation_that_raises_fails_that_run_from_saved_codes_too(tmp_path: Pa
     monkeypatch.setattr("nmfbench.evaluators.clustering.Clustering.evaluate", evaluate)
     for change in ("evaluator.n_clusters=[3]", "rank=3"):
         assert run(tmp_path, *call, change) == 1
-        assert "ArithmeticError: no such thing" in (said := capsys.readouterr().err) and "Traceback" not in said
+        assert "ArithmeticError: no such thing" in (output := capsys.readouterr().err) and "Traceback" not in output
 
 
 def test_solver_of_others_is_found_and_shown_by_the_name_of_its_yaml(tmp_path: Path, capsys) -> None:
@@ -340,7 +340,7 @@ def test_missing_data_is_left_out_of_a_sweep_and_named(tmp_path: Path, capsys) -
     X.write_text("a,b\n" + "1,2\n3,4\n" * 6)
     data = ["dataset=file", "-m", f"dataset.path='{X}','{tmp_path / 'gone.csv'}'"]
     assert run(tmp_path, *data, "solver=mu", "rank=1", "seeds=1") == 0
-    assert "left out: mu on file: there is no file" in (said := capsys.readouterr().err) and "gone.csv" in said
+    assert "left out: mu on file: there is no file" in (output := capsys.readouterr().err) and "gone.csv" in output
     assert run(tmp_path, "dataset=file", f"dataset.path='{tmp_path / 'gone.csv'}'", "solver=mu", "rank=1") == 3
     assert "gone.csv" in capsys.readouterr().err
 
@@ -387,9 +387,9 @@ def test_several_experiments_run_one_after_the_other_and_share_their_runs(tmp_pa
     other.write_text("# @package _global_\nseeds: 2\nruns:\n  - solver=mu,pca dataset=synthetic rank=3\n")
     both = ["experiment=mine,other" if argument == "experiment=mine" else argument for argument in arguments]
     assert run(tmp_path, *both) == 0
-    said = capsys.readouterr()
-    assert "already done: 2, to run: 2" in said.err
-    assert "mine-" in said.out and said.out.index("tables/mine-") < said.out.index("tables/other-")
+    output = capsys.readouterr()
+    assert "already done: 2, to run: 2" in output.err
+    assert "mine-" in output.out and output.out.index("tables/mine-") < output.out.index("tables/other-")
     other.write_text("# @package _global_\nruns:\n  - solver=mu dataset=synthetic rank=0\n")
     assert main(["run", f"results_dir='{tmp_path / 'new'}'", *both]) == 2
     assert not list((tmp_path / "new").rglob("*.json")), "a mistake in the last experiment stops the first"

@@ -54,12 +54,12 @@ def test_list_gives_every_yaml_with_its_first_line_or_plainly(what: str, capsys)
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_run_help_names_groups_settings_and_examples(flag: str, capsys) -> None:
     assert main(["run", flag]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        "solver: " in said
-        and "mu, " in said
-        and "results_dir: results/local" in said
-        and "nmfbench run solver=wnnf dataset=orl" in said
+        "solver: " in output
+        and "mu, " in output
+        and "results_dir: results/local" in output
+        and "nmfbench run solver=wnnf dataset=orl" in output
     )
 
 
@@ -72,8 +72,8 @@ def test_run_cfg_job_shows_the_configuration_and_runs_nothing(capsys, tmp_path: 
 
 def test_table_and_status_without_results(tmp_path: Path, capsys) -> None:
     assert main(["table", "--results", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert f"no records in {tmp_path / 'runs'}" in said and "nmfbench run" in said
+    output = capsys.readouterr().err
+    assert f"no records in {tmp_path / 'runs'}" in output and "nmfbench run" in output
     assert main(["status", "--results", str(tmp_path)]) == 0
     assert "0 finished, 0 failed, 0 unreadable" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
@@ -121,7 +121,7 @@ def test_data_verify_of_a_damaged_file_exits_with_3_and_names_it(tmp_path: Path,
     bad.write_bytes(bad.read_bytes()[:5000])
     capsys.readouterr()
     assert main(["data", "verify", "mfeat"]) == 3
-    assert "damaged" in (said := capsys.readouterr().out) and str(bad) in said
+    assert "damaged" in (output := capsys.readouterr().out) and str(bad) in output
     assert main(["run", "dataset=mfeat", "solver=raw", f"results_dir='{tmp_path}'"]) == 3
     assert str(bad) in capsys.readouterr().err and not list(tmp_path.rglob("*.json"))
 

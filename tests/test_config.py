@@ -16,7 +16,7 @@ MU = "nmfbench.solvers.mu.MultiplicativeNMF"
 
 
 class Base:
-    """What the classes below are checked against."""
+    """The base that the classes below are checked against."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,15 +110,15 @@ def test_values_at_the_top_are_named_without_a_prefix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "names", "said"),
+    ("name", "names", "proposal"),
     [
         ("wnf", ["wnnf", "mu", "raw"], "; did you mean wnnf?"),
         ("x", ["mu", "raw"], "; there are: mu, raw"),
         ("x", [], ""),
     ],
 )
-def test_nearest_names_are_proposed_or_all_of_them(name: str, names: list[str], said: str) -> None:
-    assert nearest(name, names) == said
+def test_nearest_names_are_proposed_or_all_of_them(name: str, names: list[str], proposal: str) -> None:
+    assert nearest(name, names) == proposal
 
 
 def test_every_group_has_options_that_describe_themselves() -> None:

@@ -269,8 +269,8 @@ def test_fetched_multi_feature_is_the_shipped_one_byte_for_byte(
         path = f"mfeat/mfeat-{view}.csv"
         assert (folder / path).read_bytes() == (DATA_DIR / path).read_bytes(), view
     assert [path.name for path in folder.iterdir()] == ["mfeat"]
-    said = capsys.readouterr().out
-    assert official_address.url("mfeat") in said and sha256(official_address.content) in said
+    output = capsys.readouterr().out
+    assert official_address.url("mfeat") in output and sha256(official_address.content) in output
 
 
 def test_missing_set_with_an_official_address_is_fetchable_and_then_here(
@@ -594,8 +594,8 @@ def test_imported_file_of_every_kind_works_by_its_name(suffix: str, rows, tmp_pa
     path = tmp_path / f"${{My}} #Data{suffix}"
     write(path, rows)
     assert run("data", "import", path) == 0
-    said = capsys.readouterr().out
-    assert "11 samples × 7 features, 3 classes" in said and "never negative" in said
+    output = capsys.readouterr().out
+    assert "11 samples × 7 features, 3 classes" in output and "never negative" in output
     data = load_dataset("my_data", scaling="none")
     np.testing.assert_allclose(data.X, rows.T)
     assert data.name == "my_data" and data.y.tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
@@ -697,9 +697,9 @@ def test_folder_of_images_becomes_a_dataset_of_images(tmp_path: Path, capsys) ->
     node = config.defaults("dataset", "zoo")
     assert node["_target_"] == "nmfbench.datasets.images.Images"
     assert (node["path"], node["size"], node["grey"]) == (str(tmp_path / "Zoo"), [9, 7], True)
-    said = capsys.readouterr().out
-    assert "12 images, 3 of them 9 × 7 pixels" in said and "3 sub-folders, 4 each" in said
-    assert "63 features" in said
+    output = capsys.readouterr().out
+    assert "12 images, 3 of them 9 × 7 pixels" in output and "3 sub-folders, 4 each" in output
+    assert "63 features" in output
 
 
 def test_folder_with_an_unreadable_image_or_none_is_refused(tmp_path: Path) -> None:

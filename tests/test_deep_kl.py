@@ -31,7 +31,7 @@ def block(seed: int = 0) -> tuple[torch.Tensor, ...]:
 
 
 def majoriser(Y: torch.Tensor, V: torch.Tensor, W: torch.Tensor, w: torch.Tensor, H: torch.Tensor, beta: float):
-    """Of D_β(Y, wH) in w at W, up to a constant: Jensen for the convex part, the tangent for the concave one."""
+    """A majoriser of D_β(Y, wH) in w at W, up to a constant: Jensen where convex, the tangent where concave."""
     u = w / W
     p, q = (Y * V ** (beta - 2)) @ H.mT * W, V ** (beta - 1) @ H.mT * W
     if beta == 1:

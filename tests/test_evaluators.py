@@ -1,4 +1,4 @@
-"""What is measured on the codes: against scikit-learn, by brute force, and without a look at the labels."""
+"""Measures of the codes: against scikit-learn, by brute force, and blind to the labels."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""What a table makes of its records, on records that are written by hand."""
+"""Blocks, quotients and tuning of an experiment's table, on records written by hand."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def record(solver: str, setting: str, classes: int, seed: int, accuracy: float, 
         {"metric": "error", "value": 0.1},
     ]
     config = {"solver": {"name": solver, "ranks": [9, classes]}, "dataset": {"name": "d", "classes": classes}}
-    said = [f"{classes} of 9 classes, draw {seed}", "divided"]
+    preprocessing = [f"{classes} of 9 classes, draw {seed}", "divided"]
     whole = {
         "dataset": "d",
         "solver": solver,
@@ -28,7 +28,7 @@ def record(solver: str, setting: str, classes: int, seed: int, accuracy: float, 
         "seconds": 1.0,
     }
     whole |= {"config": config, "status": "max_iter", "objective": 1.0, "metrics": metrics}
-    return whole | {"data": {"features": 4, "samples": 10 * classes, "preprocessing": said}} | changes
+    return whole | {"data": {"features": 4, "samples": 10 * classes, "preprocessing": preprocessing}} | changes
 
 
 def table() -> list[dict]:

@@ -95,8 +95,8 @@ def test_entries_that_are_not_finite_are_refused_with_their_place(bad, samples, 
     samples[7, 2] = samples[9, 4] = bad
     data = csv(tmp_path / "mine.csv", samples)
     assert run(tmp_path, *data, "solver=mu", "rank=2") == 3
-    said = capsys.readouterr().err
-    assert "mine" in said and "2 " in said and "feature 2, sample 7" in said and "Traceback" not in said
+    output = capsys.readouterr().err
+    assert "mine" in output and "2 " in output and "feature 2, sample 7" in output and "Traceback" not in output
     assert not (tmp_path / "results").exists()
 
 
@@ -104,8 +104,8 @@ def test_negative_entries_are_refused_alone_and_left_out_of_a_sweep(samples, tmp
     samples[0, 0] = -3
     data = [*csv(tmp_path / "mine.csv", samples, ["a", "b"] * 6), "dataset.scaling=none", "seeds=1", *SHORT]
     assert run(tmp_path, *data, "solver=mu") == 2
-    said = capsys.readouterr().err
-    assert "X ≥ 0" in said and "-3" in said and "min_max" in said
+    output = capsys.readouterr().err
+    assert "X ≥ 0" in output and "-3" in output and "min_max" in output
     assert not records(tmp_path)
     assert run(tmp_path, "-m", *data, "solver=mu,wnnf,raw") == 0
     assert "left out: mu on mine" in capsys.readouterr().err
@@ -137,8 +137,8 @@ def test_degenerate_data_gives_finite_numbers_and_no_failure(case, labelled, sam
 @pytest.mark.parametrize("rank", ["0", "-1", "1.5", "many", "99999999999999999999"])
 def test_rank_that_is_no_positive_integer_is_refused(rank, tmp_path, capsys) -> None:
     assert run(tmp_path, *SYNTHETIC, "solver=mu", f"rank={rank}") == 2
-    said = capsys.readouterr().err
-    assert "rank" in said and rank in said and "Traceback" not in said
+    output = capsys.readouterr().err
+    assert "rank" in output and rank in output and "Traceback" not in output
     assert not records(tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_rank_above_the_sides_of_X_is_refused_by_methods_that_cannot_reach_it_al
     assert run(tmp_path, *big, "solver=pca") == 2
     assert "at most 8" in capsys.readouterr().err
     assert run(tmp_path, *big, "solver=mu", "solver.init=nndsvd") == 2
-    assert "nndsvd starts reach rank 8" in (said := capsys.readouterr().err) and "init=uniform" in said
+    assert "nndsvd starts reach rank 8" in (output := capsys.readouterr().err) and "init=uniform" in output
     assert [r["solver"] for r in records(tmp_path) if r["status"] != "failed"] == ["mu"]
 
 
@@ -170,8 +170,8 @@ def test_missing_data_stops_a_single_run_and_is_left_out_of_a_sweep(tmp_path, ca
     assert not records(tmp_path)
     several = ["-m", "dataset=ar,digits,imagenet_cnn", "solver=raw", "seeds=1", "evaluator.n_init=1"]
     assert run(tmp_path, *several) == 0
-    said = capsys.readouterr().err
-    assert "left out: raw on ar" in said and "left out: raw on imagenet_cnn" in said
+    output = capsys.readouterr().err
+    assert "left out: raw on ar" in output and "left out: raw on imagenet_cnn" in output
     assert [record["dataset"] for record in records(tmp_path)] == ["digits"]
     assert run(tmp_path, "-m", "dataset=ar,imagenet_cnn", "solver=raw") == 3
 
@@ -200,8 +200,8 @@ def test_results_folder_that_cannot_be_written_is_refused_at_the_start(
     monkeypatch.setattr("nmfbench.running.measuring.fit", lambda *a, **k: pytest.fail("a fit was started"))
     sweep = ["-m", "solver=mu,raw"] if multi else ["solver=mu"]
     assert main(["run", *sweep, *SYNTHETIC, f"results_dir={folder}", *SHORT]) == 2
-    said = capsys.readouterr().err
-    assert "results_dir" in said and "cannot be written" in said and str(folder) in said
+    output = capsys.readouterr().err
+    assert "results_dir" in output and "cannot be written" in output and str(folder) in output
 
 
 SLEEPER = """
@@ -236,7 +236,7 @@ SWEEP += [*SYNTHETIC, "seeds=2", "threads=1", "evaluator.n_init=1", "results_dir
 
 
 def start(tmp_path: Path) -> subprocess.Popen[str]:
-    """A sweep over two jobs, of which the second sleeps."""
+    """Start a sweep over two jobs; the second one sleeps."""
     folder = tmp_path / "theirs"
     (folder / "solver").mkdir(parents=True)
     (folder / "sleeper.py").write_text(SLEEPER)
@@ -278,8 +278,8 @@ def test_killed_sweep_keeps_what_is_finished_and_the_next_call_runs_the_rest(tmp
     monkeypatch.syspath_prepend(tmp_path / "theirs")
     monkeypatch.chdir(tmp_path)
     assert main(SWEEP) == 0
-    said = capsys.readouterr().err
-    assert "already done: 2, to run: 2" in said and "[2/2]" not in said
+    output = capsys.readouterr().err
+    assert "already done: 2, to run: 2" in output and "[2/2]" not in output
     assert sorted(sleeps(tmp_path)) == [0.0, 0.0, 1.0, 1.0]
 
 
@@ -288,9 +288,9 @@ def test_ctrl_c_ends_a_real_sweep_within_seconds_with_130(tmp_path) -> None:
         until_asleep(process)
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate()
+        _, output = process.communicate()
     assert process.returncode == 130 and time.monotonic() - begin < 10
-    assert "interrupted: 2 runs to go" in said and "Traceback" not in said
+    assert "interrupted: 2 runs to go" in output and "Traceback" not in output
     assert sleeps(tmp_path) == [0.0, 0.0]
 
 
@@ -383,7 +383,7 @@ def test_all_seeds_failed_shows_a_dash_and_the_status(tmp_path, configs, capsys)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["solver=wnf"], "no solver is called 'wnf'; did you mean wnnf?"),
         (["dataset=olr"], "did you mean orl?"),
@@ -414,14 +414,14 @@ def test_all_seeds_failed_shows_a_dash_and_the_status(tmp_path, configs, capsys)
     ],
 )
 def test_misspelt_name_or_wrong_value_is_refused_by_name_before_a_fit(
-    arguments, said, tmp_path, capsys, monkeypatch
+    arguments, message, tmp_path, capsys, monkeypatch
 ) -> None:
     monkeypatch.setattr("nmfbench.running.measuring.fit", lambda *a, **k: pytest.fail("a fit was started"))
     assert run(tmp_path, "solver=raw" if "solver=" not in " ".join(arguments) else "seeds=1", *arguments) == 2 or (
         pytest.fail(capsys.readouterr().err)
     )
     err = capsys.readouterr().err
-    assert said in err and err.startswith("nmfbench: ") and "Traceback" not in err
+    assert message in err and err.startswith("nmfbench: ") and "Traceback" not in err
     assert not records(tmp_path)
 
 
@@ -446,7 +446,7 @@ def test_real_numbers_of_every_kind_give_the_same_metrics(kind, samples, tmp_pat
 def test_what_is_no_real_number_is_refused(kind, samples, tmp_path, capsys) -> None:
     np.savez(tmp_path / "mine.npz", X=samples.astype(kind))
     assert run(tmp_path, "dataset=file", f"dataset.path='{tmp_path / 'mine.npz'}'", "solver=mu", "rank=2") == 3
-    assert "mine" in (said := capsys.readouterr().err) and "Traceback" not in said
+    assert "mine" in (output := capsys.readouterr().err) and "Traceback" not in output
     assert not records(tmp_path)
 
 
@@ -481,7 +481,7 @@ def test_cuda_that_is_not_there_is_refused_at_the_start(tmp_path, capsys, monkey
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     for device in ("cuda", "cuda:1"):
         assert run(tmp_path, *SYNTHETIC, "solver=mu", f"device={device}") == 2
-        assert f"device={device}" in (said := capsys.readouterr().err) and "device=cpu" in said
+        assert f"device={device}" in (output := capsys.readouterr().err) and "device=cpu" in output
     assert run(tmp_path, *SYNTHETIC, "solver=mu", "device=tpu") == 2
     assert not records(tmp_path)
 
@@ -508,7 +508,7 @@ def test_broken_record_is_named_and_not_counted_and_run_again(case, tmp_path, ca
     printed = capsys.readouterr()
     assert f"not counted: {path}: {reason}" in printed.err and "1 max_iter" in printed.out
     assert main(["status", "--results", str(tmp_path / "results")]) == 0
-    assert f"not counted: {path}: {reason}" in (said := capsys.readouterr().out) and "1 unreadable" in said
+    assert f"not counted: {path}: {reason}" in (output := capsys.readouterr().out) and "1 unreadable" in output
     before = whole.read_bytes()
     assert run(tmp_path, *call) == 0
     assert "already done: 1, to run: 1" in capsys.readouterr().err
@@ -532,7 +532,7 @@ def test_target_that_is_no_solver_is_refused_before_it_is_called(override, tmp_p
     called: list[object] = []
     monkeypatch.setattr(os, "system", lambda *a: called.append(a))
     assert run(tmp_path, *SYNTHETIC, "solver=mu", override) == 2
-    assert "_target_" in (said := capsys.readouterr().err) and "Traceback" not in said
+    assert "_target_" in (output := capsys.readouterr().err) and "Traceback" not in output
     assert not called and not records(tmp_path)
 
 
@@ -574,5 +574,5 @@ def test_record_that_is_foreign_inside_is_named_and_not_counted(inside: dict, tm
     foreign.write_text(json.dumps(json.loads(foreign.read_text()) | inside))
     capsys.readouterr()
     assert main(["table", "--results", str(tmp_path / "results")]) == 0
-    said = capsys.readouterr()
-    assert foreign.name in said.err and "1 max_iter" in said.out
+    output = capsys.readouterr()
+    assert foreign.name in output.err and "1 max_iter" in output.out

@@ -1,4 +1,4 @@
-"""What a user installs: the wheel's files, and that they suffice where there is no checkout."""
+"""The wheel: its files, and that they suffice without a checkout."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def tree(folder: str, pattern: str = "*") -> set[str]:
 
 
 def not_copied(folder: str, names: list[str]) -> set[str]:
-    """What a copy of the tree goes without; the data of a developer's checkout may be many gigabytes."""
+    """Left out of a copy of the tree, because the data of a developer's checkout may be many gigabytes."""
     if Path(folder) == ROOT:
         return {name for name in names if name.startswith(".") or name in ("build", "datasets", "dist", "results")}
     return {"__pycache__"}

@@ -1,4 +1,4 @@
-"""`nmfbench plot`: what the figures show, from which runs, and what is said where a run is missing."""
+"""`nmfbench plot`: what the figures show, from which runs, and the messages about missing runs."""
 
 from functools import cache
 from pathlib import Path
@@ -95,10 +95,10 @@ def test_figure_whose_runs_are_missing_leaves_the_others_to_be_drawn(tiny: Path,
     assert run(tiny, "experiment=tiny", "solver=mu") == 0
     monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path))
     assert main(["plot", "deep_kl_fig8_9", "tiny_fig1", "--results", str(tiny)]) == 1
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert (
-        "deep_kl_fig8_9 is missing deep_kl_minvol on tumor, all seeds" in said.err
-        and "tiny_fig1.png and .pdf" in said.out
+        "deep_kl_fig8_9 is missing deep_kl_minvol on tumor, all seeds" in output.err
+        and "tiny_fig1.png and .pdf" in output.out
     )
 
 

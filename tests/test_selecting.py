@@ -115,5 +115,5 @@ def test_codes_that_another_record_needs_stay(copied: Path) -> None:
 def test_results_dir_is_understood_by_every_command(command: str, tmp_path: Path, capsys) -> None:
     words = {"rm": ["solver=mu", "--yes"]}.get(command, [])
     code = main([command, *words, f"results_dir={tmp_path / 'elsewhere'}"])
-    said = capsys.readouterr()
-    assert code in (0, 2) and str(tmp_path / "elsewhere") in said.out + said.err
+    output = capsys.readouterr()
+    assert code in (0, 2) and str(tmp_path / "elsewhere") in output.out + output.err

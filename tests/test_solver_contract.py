@@ -1,4 +1,4 @@
-"""What every solver promises, claim by claim, for every YAML in configs/solver and both dtypes."""
+"""The promises of every solver, claim by claim, for every YAML in configs/solver and both dtypes."""
 
 import re
 from dataclasses import fields

@@ -196,7 +196,7 @@ def test_csv_file_reads_back_behind_its_header() -> None:
 
 def test_notes_say_how_the_numbers_were_made() -> None:
     shown = RENDERERS["md"](build([record()]))
-    for said in (
+    for sentence in (
         "arithmetic normaliser",
         "10 starts, lowest inertia",
         "divided",
@@ -205,7 +205,7 @@ def test_notes_say_how_the_numbers_were_made() -> None:
         "Seeds: 0.",
         "WNNF paper",
     ):
-        assert said in shown, said
+        assert sentence in shown, sentence
 
 
 def test_latex_is_a_table_whose_notes_are_comments() -> None:
@@ -226,8 +226,8 @@ def test_printed_order_is_tested_each_method_against_the_next() -> None:
 
     high, low = [0.8 + i / 100 for i in range(8)], [0.5 + i / 90 for i in range(8)]
     records = of("a", high) + of("b", low) + of("c", [x - 0.1 for x in low])
-    said = verdicts(records, ["a", "b", "c"])["orl", ""]
-    assert said.startswith("Printed order a > b > c at k = 20: holds. a over b +29.6 (p = 0.016)")
+    sentence = verdicts(records, ["a", "b", "c"])["orl", ""]
+    assert sentence.startswith("Printed order a > b > c at k = 20: holds. a over b +29.6 (p = 0.016)")
     assert "does not hold" in verdicts(records, ["b", "a", "c"])["orl", ""]
     close = records[:16] + of("c", [x - (0.1 if i % 2 else -0.09) for i, x in enumerate(low)])
     assert "holds in the means, but not beyond chance" in verdicts(close, ["a", "b", "c"])["orl", ""]

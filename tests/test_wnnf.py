@@ -25,7 +25,7 @@ def batch(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
 
 
 def batch_loss(solver: WeakSolver, V: torch.Tensor, X: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
-    """What a step descends, (S,), by plain lines: V is the reconstruction of the batch X, the first axes S and b."""
+    """The loss (S,) that a step descends, in plain lines: V reconstructs the batch X, the first axes are S and b."""
     R = V - X
     loss = (R.abs() if solver.loss == "l1" else R.square()).flatten(1).sum(1)
     if solver.loss_reduction == "mean":

@@ -113,6 +113,7 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> None:
                     _harmless(member.name, member.isfile() or member.isdir(), folder)
                 _small(sum(member.size for member in members), largest)
                 tar.extractall(folder, filter="data")
+    # zipfile raises NotImplementedError for a compression that it lacks, RuntimeError for an encrypted member.
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
 

@@ -194,7 +194,7 @@ def _read_mat(path: Path, x: str | None, y: str | None) -> tuple[Any, np.ndarray
 
 
 def _hint(error: Exception) -> str:
-    if isinstance(error, NotImplementedError):  # which scipy raises for MATLAB 7.3
+    if isinstance(error, NotImplementedError):  # scipy.io raises it for files of MATLAB 7.3
         return "; save it again in MATLAB with -v7, or as .npz"
     if "pickle" in str(error):
         return "; arrays of objects are pickles, which run code: save plain numbers"

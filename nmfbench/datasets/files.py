@@ -1,4 +1,4 @@
-"""Where data lies, and which files a loader read."""
+"""Find data files, and record which of them a loader read."""
 
 import os
 from collections.abc import Iterator
