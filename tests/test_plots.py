@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from shell import run
 
 from nmfbench.cli import main
 from nmfbench.config import options
@@ -42,10 +43,6 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setitem(FIGURES, "tiny_fig1", rank_2)
     return tmp_path / "my results"
-
-
-def run(folder: Path, *arguments: str) -> int:
-    return main(["run", *arguments, "threads=1", f"results_dir='{folder}'"])
 
 
 def test_missing_runs_are_named_with_the_command_that_makes_them(tiny: Path, capsys) -> None:
