@@ -168,25 +168,29 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
 
 
+def _name_first(words: list[str]) -> list[str]:
+    return sorted(words, key=lambda word: "=" in word)
+
+
 def _table(arguments: argparse.Namespace) -> int:
     from nmfbench import app
 
     words, sort = list(arguments.words), arguments.sort
     if sort and "=" in sort:  # --sort takes the word after it, which chooses records
         words, sort = [*words, sort], ""
-    return app.table(words, arguments.results, arguments.format, arguments.metric, sort)
+    return app.table(_name_first(words), arguments.results, arguments.format, arguments.metric, sort)
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from nmfbench import record_commands
 
-    return record_commands.show(arguments.words, arguments.results)
+    return record_commands.show(_name_first(arguments.words), arguments.results)
 
 
 def _remove(arguments: argparse.Namespace) -> int:
     from nmfbench import record_commands
 
-    return record_commands.remove(arguments.words, arguments.results, arguments.yes)
+    return record_commands.remove(_name_first(arguments.words), arguments.results, arguments.yes)
 
 
 def _plot(arguments: argparse.Namespace) -> int:

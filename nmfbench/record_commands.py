@@ -22,11 +22,7 @@ def show(words: Sequence[str], results: Path) -> int:
     """
     from nmfbench.reports import single
 
-    if len(words) == 1 and "=" not in words[0]:
-        record = _by_name(words[0], _store(words, results))
-        print(single.whole(record))
-        return 0
-    records, store = selected(words, results)
+    records, store = _chosen(words, results)
     if len(records) == 1:
         print(single.whole(records[0]))
         return 0
@@ -42,16 +38,13 @@ def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
         raise ConfigError(
             "rm needs words that say which records go: nmfbench rm solver=mu dataset=orl, or an experiment"
         )
-    if "=" not in words[0] and words[0] not in options("experiment"):
-        store = _store(words, results)
-        records = [_by_name(words[0], store)]
-    elif "=" not in words[0]:
+    if words[0] in options("experiment"):
         plan = planned(words, results)
         records, store = plan.records(), plan.store
         if not records:
             raise ConfigError(f"no record of {words[0]} in {store.runs}")
     else:
-        records, store = selected(words, results)
+        records, store = _chosen(words, results)
     counts: dict[tuple[str, str], int] = {}
     for record in records:
         counts[record["solver"], record["dataset"]] = counts.get((record["solver"], record["dataset"]), 0) + 1
@@ -128,6 +121,17 @@ def selected(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
     if not chosen:
         raise ConfigError(f"no record in {store.runs} has {' '.join(filters)}")
     return chosen, store
+
+
+def _chosen(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
+    """The record that the first word names, or those that the words choose. Raises ConfigError."""
+    if not words or "=" in words[0]:
+        return selected(words, results)
+    name, *others = words
+    if filters := [word for word in others if not word.startswith("results_dir=")]:
+        raise ConfigError(f"{name} names one record; leave it out, or leave out {' '.join(filters)}")
+    store = _store(others, results)
+    return [_by_name(name, store)], store
 
 
 def _by_name(name: str, store: Store) -> Record:

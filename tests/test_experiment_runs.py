@@ -65,7 +65,7 @@ def test_table_of_an_experiment_is_made_from_records_and_names_what_is_missing(
     assert "mu" in printed.out and not (tmp_path / "tables/mine.md").exists(), "a part would take a whole table's place"
     assert run(tmp_path, "experiment=mine") == 0
     (tmp_path / "tables/mine.md").unlink()
-    assert main(["table", "mine", "--results", str(tmp_path)]) == 0 and (tmp_path / "tables/mine.md").exists()
+    assert main(["table", f"results_dir='{tmp_path}'", "mine"]) == 0 and (tmp_path / "tables/mine.md").exists()
     capsys.readouterr()
     before = (tmp_path / "tables/mine.md").read_bytes()
     assert main(["table", "mine", "--format", "csv", "--metric", "ari", "--results", str(tmp_path)]) == 0

@@ -82,6 +82,8 @@ def test_show_lists_what_words_choose_and_one_record_whole(swept: Path, capsys) 
     for word in (name, name[:8], str(next(swept.glob(f"runs/*/*/{name}.json")))):
         assert main(["show", word, "--results", str(swept)]) == 0
         shown = capsys.readouterr().out
+        for words in ([word, f"results_dir={swept}"], [f"results_dir={swept}", word]):
+            assert main(["show", *words]) == 0 and capsys.readouterr().out == shown
         assert shown.startswith("# mu on digits, seed") and "nmi_max" in shown and "torch" in shown
         assert "scaling" in shown and "max_iter" in shown
     assert main(["show", "zzz", "--results", str(swept)]) == 2
@@ -93,6 +95,8 @@ def test_rm_asks_and_removes_the_chosen_records_with_their_codes(copied: Path, c
     assert main(["rm", "--results", str(copied)]) == 2
     assert main(["rm", "solver=mu", f"results_dir={copied}"]) == 2, "nobody is there to confirm"
     assert "add --yes to remove 8 records" in capsys.readouterr().err
+    assert main(["rm", next(copied.glob("runs/*/*/*.json")).stem, "solver=mu", "--yes", f"results_dir={copied}"]) == 2
+    assert "names one record; leave it out, or leave out solver=mu" in capsys.readouterr().err
     assert len(Store(copied).load()[0]) == 20
     assert main(["rm", "solver=mu", "--yes", f"results_dir={copied}"]) == 0
     assert "removed 8 records" in capsys.readouterr().out
