@@ -108,6 +108,19 @@ def test_ar_refuses_a_bitmap_of_another_size_or_none_at_all(ar_folder: Path, own
         load_dataset("ar")
 
 
+def test_missing_bitmaps_are_told_alike_in_the_tables_of_every_machine(own_folder: Path) -> None:
+    def missing() -> DataMissing:
+        with pytest.raises(DataMissing) as caught:
+            load_dataset("ar", reduced=False)
+        return caught.value
+
+    nothing = missing()
+    (own_folder / "ar").mkdir()
+    without_bitmaps = missing()
+    assert str(nothing) != str(without_bitmaps) and "the reduced set is no stand-in" in str(without_bitmaps)
+    assert nothing.anywhere == without_bitmaps.anywhere and str(own_folder) not in nothing.anywhere
+
+
 def test_images_are_a_folder_a_class_in_natural_order(tmp_path: Path) -> None:
     for folder, file, tone in (("b10", "1.png", 40), ("b2", "10.png", 30), ("b2", "9.png", 20)):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -56,10 +56,8 @@ class AR(base.Loader):
             return self._reduced(hint)
         with _bitmaps(folder) as bitmaps:
             if not bitmaps and self.reduced is False:
-                anywhere = f"ar is not here; its reduced set is no stand-in. {hint}"
-                raise DataMissing(
-                    f"ar is not here (no bitmaps in {folder}; the reduced set is no stand-in). {hint}", anywhere
-                )
+                message = f"ar is not here (no bitmaps in {folder}; the reduced set is no stand-in). {hint}"
+                raise DataMissing(message, anywhere=f"ar is not here. {hint}")
             if not bitmaps:
                 return self._reduced(hint)
             _check_complete([_picture(name) for name, _ in bitmaps], folder)
