@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from shell import run
 
 from nmfbench.cli import main
@@ -14,7 +15,7 @@ from nmfbench.config import options
 from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.reports import plots
-from nmfbench.reports.figures import FIGURES, PaperFigure, common, deep_kl
+from nmfbench.reports.figures import FIGURES, PaperFigure, common, deep_kl, dnsnmf
 from nmfbench.reports.plots import Tiles
 from nmfbench.running.composing import requests
 from nmfbench.running.measuring import arrays
@@ -187,6 +188,17 @@ def test_depths_show_mean_and_standard_deviation_in_percent() -> None:
     np.testing.assert_allclose(b.lines[0].get_ydata(orig=False), [40, 50])
     low, high = a.lines[2][0].get_segments()[0][:, 1]
     assert (high - low) / 2 == pytest.approx(100 * np.std([0.5, 0.7], ddof=1))
+
+
+def test_caption_of_accuracy_against_depth_counts_the_draws() -> None:
+    def record(ranks: list[int]) -> common.Run:
+        row = {"metric": "accuracy", "n_clusters": 10, "layer": len(ranks), "value": 0.5}
+        return common.Run({"dataset": "yale", "config": {"solver": {"ranks": ranks}}, "metrics": [row]}, None, None)
+
+    one = [record([10 * 2**k for k in reversed(range(depth))]) for depth in range(1, 6)]
+    for runs, draws in ((one, "1 draw "), (3 * one, "3 draws ")):
+        figure = dnsnmf.dnsnmf_fig9(runs)
+        assert any(draws in text.get_text().replace("\n", " ") for text in figure.findobj(Text))
 
 
 def test_representations_show_codes_above_their_sparsity() -> None:

@@ -170,7 +170,7 @@ def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: st
     ax.set_xticks(range(1, max(map(len, curves.values())) + 1))
     ax.set_xlabel("layers")
     ax.set_ylabel("accuracy in percent")
-    ax.legend(ncols=len(curves))
+    ax.legend(ncols=len(curves), loc="lower center", bbox_to_anchor=(0.5, 1))  # above the axes: no curve below it
     return _captioned(figure, title, note)
 
 

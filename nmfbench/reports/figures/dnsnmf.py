@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.measures import hoyer
+from nmfbench.progress import plural
 from nmfbench.reports import plots
 from nmfbench.reports.figures.common import NAMES, PaperFigure, Run, best_of, images
 from nmfbench.reports.plots import Tiles
@@ -74,9 +75,11 @@ def dnsnmf_fig9(runs: Sequence[Run]) -> Figure:
         ]
         of_depth = curves.setdefault(name, [[] for _ in range(5)])
         of_depth[len(layers) - 1].append(accuracy)
+    n_draws = max(len(accuracies) for depths in curves.values() for accuracies in depths)
     note = (
-        "10 people, 10 draws (of JAFFE all the same), rank 10 of the top layer; mean ± sd of the accuracy of k-means "
-        "on the top layer. Ranks [10], [20, 10], [40, 20, 10], … and θ = 0.1: chosen here, the paper prints none."
+        f"10 people, {plural(n_draws, 'draw')} (of JAFFE all the same), rank 10 of the top layer; mean ± sd of the "
+        "accuracy of k-means on the top layer. Ranks [10], [20, 10], [40, 20, 10], … and θ = 0.1: chosen here, the "
+        "paper prints none."
     )
     return plots.depths(curves, "Accuracy of dnsNMF against its depth (dnsNMF paper, Fig. 9)", note)
 
