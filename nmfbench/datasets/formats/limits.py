@@ -1,0 +1,19 @@
+"""How much a file may ask for: sizes that a file declares are checked before anything is allocated."""
+
+import os
+
+from nmfbench.errors import DataError
+
+
+def largest() -> int:
+    """Bytes that one array may take: half of the machine's memory, because scaling makes a second one."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def check_size(size: int, what: str) -> None:
+    """Raise DataError if ``what`` declares more bytes than `largest`."""
+    if size > largest():
+        raise DataError(
+            f"{what} declares {size / 2**30:,.1f} GiB, more than half of this machine's memory "
+            f"({largest() / 2**30:,.1f} GiB); refused"
+        )
