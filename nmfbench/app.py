@@ -34,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
     plans = [plan(request) for request in asked]
     for planned in plans:
         planned.save_cards()
+        for line in planned.readings:
+            say(line)
     code = 0
     for planned in plans:
         code = max(code, _execute(planned))

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -90,6 +91,11 @@ def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> di
             raise ConfigError(f"{path}: defaults may name YAMLs of {group} and _self_, got {base}")
         composed |= node if base == "_self_" else defaults(group, base, folders)
     return composed
+
+
+def escaped(text: str) -> str:
+    """The text as a YAML holds it, where ``${`` would refer to another key."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def nearest(name: str, names: Iterable[str], list_all: bool = True) -> str:

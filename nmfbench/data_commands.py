@@ -1,10 +1,24 @@
 """The commands of `nmfbench data`: list, verify, fetch, build, import."""
 
 import argparse
+import re
 from pathlib import Path
 
 from nmfbench import config
-from nmfbench.errors import ConfigError
+from nmfbench.errors import ConfigError, DataError
+
+_IMPORT_FLAGS = (
+    ("x", "NAME", "the array with the data (.npz, .mat, .h5 …), or the sheet (.xlsx)"),
+    ("y", "NAME", "the array or column with the labels, or a file of them"),
+    ("sep", "CHAR", "what separates the fields of a text table; tab, blank, comma, semicolon, bar or a character"),
+    ("decimal", "CHAR", "its decimal mark: . or ,"),
+    ("encoding", "CODEC", "its encoding"),
+    ("names", "NAME", "the column that names the samples (with --samples columns: the features)"),
+)
+_IMPORT_LISTS = (
+    ("drop", "a column that is no feature; may be given several times"),
+    ("missing", "a text that marks a missing number; may be given several times"),
+)
 
 
 def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,9 +48,12 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     imported = actions.add_parser("import", help="look at a file or a folder of images and make it a dataset of yours")
     imported.add_argument("path", type=Path, metavar="PATH", help="a file, or a folder with a folder of images a class")
     imported.add_argument("--name", help="for dataset=NAME (default: from the file's name)")
-    imported.add_argument("--x", metavar="NAME", help="the array with the data (.npz, .mat)")
-    imported.add_argument("--y", metavar="NAME", help="the array or column with the labels (.npy: a second file)")
-    imported.add_argument("--samples", choices=["rows", "columns"], help="where the samples are")
+    for flag, value, text in _IMPORT_FLAGS:
+        imported.add_argument(f"--{flag}", metavar=value, help=text)
+    imported.add_argument("--samples", choices=["rows", "columns", "pixels"], help="where the samples are")
+    imported.add_argument("--header", choices=["true", "false"], help="whether the first row names the columns")
+    for flag, text in _IMPORT_LISTS:
+        imported.add_argument(f"--{flag}", action="append", metavar="TEXT", help=text)
     imported.add_argument("--force", action="store_true", help="replace an earlier import of that name")
     imported.set_defaults(command=_data_import)
 
@@ -118,8 +135,22 @@ def _data_build(arguments: argparse.Namespace) -> int:
 def _data_import(arguments: argparse.Namespace) -> int:
     from nmfbench.datasets import guess
 
-    seen = guess.look_at(arguments.path, arguments.x, arguments.y, arguments.samples)
-    print("\n".join(seen.lines))
-    name = arguments.name or guess.slug(arguments.path.expanduser().absolute().stem)
-    print(f"wrote {guess.save(seen, name, arguments.force)}; correct it there, or use it: nmfbench run dataset={name}")
+    keys = [*(flag for flag, *_ in (*_IMPORT_FLAGS, *_IMPORT_LISTS)), "samples"]
+    given = {key: getattr(arguments, key) for key in keys}
+    given["header"] = {"true": True, "false": False}.get(arguments.header)
+    try:
+        seen = guess.look_at(arguments.path, **given)
+    except (ConfigError, DataError) as error:
+        error.args = (_in_flags(str(error)), *error.args[1:])
+        raise
+    print("\n".join(_in_flags(line) for line in seen.lines))
+    target, name = guess.save(seen, arguments.path, arguments.name, arguments.force)
+    print(f"wrote {target}; correct it there, or use it: nmfbench run dataset={name}")
     return 0
+
+
+def _in_flags(message: str) -> str:
+    """A message of the loader with this command's flags in the place of a run's settings."""
+    message = re.sub(r"dataset\.(drop|missing)=\[('?)(.*?)\2\]", r"--\1 \3", message)
+    keys = "x|y|samples|sep|decimal|header|encoding|names"
+    return re.sub(rf"dataset\.({keys})=", r"--\1 ", re.sub(rf"dataset\.({keys})\b(?!=)", r"--\1", message))

@@ -13,7 +13,7 @@ MAY = {
     "numerics": {"errors"},
     "solvers": {"numerics", "config", "errors"},
     "papers": set(),
-    "datasets": {"numerics", "papers", "fitting", "solvers", "config", "errors", "progress"},
+    "datasets": {"numerics", "papers", "fitting", "solvers", "config", "errors", "progress", "records"},
     "evaluators": {"numerics", "datasets", "errors"},
     "reports": {"numerics", "datasets", "evaluators", "papers", *HALL},
     "running": {"numerics", "solvers", "datasets", "evaluators", "reports", "fitting", *HALL},

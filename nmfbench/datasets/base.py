@@ -107,6 +107,9 @@ class Loader(ABC):
     location: ClassVar[tuple[str, ...]] = ()
     """Fields that only locate the data. Records leave them out and have the checksum of the data instead."""
 
+    own: ClassVar[bool] = False
+    """Whether the data is a user's own, so that what it was taken for is said before it runs."""
+
     scaling: Any = "max"
     n_clusters: list[int] | None = None
 

@@ -1,23 +1,28 @@
 """Guess the contents of a user's file or folder and write the YAML that reads it: `nmfbench data import`."""
 
+import json
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import scipy.io
-import scipy.sparse
 import yaml
+from scipy.sparse import issparse
 
 from nmfbench import config
+from nmfbench.datasets import formats
 from nmfbench.datasets.base import Loader
-from nmfbench.datasets.file import READERS, USUAL_X, File, read_parquet
-from nmfbench.datasets.pictures import SUFFIXES
+from nmfbench.datasets.file import File
+from nmfbench.datasets.formats import choosing
+from nmfbench.datasets.formats.held import Arrays, Table
+from nmfbench.datasets.formats.label_file import read_labels
+from nmfbench.datasets.labels import classes
+from nmfbench.datasets.pictures import by_class
 from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.records import write_text
 
 USUAL_Y = ("y", "gnd", "label", "labels", "target", "class", "classes", "kind")
 
@@ -40,128 +45,146 @@ class Seen:
     comments: dict[str, str] = field(default_factory=dict)
 
 
-def look_at(path: Path, x: str | None = None, y: str | None = None, samples: str | None = None) -> Seen:
-    """Guess the contents of a file, or of a folder with a sub-folder of images a class; arguments are not guessed.
+def look_at(path: Path, **given: Any) -> Seen:
+    """Guess the contents of a file, or of a folder with a sub-folder of images a class; what is given is not guessed.
 
-    Raises DataMissing, DataError or ConfigError when it cannot become a dataset.
+    ``given``: parameters of `File`. What is proposed has been loaded by the very loader that a run uses. Raises
+    DataMissing, DataError or ConfigError when it cannot become a dataset.
     """
     path = path.expanduser().absolute()
-    if path.is_dir():
+    given = {key: value for key, value in given.items() if value is not None}
+    if path.is_dir() and not formats.is_10x(path):
+        if given:
+            raise ConfigError(f"{path} is a folder of images, for which {', '.join(given)} has no meaning")
         return _folder(path)
-    if not path.is_file():
+    if not path.exists():
         raise DataMissing(f"there is no file or folder {path}")
-    if path.suffix.lower() not in READERS:
-        raise ConfigError(f"a file must end in {', '.join(READERS)}, got {path.name!r}")
-    held = _held_safely(path)
-    seen = _table(path, held, y) if isinstance(held, pd.DataFrame) else _arrays(path, held, x, y, samples)
-    data = config.build(seen.node, Loader, "dataset").load()  # here, so that only data that loads is imported
+    asked = File(**{"path": str(path), **given}).asked()
+    held = formats.read(path, asked, given.get("x") if path.suffix.lower() == ".xlsx" else None)
+    guessed, lines = _of_table(held, given) if isinstance(held, Table) else _of_arrays(held, path, given)
+    defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
+    node = {"_target_": f"{File.__module__}.{File.__name__}", **defaults, **given, **guessed, "path": str(path)}
+    node = {key: _escaped(value) for key, value in node.items()}
+    data = replace(config.build(node, Loader, "dataset"), scaling="none").load()
+    side = math.isqrt(data.X.shape[0])
+    if data.shape is None and side >= 8 and side**2 == data.X.shape[0]:
+        lines.append(f"images: square, {side} × {side}? Then set shape in the YAML")
     classes = "no labels" if data.y is None else f"{data.n_classes} classes"
-    seen.lines.append(f"so: {data.n_samples} samples × {data.X.shape[0]} features, {classes}")
-    seen.title = f"{data.n_samples} samples, {data.X.shape[0]} features, {classes} ({path.name})"
-    return seen
-
-
-def _held_safely(path: Path) -> Any:
-    """The arrays of a file by name ("" in .npy, which has none), or its table. Raises DataError that names it."""
-    try:
-        return _held(path)
-    except Exception as error:  # the parser of a damaged file may raise anything
-        raise DataError(f"{path} cannot be read as {path.suffix}: {error}") from error
-
-
-def _held(path: Path) -> dict[str, Any] | pd.DataFrame:
-    match path.suffix.lower():
-        case ".npz":
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                return dict(file.items())
-        case ".npy":
-            return {"": np.load(path, allow_pickle=False)}
-        case ".mat":
-            return {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
-        case ".csv":
-            return pd.read_csv(path)
-        case _:
-            return read_parquet(path)
-
-
-def _arrays(path: Path, held: dict[str, Any], x: str | None, y: str | None, samples: str | None) -> Seen:
-    def shown(array: Any) -> str:
-        return " × ".join(map(str, getattr(array, "shape", ()))) or "a single value"
-
-    lines = [f"{key or path.name}: {shown(array)}, {getattr(array, 'dtype', '?')}" for key, array in held.items()]
-    matrices = {k: a for k, a in held.items() if getattr(a, "ndim", 0) == 2 and min(a.shape) > 1}
-    x = x if x is not None else next((name for name in USUAL_X if name in matrices), None)
-    if x is None and len(matrices) != 1:
-        raise DataError(f"{path}: which array is X? Add --x NAME; it holds: {'; '.join(lines)}")
-    x = x if x is not None else next(iter(matrices))
-    if x not in held:
-        raise DataError(f"{path} has no array {x!r}{config.nearest(x, held)}")
-    X = held[x]
-    if scipy.sparse.issparse(X):
-        raise DataError(f"{path}: {x} is sparse, {shown(X)}; only dense matrices can be imported")
-    if getattr(X, "ndim", 0) != 2 or X.size == 0 or X.dtype.kind not in "buif":
-        raise DataError(
-            f"{path}: X must be a matrix of real numbers, {x or 'it'} is {shown(X)}, {getattr(X, 'dtype', '?')}"
-        )
-
-    if x:
-        labels = {k: a for k, a in held.items() if k != x and _vector(a) and a.size in X.shape}
-        usual = [k for k in labels if k.lower() in USUAL_Y]
-        y = y if y is not None else next(iter(usual or list(labels) * (len(labels) == 1)), None)
-        labels = labels if y is None else {y: held.get(y)}
-    else:
-        beside = path.with_name("labels.npy")
-        y = str(Path(y).absolute()) if y else str(beside) if beside.is_file() and beside != path else None
-        labels = {y: _held_safely(Path(y))[""]} if y and Path(y).is_file() else {}
-    # Possible labels tell which axis the samples are on, whether or not one of them is chosen.
-    sizes = {np.size(a) for a in labels.values()}
-    guess = "columns" if sizes == {X.shape[1]} != {X.shape[0]} else "rows"
-    reason = (
-        f"because {' and '.join(labels)} {'have' if len(labels) > 1 else 'has'} {max(sizes)} entries" if sizes else ""
-    )
-    reason = "as you said" if samples else reason or "the usual way; else add --samples columns"
-    samples = samples or guess
-
-    n_features = X.shape[1] if samples == "rows" else X.shape[0]
-    lines = [f"X: {'array ' + x if x else path.name}, {shown(X)}, {X.dtype}, {_range(X)}"]
-    may_be = f"{', '.join(labels)} would fit" if labels else "none found"
-    lines.append(f"labels: {_labels(labels[y], y) if y in labels else f'{may_be}; --y NAME says which'}")
-    lines.append(f"samples: in {samples}, {reason}")
-    node = _node(path) | {"x": x or None, "y": y, "samples": samples}
-    return Seen(title="", node=node, lines=lines + _shape(n_features), comments=_comments(n_features))
-
-
-def _table(path: Path, table: pd.DataFrame, y: str | None) -> Seen:
-    if table.empty:
-        raise DataError(f"{path} is an empty table")
-    words = [str(column) for column in table.columns if table[column].dtype.kind not in "buif"]
-    usual = [str(column) for column in table.columns if str(column).lower() in USUAL_Y]
-    y = y if y is not None else next(iter(usual or words * (len(words) == 1)), None)
-    features = table.drop(columns=[column for column in {y, *words} if column in table.columns])
-    numbers = features.to_numpy(dtype=float)
-    labels = table[y].to_numpy() if y in table.columns else None
-    last = table.columns[-1]
-    few = table[last].dtype.kind in "bui" and table[last].nunique() <= len(table) / 5
-    hint = f"; column {last} holds {table[last].nunique()} different numbers: --y {last}?" if few else ""
+    counts = "" if data.y is None else f", {_sizes(np.unique(data.y, return_counts=True)[1].tolist())}"
     lines = [
-        f"X: {features.shape[1]} columns of numbers, {features.shape[0]} rows"
-        + (f", {_range(numbers)}" if numbers.size else ""),
-        f"labels: {_labels(labels, y) if labels is not None else f'none found{hint}'}",
-        "samples: in rows, as in every table",
+        *(f"file: {sentence}" for sentence in data.preprocessing[:-1]),
+        f"X: {_range(data.X)}",
+        *lines,
+        f"so: {data.n_samples} samples × {data.X.shape[0]} features, {classes}{counts}",
     ]
-    node = _node(path) | {"x": None, "y": y, "samples": "rows"}
-    return Seen(title="", node=node, lines=lines + _shape(features.shape[1]), comments=_comments(features.shape[1]))
+    title = f"{data.n_samples} samples, {data.X.shape[0]} features, {classes} ({path.name})"
+    return Seen(title=title, node=node, lines=lines, comments=_comments(data.X.shape[0]))
+
+
+def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The labels' column: one with a usual name, else the only one of words that may be classes."""
+    if given.get("samples") == "columns":
+        labels = given.get("y") or "none; --y FILE gives them, one a line"
+        return {}, [f"labels: {labels}", "samples: in columns, as you said"]
+    apart = {*given.get("drop", ()), given.get("names")}
+    reasons = {
+        name: _why_not(column, f"column {name}")
+        for name, column in table.columns.items()
+        if name not in apart and (column.dtype.kind == "U" or name.lower() in USUAL_Y)
+    }
+    possible = [name for name, reason in reasons.items() if not reason]
+    usual = [name for name in possible if name.lower() in USUAL_Y]
+    y = given.get("y") or table.y or next(iter(usual or possible * (len(possible) == 1)), None)
+    lines = [f"labels: column {y}" if y else f"labels: none found{_hint_at_last(table)}"]
+    for name, reason in reasons.items():
+        if reason and table.columns[name].dtype.kind != "U" and name != y:
+            lines.append(f"{reason}; so it is read as a feature, and --drop {name} leaves it out")
+    first = next(iter(table.columns))
+    names_rows = table.columns[first].dtype.kind == "U" and first != y and not given.get("samples")
+    turned = f"; if {first} names features: --samples columns" if names_rows else ""
+    return {"y": y}, [*lines, f"samples: in rows, as in most tables{turned}"]
+
+
+def _why_not(column: np.ndarray, name: str = "it") -> str:
+    """Why a column holds no labels; empty: it may."""
+    try:
+        n_classes = len(np.unique(classes(column, name)))
+    except DataError as error:
+        return str(error)
+    return "" if n_classes > 1 else f"{name} holds one value"
+
+
+def _hint_at_last(table: Table) -> str:
+    """A hint at the last column, if it alone holds few different numbers."""
+    few = [
+        name
+        for name, column in table.columns.items()
+        if column.dtype.kind == "f" and len(np.unique(column)) <= len(column) / 5 and not _why_not(column)
+    ]
+    if few == [list(table.columns)[-1]]:
+        return f"; column {few[0]} holds {len(np.unique(table.columns[few[0]]))} different numbers: --y {few[0]}?"
+    return "; --y NAME says which"
+
+
+def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The arrays that are X and the labels, and the axis of the samples, which the labels tell."""
+    y = given.get("y") or held.y
+    beside = path.with_name("labels.npy")
+    if y is None and path.suffix.lower() == ".npy" and beside.is_file() and beside != path:
+        y = str(beside)
+    x = given.get("x") or choosing.name_of_x(held, str(path), y)
+    stored = held.arrays.get(x[0] if isinstance(x, list) else x)
+    if stored is None:  # the loader says so
+        return {"x": x, "y": y}, []
+    labels = {name: a for name, a in held.arrays.items() if name != x and name not in (x or ()) and _fits(a, stored)}
+    usual = [name for name in labels if re.split(r"[/.]", name)[-1].lower() in USUAL_Y]
+    y = y or next(iter(usual or list(labels) * (len(labels) == 1)), None)
+    if y is not None and y not in held.arrays and Path(y).is_file():
+        counted = [read_labels(Path(y))]
+    else:
+        counted = [labels[y]] if y in labels else list(labels.values())
+    samples, reason = given.get("samples"), "as you said"
+    if samples is None:
+        samples, reason = _axis(stored, counted, held.samples)
+    may_be = f"{', '.join(labels)} would fit" if labels else "none found"
+    shown = f"X: {f'array {x}' if x else path.name}, {' × '.join(map(str, stored.shape))}, {stored.dtype}"
+    return {"x": x or None, "y": y, "samples": samples}, [
+        *([] if isinstance(x, list) else [shown]),
+        f"labels: {y or f'{may_be}; --y NAME says which'}",
+        f"samples: {f'in {samples}, ' if samples else ''}{reason}",
+    ]
+
+
+def _fits(labels: Any, X: Any) -> bool:
+    """Whether an array may hold a label for each sample of X: a vector, or a map of a cube's pixels."""
+    if issparse(labels) or labels.dtype.kind not in "buifU":
+        return False
+    if X.ndim == 3 and labels.shape in (X.shape[:2], X.shape[1:]):
+        return True
+    is_vector = labels.size == max(labels.shape, default=0)
+    return is_vector and labels.size in (X.shape[0], X.shape[-1]) and not _why_not(labels.ravel())
+
+
+def _axis(X: Any, labels: list[Any], said: str | None) -> tuple[str | None, str]:
+    """Where the samples are, and why."""
+    if said:
+        return None, f"{said}: the format says so"
+    if X.ndim == 3 and any(np.shape(array) in (X.shape[:2], X.shape[1:]) for array in labels):
+        return None, "pixels: the labels are a map of them"
+    sizes = {max(np.shape(array), default=0) for array in labels}
+    if len(sizes) == 1 and sizes & {X.shape[0], X.shape[-1]} and X.shape[0] != X.shape[-1]:
+        return ("rows" if sizes == {X.shape[0]} else "columns"), f"because there are {max(sizes)} labels"
+    return "rows", "the usual way; else add --samples columns"
 
 
 def _folder(path: Path) -> Seen:
+    """A folder of images: the size to which they are brought, and what is skipped."""
     from PIL import Image
 
-    images = sorted(
-        file for file in path.glob("*/*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    images, _ = by_class(path)
     if not images:
         raise DataError(f"{path} holds no sub-folders with images; a folder of images needs a sub-folder a class")
-    classes, sizes, modes = Counter(file.parent.name for file in images), Counter[tuple[int, int]](), Counter[str]()
+    sizes, modes = Counter[tuple[int, int]](), Counter[str]()
     for file in images:
         try:
             with Image.open(file) as image:
@@ -172,56 +195,44 @@ def _folder(path: Path) -> Seen:
     (height, width), same = sizes.most_common(1)[0]
     scale = min(1, 64 / max(height, width)) if len(sizes) > 1 or max(height, width) > 128 else 1
     size = [max(1, round(height * scale)), max(1, round(width * scale))]
-    alike = "all" if same == len(images) else f"{same} of them"
-    lines = [
-        f"X: {len(images)} images, {alike} {height} × {width} pixels (height × width), {', '.join(sorted(modes))}",
-        f"labels: the {len(classes)} sub-folders, {_sizes(list(classes.values()))}",
-        f"size: read as {size[0]} × {size[1]} grey pixels = {size[0] * size[1]} features; 0 to 255, never negative",
-    ]
     node = {
         "_target_": "nmfbench.datasets.images.Images",
         "scaling": "max",
         "n_clusters": None,
-        "path": str(path).replace("${", r"\${"),
+        "path": _escaped(str(path)),
         "size": size,
         "grey": True,
     }
+    data = config.build(node, Loader, "dataset").load()
+    alike = "all" if same == len(images) else f"{same} of them"
+    counts = np.unique(data.y, return_counts=True)[1].tolist()
+    lines = [
+        f"X: {len(images)} images, {alike} {height} × {width} pixels (height × width), {', '.join(sorted(modes))}",
+        *data.preprocessing[1:-1],
+        f"labels: the {data.n_classes} sub-folders, {_sizes(counts)}",
+        f"size: read as {size[0]} × {size[1]} grey pixels = {size[0] * size[1]} features; 0 to 255, never negative",
+    ]
     comments = {"size": "[height, width] that each image is scaled to", "n_clusters": "the number of classes"}
-    title = f"{len(images)} images of {size[0]} × {size[1]} pixels, {len(classes)} classes ({path.name})"
+    title = f"{len(images)} images of {size[0]} × {size[1]} pixels, {data.n_classes} classes ({path.name})"
     return Seen(title=title, node=node, lines=lines, comments=comments)
 
 
-def _node(path: Path) -> dict[str, Any]:
-    """Every key of the YAML of a `File`."""
-    defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
-    return {"_target_": f"{File.__module__}.{File.__name__}", **defaults, "path": str(path).replace("${", r"\${")}
+def _escaped(value: Any) -> Any:
+    """The value as a YAML holds it, where ${…} would refer to another key."""
+    if isinstance(value, (list, tuple)):
+        return [_escaped(item) for item in value]
+    return config.escaped(value) if isinstance(value, str) else value
 
 
-def _vector(array: Any) -> bool:
-    return isinstance(array, np.ndarray) and array.size == max(array.shape, default=0) and array.dtype.kind in "buifU"
-
-
-def _range(X: np.ndarray) -> str:
-    low, high = X.min(), X.max()
-    bad = "" if X.dtype.kind in "bui" or np.isfinite(X).all() else ", with NaN or infinite entries"
-    negative = f"; {(X < 0).mean():.2%} of it negative: only some solvers take that" if low < 0 else ", never negative"
-    return f"{low:g} to {high:g}{bad or negative}"
-
-
-def _labels(labels: Any, name: str | None) -> str:
-    counts = np.unique(np.asarray(labels).astype(str), return_counts=True)[1]
-    return f"{name}, {np.size(labels)} entries, {len(counts)} classes, {_sizes(counts.tolist())}"
+def _range(X: Any) -> str:
+    low, high, n_negative = X.min(), X.max(), int((X < 0).sum())
+    share = f", sparse, {X.nnz / math.prod(X.shape):.2%} of it not zero" if issparse(X) else ""
+    part = f"; {n_negative / math.prod(X.shape):.2%} of it negative: only some solvers take that"
+    return f"{low:g} to {high:g}{share}{part if n_negative else ', never negative'}"
 
 
 def _sizes(counts: list[int]) -> str:
     return f"{min(counts)} each" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} each"
-
-
-def _shape(n_features: int) -> list[str]:
-    side = math.isqrt(n_features)
-    return (
-        [f"images: square, {side} × {side}? Then set shape in the YAML"] if side >= 8 and side**2 == n_features else []
-    )
 
 
 def _comments(n_features: int) -> dict[str, str]:
@@ -241,23 +252,44 @@ def slug(text: str) -> str:
     return name if name and isinstance(yaml.safe_load(name), str) else f"data_{name}".rstrip("_")
 
 
-def save(seen: Seen, name: str, force: bool = False) -> Path:
-    """Write the YAML to the user's config folder, so that dataset=NAME works; return its path."""
+def save(seen: Seen, path: Path, name: str | None = None, force: bool = False) -> tuple[Path, str]:
+    """Write the YAML to the user's config folder, so that dataset=NAME works; returns its path and NAME.
+
+    Without ``name``, the name comes from the file's, with a number if another file has it already.
+    """
+    folder = config.user_dir() / "dataset"
+    if name is None:
+        own = slug(formats.stem(path.expanduser().absolute()))
+        names = [own, *(f"{own}_{i}" for i in range(2, 1000))]
+        name = next(
+            n
+            for n in names
+            if _is_free(folder / f"{n}.yaml", seen) or n in config.options("dataset", [config.CONFIG_DIR])
+        )
     if slug(name) != name.lower() or not name.isascii():
         raise ConfigError(f"--name must be of letters, digits and single _, got {name!r}; how about {slug(name)}")
-    if (config.CONFIG_DIR / "dataset" / f"{name}.yaml").exists():
+    if name.lower() in config.options("dataset", [config.CONFIG_DIR]):
         raise ConfigError(f"{name} is a dataset of nmfbench; choose another with --name")
-    target = config.user_dir() / "dataset" / f"{name}.yaml"
+    target = folder / f"{name}.yaml"
     if target.exists() and not force:
         raise ConfigError(f"{target} exists already; --force replaces it, --name chooses another name")
     lines = [f"# {seen.title}"]
     for key, value in (seen.node | ({"name": name} if "name" in seen.node else {})).items():
         shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).partition("\n")[0]
+        if "\n" in str(value):
+            shown = json.dumps(value)  # which is YAML too, and one line
         comment = f"   # {seen.comments[key]}" if key in seen.comments else ""
         lines.append(f"{key}: {shown}{comment}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(target, "\n".join(lines) + "\n")
     except OSError as error:
         raise ConfigError(f"{target} cannot be written: {error}; NMFBENCH_CONFIG names another folder") from error
-    return target
+    return target, name
+
+
+def _is_free(target: Path, seen: Seen) -> bool:
+    """Whether no import of another file has that name."""
+    try:
+        return bool(yaml.safe_load(target.read_text(encoding="utf-8"))["path"] == seen.node["path"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return not target.exists()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmfbench.datasets import base, pictures
+from nmfbench.datasets import base, labels, pictures
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 
@@ -26,6 +26,7 @@ class Images(base.Loader):
     """
 
     location: ClassVar[tuple[str, ...]] = ("path",)
+    own: ClassVar[bool] = True
 
     path: str = ""
     size: list[int] | None = None
@@ -41,12 +42,12 @@ class Images(base.Loader):
         root = Path(os.path.abspath(Path(self.path).expanduser()))  # because a name must not be ".."
         if not root.is_dir():
             raise DataMissing(f"there is no folder {root}; correct dataset.path")
-        files = [(folder, file) for folder in _sorted(root) if folder.is_dir() for file in _sorted(folder)]
-        files = [(folder, file) for folder, file in files if file.suffix.lower() in pictures.SUFFIXES]
+        files, skipped = pictures.by_class(root)
         if not files:
             raise DataError(f"{root} has no sub-folders with images; there must be one a class")
         arrays: list[np.ndarray] = []
-        for _, file in files:
+        several = []
+        for file in files:
             array = pictures.pixels(file, str(file), self.size, self.grey)
             if arrays and array.shape != arrays[0].shape:
                 raise DataError(
@@ -54,15 +55,18 @@ class Images(base.Loader):
                     f"{arrays[0].shape[1]}; resize them all with dataset.size=[height,width]"
                 )
             arrays.append(array)
-        classes = {folder: label for label, folder in enumerate(dict.fromkeys(folder for folder, _ in files))}
+            if pictures.n_pages(file) > 1:
+                several.append(str(file.relative_to(root)))
+        sentences = [f"{'grey' if self.grey else 'colour'} images of {' × '.join(map(str, arrays[0].shape))}"]
+        if skipped:
+            sentences.append(pictures.named(skipped, "skipped, since no image in a sub-folder"))
+        if several:
+            sentences.append(pictures.named(several, "several pages, of which the first is read"))
+        classes = {folder: number for number, folder in enumerate(dict.fromkeys(file.parent for file in files))}
         return base.Dataset(
             name=root.name.lstrip(".") or "images",
             X=np.stack([array.ravel() for array in arrays], axis=1),
-            y=np.array([classes[folder] for folder, _ in files]),
+            y=labels.classes(np.array([classes[file.parent] for file in files]), str(root)),
             shape=arrays[0].shape,
-            preprocessing=(f"{'grey' if self.grey else 'colour'} images of {' × '.join(map(str, arrays[0].shape))}",),
+            preprocessing=tuple(sentences),
         )
-
-
-def _sorted(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.iterdir() if path.name[0] != "."), key=lambda p: pictures.natural(p.name))

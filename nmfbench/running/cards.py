@@ -115,6 +115,13 @@ class Cards:
         self._unwritten.add(key)
 
 
+def reading(card: Card) -> str:
+    """What a file was taken for, in a line."""
+    classes = "no labels" if card.classes is None else f"{card.classes} classes"
+    size = f"{card.samples} samples × {card.features} features, {classes}"
+    return f"{card.name}: {'; '.join([size, *card.preprocessing])}"
+
+
 def loader_of(node: dict[str, Any]) -> Loader:
     """The loader that a node describes. Raises ConfigError."""
     return _loader(json.dumps(node))

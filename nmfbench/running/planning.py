@@ -8,7 +8,7 @@ from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import measures
 from nmfbench.fitting import check_device, place
 from nmfbench.records import Record, Store, digest
-from nmfbench.running.cards import Card, Cards, load
+from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job, labelled_samples, make
@@ -42,6 +42,7 @@ class Plan:
     left_out: what a sweep cannot run, with the reason.
     unknown: labels of the jobs whose data was never loaded for this results folder, so that none of them has run.
     cards: the data cards of each results folder; `save_cards` writes those that are new.
+    readings: for each dataset of a user's own, what its file was taken for, in a line.
     """
 
     request: Request
@@ -49,6 +50,7 @@ class Plan:
     left_out: list[LeftOut]
     unknown: list[str] = field(default_factory=list)
     cards: dict[str, Cards] = field(default_factory=dict)
+    readings: list[str] = field(default_factory=list)
 
     def save_cards(self) -> None:
         """Write the data cards that planning made."""
@@ -100,6 +102,8 @@ def plan(request: Request, will_run: bool = True) -> Plan:
                 continue
             card = card or cards.of(node)
             name = card.name
+            if loader_of(card.node).own and (line := reading(card)) not in planned.readings:
+                planned.readings.append(line)
             job = _checked(composed, settings, store, cards, card, will_run, request)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
             same = jobs.setdefault(digest(job.config), job)

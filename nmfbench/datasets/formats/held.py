@@ -37,11 +37,11 @@ class Table:
     ----------
     columns: name → (n,) float64 where the column holds numbers, or (n,) of strings where it holds words.
     y: name of the labels, where the file says which they are; None: it does not say.
-    left_out: name → why this column is no feature, for example "counts the rows".
+    absent: name of a column with missing values → the first of them, in words.
     sentences: what was found and decided while reading, for the record and the screen.
     """
 
     columns: dict[str, np.ndarray]
     y: str | None = None
-    left_out: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()

@@ -1,6 +1,8 @@
 """How much a file may ask for: sizes that a file declares are checked before anything is allocated."""
 
 import os
+import zipfile
+from pathlib import Path
 
 from nmfbench.errors import DataError
 
@@ -17,3 +19,9 @@ def check_size(size: int, what: str) -> None:
             f"{what} declares {size / 2**30:,.1f} GiB, more than half of this machine's memory "
             f"({largest() / 2**30:,.1f} GiB); refused"
         )
+
+
+def check_unpacked(archive: Path) -> None:
+    """Raise DataError if the members of a zip archive declare more bytes than `largest`."""
+    with zipfile.ZipFile(archive) as opened:
+        check_size(sum(member.file_size for member in opened.infolist()), f"{archive}, unpacked,")

@@ -1,0 +1,228 @@
+"""What is X and what are the labels: decided once, for `dataset=file` and for `nmfbench data import` alike."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import hstack, issparse
+
+from nmfbench.config import nearest
+from nmfbench.datasets import labels as label_kinds
+from nmfbench.datasets.formats.held import Arrays, Table
+from nmfbench.errors import ConfigError, DataError
+
+USUAL_X = ("X", "x", "fea", "data", "fts", "x_train")
+_IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|idx|index|nr|no|number|row|obs)|.*[a-z]I[dD]|identifier|unnamed: 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A dataset's parts.
+
+    Parameters
+    ----------
+    X: (m features, n samples), a numpy array or a scipy sparse one.
+    labels: (n,) of any kind; None: there are none.
+    shape: shape of one sample, where the file stores it as an image.
+    feature_names: names of the m features; None: unknown.
+    sentences: what was decided, for the record and the screen.
+    """
+
+    X: Any
+    labels: np.ndarray | None = None
+    shape: tuple[int, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
+    sentences: list[str] = field(default_factory=list)
+
+
+def of_table(
+    table: Table,
+    where: str,
+    y: str | None = None,
+    drop: Sequence[str] | None = None,
+    names: str | None = None,
+    samples: str = "rows",
+    labels: np.ndarray | None = None,
+) -> Parts:
+    """The parts of a table. All columns are features but those of ``y``, ``drop`` and ``names``.
+
+    ``labels`` are those of another file; else ``y`` names their column.
+
+    A column of words that are all different holds the names of the rows. A column that counts the rows, or that is
+    called like an identifier and has another whole number in each row, is left out unless ``drop`` is given. Raises
+    DataError for any other column of words, and for missing values.
+    """
+    columns, sentences = dict(table.columns), list(table.sentences)
+    for name, key in [
+        *((name, "drop") for name in drop or ()),
+        *((n, k) for n, k in ((y, "y"), (names, "names")) if n),
+    ]:
+        if name not in columns:
+            raise DataError(f"{where} has no column {name!r} for dataset.{key}{nearest(name, columns)}")
+    left_out = {name: "as asked" for name in drop or ()}
+    y = table.y if y is None and labels is None and samples == "rows" else y
+    if y is not None and samples == "columns":
+        raise ConfigError(
+            f"{where}: samples are the columns, so no column holds labels; dataset.y may be a file with a label a line"
+        )
+    labels = columns.pop(y) if y is not None else labels
+    named = "samples" if samples == "rows" else "features"
+    for name, column in list(columns.items()):
+        if name in left_out:
+            continue
+        if name == names:
+            left_out[name] = f"names the {named}"
+        elif column.dtype.kind == "U":
+            if len(set(column.tolist())) < len(column):
+                raise DataError(
+                    f"{where}: column {name!r} holds words, such as {column[0]!r}. If they are labels: "
+                    f"dataset.y={name}; if they name the {named}: dataset.names={name}; to leave them out: "
+                    f"dataset.drop=[{name}]"
+                )
+            left_out[name] = f"names the {named}"
+        elif drop is None and len(columns) > 1 and (reason := _identifies(name, column)):
+            left_out[name] = reason
+    row_names = next((columns[name] for name, reason in left_out.items() if reason.startswith("names")), None)
+    features = {name: column for name, column in columns.items() if name not in left_out}
+    if not features:
+        raise DataError(f"{where} has no column of numbers" + (f" but {y}" if y else ""))
+    for name, first in table.absent.items():
+        if name in features:
+            missing = int(np.isnan(features[name]).sum())
+            raise DataError(
+                f"{where}: column {name!r} lacks {missing} value{'s' if missing > 1 else ''}, the first is {first}; "
+                f"remove those rows, fill them in, or leave the column out: dataset.drop=[{name}]"
+            )
+    if left_out:
+        sentences.append("left out: " + ", ".join(f"{name} ({reason})" for name, reason in left_out.items()))
+    X = np.stack(list(features.values()))
+    if samples == "rows":
+        return Parts(X=X, labels=labels, feature_names=tuple(features), sentences=sentences)
+    return Parts(X=X.T, feature_names=None if row_names is None else tuple(row_names), sentences=sentences)
+
+
+def _identifies(name: str, column: np.ndarray) -> str:
+    """Why a column of numbers tells which row it is; empty: it does not."""
+    if len(column) < 3 or not np.isfinite(column).all() or (column != np.round(column)).any():
+        return ""
+    if column[0] in (0, 1) and (np.diff(column) == 1).all():
+        return "counts the rows"
+    if _IDENTIFIER.fullmatch(name) and len(np.unique(column)) == len(column):
+        return "another number in each row, named like an identifier"
+    return ""
+
+
+def of_arrays(
+    held: Arrays,
+    where: str,
+    x: str | Sequence[str] | None = None,
+    y: str | None = None,
+    samples: str | None = None,
+    labels: np.ndarray | None = None,
+) -> Parts:
+    """The parts of named arrays. ``x`` several names: views of the same samples, whose features are joined.
+
+    ``labels`` are those of another file; else ``y`` names them. A map of labels as large as a cube's images makes its
+    pixels the samples. ``samples`` None: rows, unless the format says columns.
+    """
+    sentences = list(held.sentences)
+    if labels is None and (y := held.y if y is None else y) is not None:
+        labels = _array(held, y, "y", where)
+    chosen = name_of_x(held, where, y) if x is None else x
+    names = [chosen] if isinstance(chosen, str) else list(chosen)
+    views = [_oriented(_array(held, name, "x", where), labels, samples or held.samples, where) for name in names]
+    X, shape = views[0]
+    if len(views) > 1:
+        counts = {name: view.shape[1] for name, (view, _) in zip(names, views, strict=True)}
+        if len(set(counts.values())) > 1:
+            raise DataError(f"{where}: views of different numbers of samples cannot be joined: {counts}")
+        matrices = [view for view, _ in views]
+        X = hstack([matrix.T for matrix in matrices]).T if any(map(issparse, matrices)) else np.concatenate(matrices)
+        shape = None
+        sentences.append(f"{len(views)} views joined: {', '.join(names)}")
+    if labels is not None and not issparse(labels) and np.ndim(labels) > 1:
+        one_hot = label_kinds.from_one_hot(labels, X.shape[1])
+        if one_hot is not None:
+            labels = one_hot
+            sentences.append("one-hot labels")
+        elif labels.size == X.shape[1]:
+            sentences.append("labels from a map of the pixels" if min(labels.shape) > 1 else "")
+            labels = labels.ravel()
+        else:
+            raise DataError(
+                f"{where}: labels {y if isinstance(y, str) else ''} must be a vector, got shape {labels.shape}"
+            )
+    for name, reason in held.unreadable.items():
+        sentences.append(f"{name} cannot be read ({reason})")
+    names_fit = held.feature_names is not None and len(held.feature_names) == X.shape[0]
+    return Parts(
+        X=X,
+        labels=labels,
+        shape=shape,
+        feature_names=held.feature_names if names_fit else None,
+        sentences=[sentence for sentence in sentences if sentence],
+    )
+
+
+def listed(held: Arrays) -> str:
+    """What a file holds, for messages."""
+    shapes = (f"{name or 'one array'} {_shape(array)}" for name, array in held.arrays.items())
+    return f"it holds: {', '.join([*shapes, *(f'{name} (unreadable)' for name in held.unreadable)])}"
+
+
+def _shape(array: Any) -> str:
+    return " × ".join(map(str, array.shape)) or "a single value"
+
+
+def _array(held: Arrays, name: str, key: str, where: str) -> Any:
+    if name in held.arrays:
+        return held.arrays[name]
+    if name in held.unreadable:
+        raise DataError(f"{where}: {name} cannot be read: {held.unreadable[name]}")
+    if set(held.arrays) == {""}:
+        raise ConfigError(
+            f"{where} holds one array without a name, so dataset.{key}={name} has no meaning"
+            + ("; labels may be in a file of their own: dataset.y=labels.npy" if key == "y" else "")
+        )
+    close = nearest(name, held.arrays, list_all=False)
+    raise DataError(f"{where} has no array {name!r} for dataset.{key}{close.rstrip('?')}; {listed(held)}")
+
+
+def name_of_x(held: Arrays, where: str, y: str | None = None) -> str:
+    """The name of X: a usual one, else the only matrix, or the only cube. Raises DataError if there are several."""
+    if set(held.arrays) == {""}:
+        return ""
+    others = {name: array for name, array in held.arrays.items() if name != y}
+    # A vector with a usual name is not X, and a lone row is only if nothing else can be.
+    matrices = [name for name, a in others.items() if a.ndim >= 2 and min(a.shape) > 1 and a.dtype.kind in "buifc"]
+    usual = [name for name in USUAL_X if name in others and others[name].ndim >= 2]
+    candidates = [name for name in usual if name in matrices] or list({*usual, *matrices})
+    cubes = [name for name in matrices if others[name].ndim > 2]
+    if len(candidates) > 1 and len(cubes) == 1 and not usual:
+        candidates = cubes
+    if len(candidates) != 1:
+        raise DataError(f"{where}: which array is X? Give dataset.x; {listed(held)}")
+    return candidates[0]
+
+
+def _oriented(array: Any, labels: Any, samples: str | None, where: str) -> tuple[Any, tuple[int, ...] | None]:
+    """The array as (m, n), and the shape of one sample if it is no vector."""
+    if array.ndim < 2:
+        raise DataError(f"{where}: X must be a matrix, got shape {array.shape}")
+    if array.ndim == 2:
+        if samples == "pixels":
+            raise ConfigError(f"{where}: samples=pixels is for a cube of images, and X is a matrix {array.shape}")
+        return (array if samples == "columns" else array.T), None
+    if array.ndim == 3 and samples in (None, "pixels"):
+        ground = np.shape(labels) if labels is not None and np.ndim(labels) == 2 else None
+        if ground == array.shape[1:] and ground != array.shape[:2]:
+            return array.reshape(array.shape[0], -1), None
+        if samples == "pixels" or ground == array.shape[:2]:
+            return array.reshape(-1, array.shape[2]).T, None
+    if samples == "pixels":
+        raise ConfigError(f"{where}: samples=pixels is for a cube (height, width, bands), X has shape {array.shape}")
+    if samples == "columns":
+        return array.reshape(-1, array.shape[-1]), array.shape[:-1]
+    return array.reshape(array.shape[0], -1).T, array.shape[1:]
