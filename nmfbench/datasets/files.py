@@ -64,21 +64,25 @@ def require(name: str, hint: str, *candidates: str) -> Path:
 
 
 def read_mat(name: str, hint: str, path: str, **shapes: tuple[int, ...]) -> dict[str, Any]:
-    """The arrays of these names and shapes from a .mat file of that relative path.
+    """The arrays of these names and shapes from a .mat file of that relative path: numbers, or words if 1-D.
 
     Raises DataMissing with the hint, or DataError that names the file.
     """
-    import scipy.io  # takes a moment, and planning reads nothing
+    from nmfbench.datasets.formats import apart  # takes a moment, and planning reads nothing
 
     file = require(name, hint, path)
     try:
-        arrays = scipy.io.loadmat(file)
-    except Exception as error:  # the parser of a damaged file may raise anything
-        raise DataError(f"{name}: {file} cannot be read as .mat: {error}; get it again") from error
+        found = apart.read("mat", file)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    arrays = found.arrays
     for key, shape in shapes.items():
+        if key in found.unreadable:
+            raise DataError(f"{name}: {key} of {file} cannot be read: {found.unreadable[key]}; get it again")
+        if key in arrays and arrays[key].dtype.kind not in ("U" if len(shape) == 1 else "buif"):
+            kind = "words" if len(shape) == 1 else "numbers"
+            raise DataError(f"{name}: {file} must hold {kind} as {key}, it holds dtype {arrays[key].dtype}")
         if getattr(arrays.get(key), "shape", None) != shape:
-            held = ", ".join(f"{k} {getattr(v, 'shape', '')}" for k, v in arrays.items() if not k.startswith("__"))
+            held = ", ".join(f"{k} {v.shape}" for k, v in arrays.items())
             raise DataError(f"{name}: {file} must hold {key} of shape {shape}; it holds {held}")
-        if arrays[key].dtype.kind not in "buif":
-            raise DataError(f"{name}: {file} must hold numbers as {key}, it holds dtype {arrays[key].dtype}")
     return {key: arrays[key] for key in shapes}

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import scipy.io
-
 from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError
 
@@ -30,9 +28,8 @@ class News20(base.Loader):
         hint = "nmfbench data fetch news20 says what the file is."
         labels = f"{self.level}_cats"
         path = "neural_nmf/20News_subsampled.mat"
-        mat = files.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)})
-        cells = scipy.io.loadmat(files.require("news20", hint, path), variable_names=["vocab"])["vocab"]
-        words = tuple(str(cell[0]) for cell in cells.ravel())
+        mat = files.read_mat("news20", hint, path, X_subsampled=(37693, 200), **{labels: (1, 200)}, vocab=(37693,))
+        words = tuple(mat["vocab"].tolist())
         X = base.sparse_or_dense(mat["X_subsampled"], self.dense)
         labelling = (f"labels of level {self.level}",)
         return base.Dataset("news20", X, mat[labels].ravel(), preprocessing=labelling, feature_names=words)

@@ -23,6 +23,10 @@ SECONDS = 60
 SECONDS_PER_MIB = 2
 
 
+class ReaderEnded(DataError):
+    """A file that ended the process in which it was read."""
+
+
 def read(kind: str, path: Path) -> held.Arrays:
     """The arrays of a file of this kind: mat, h5, h5ad, mtx or svmlight.
 
@@ -55,21 +59,26 @@ class _Child:
         self.lost = False
         # It lies in no folder, so nothing is left however either process ends.
         self.result = tempfile.TemporaryFile()  # noqa: SIM115
-        descriptor = self.result.fileno()
+        # Its other end closes when this process ends, whatever ends it.
+        watched, self.lifeline = os.pipe()
+        descriptors = [self.result.fileno(), watched]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", str(CHILD), str(descriptor)],
+                [sys.executable, "-P", str(CHILD), *map(str, descriptors)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[descriptor],
+                pass_fds=descriptors,
                 # Ctrl-C in the terminal is for the parent.
                 start_new_session=True,
                 env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
         except OSError as error:
             self.result.close()
+            os.close(self.lifeline)
             raise DataError(f"the process that reads files cannot be started: {error}") from error
+        finally:
+            os.close(watched)
 
     def read(self, kind: str, path: Path) -> held.Arrays:
         try:
@@ -84,7 +93,7 @@ class _Child:
             raise DataError(f"{path}: reading it was given up after {seconds} s; get or write the file again") from None
         except (OSError, EOFError, ValueError):
             self.lost = True
-            raise DataError(
+            raise ReaderEnded(
                 f"{path} is damaged: reading it ended the reading process ({self._end()}); get or write the file again"
             ) from None
         if "error" in answer:
@@ -163,6 +172,7 @@ def _stop() -> None:
 
 
 def _close(child: _Child) -> None:
+    os.close(child.lifeline)
     for file in (child.process.stdin, child.process.stdout, child.result):
         assert file is not None
         with suppress(OSError):  # a request that could not be sent is still in the buffer

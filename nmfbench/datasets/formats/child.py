@@ -1,7 +1,8 @@
 """The process apart, in which files are read whose parsers may crash. `apart` starts it and talks to it.
 
-It reads one request a line, {"kind", "path", "seconds"}, writes the arrays to the file whose descriptor it was given
-(.npz, numbered), and answers one line. It ends when its input does, so that it never outlives its parent.
+It reads one request a line, {"kind", "path", "seconds"}, writes the arrays as a numbered .npz to the file whose
+descriptor is its first argument, and answers one line. Its second argument is the descriptor of a pipe on which nothing
+is written: when that closes, the parent has ended, and so does this process.
 """
 
 import fcntl
@@ -31,8 +32,8 @@ LEAST_MEMORY = 4 * 2**30
 def main() -> None:
     """Answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _end_with_parent(int(sys.argv[2]))
     _limit_memory()
     _hide_packages()
     warnings.simplefilter("ignore")
@@ -41,11 +42,9 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     for line in iter(sys.stdin.buffer.readline, b""):
         request = json.loads(line)
-        _end_with_parent(True)
         signal.alarm(request["seconds"] + 1)
         answer = _answer(request["kind"], request["path"], int(sys.argv[1]))
         signal.alarm(0)
-        _end_with_parent(False)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -70,15 +69,12 @@ def _hide_packages() -> None:
         folder = folder.parent
 
 
-def _end_with_parent(on: bool) -> None:
-    """Whether the end of the input ends this process at once, also inside a library that never returns to Python.
-
-    The parent writes nothing while it waits, so all that can happen to the pipe is that it closes; SIGIO ends us then.
-    """
-    flags = fcntl.fcntl(0, fcntl.F_GETFL) & ~os.O_ASYNC
-    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_ASYNC if on else flags)
-    if on and select.select([0], [], [], 0)[0]:  # it had closed before
+def _end_with_parent(pipe: int) -> None:
+    """Let SIGIO end this process as soon as the pipe closes, also inside a library that never returns to Python."""
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([pipe], [], [], 0)[0]:  # it had closed before
         os._exit(0)
 
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -23,10 +23,13 @@ BEST_COMPRESSION = 1032
 SHORTEST_LINE = 2
 LONGEST_COMMENTS = 10_000
 NUMBER = rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)"
-SVMLIGHT = re.compile(
-    rb"(?:%b)(?:,(?:%b))*(?:\s+qid:[0-9]+)?(?:\s+[0-9]+:(?:%b))*\s*(?:#.*)?" % (NUMBER, NUMBER, NUMBER),
-    re.IGNORECASE | re.DOTALL,
-)
+_SAMPLE = rb"(?:%b)%%b(?:\s+qid:[0-9]+)?(?:\s+[0-9]+:(?:%b))*\s*(?:#.*)?" % (NUMBER, NUMBER)
+SVMLIGHT = re.compile(_SAMPLE % (rb"(?:,(?:%b))*" % NUMBER), re.IGNORECASE | re.DOTALL)
+ONE_LABEL = re.compile(_SAMPLE % b"", re.IGNORECASE | re.DOTALL)
+ENTRY = {
+    "coordinate": re.compile(rb"(?:[0-9]+\s+[0-9]+(?:\s+(?:%b)){0,2})?" % NUMBER, re.IGNORECASE),
+    "array": re.compile(rb"(?:(?:%b)(?:\s+(?:%b))?)?" % (NUMBER, NUMBER), re.IGNORECASE),
+}
 BANNER = re.compile(
     r"%%matrixmarket\s+matrix\s+(?P<form>coordinate|array)\s+(?P<field>real|double|integer|unsigned-integer|complex|pattern)"
     r"\s+(?P<symmetry>general|symmetric|skew-symmetric|hermitian)\s*"
@@ -36,7 +39,16 @@ AGAIN = "get or write the file again"
 
 def read_mtx(path: Path) -> held.Arrays:
     """The matrix of a Matrix Market file, under "". Raises DataError if it is damaged."""
-    return apart.read("mtx", path)
+    try:
+        return apart.read("mtx", path)
+    except apart.ReaderEnded as error:
+        # A slip in a number is enough to crash scipy's reader, so say where it is.
+        with _opened(path) as file:
+            form = _header(file, path)[0]
+            bad = _bad_line(file, ENTRY[form], b"%")
+        if bad is None:
+            raise
+        raise DataError(f"{path}: {bad}, is no entry of a matrix; {AGAIN}") from error
 
 
 def read_svmlight(path: Path) -> held.Arrays:
@@ -177,16 +189,14 @@ def parse_svmlight(path: Path) -> held.Arrays:
     from sklearn.datasets import load_svmlight_file
 
     with _opened(path) as file:
-        _check_first_label(file, path)
-        file.seek(0)
         try:
             X, y = load_svmlight_file(file)
         except (EOFError, zlib.error, OSError):
             raise
         except Exception as error:
-            bad = _bad_line(path)
-            where = f"{path}, line {bad[0]}: this is not label index:value …: {bad[1]}" if bad else f"{path}"
-            raise DataError(f"{where}: {parts.reason(error)}; {AGAIN}") from error
+            bad = _bad_line(file, ONE_LABEL, b"#")
+            why = f"{bad}, is not one label and index:value …" if bad else parts.reason(error)
+            raise DataError(f"{path} cannot be read as svmlight: {why}; {AGAIN}") from error
     if not X.shape[0]:
         raise DataError(f"{path} holds no samples; {AGAIN}")
     matrix = parts.compressed("csr", X.data, X.indices, X.indptr, np.array(X.shape))
@@ -195,22 +205,11 @@ def parse_svmlight(path: Path) -> held.Arrays:
     return held.Arrays(arrays={"": matrix, "y": y}, y="y")
 
 
-def _check_first_label(file: IO[bytes], path: Path) -> None:
+def _bad_line(file: IO[bytes], form: re.Pattern[bytes], comment: bytes) -> str | None:
+    """The first line that has not this form, and its number."""
+    file.seek(0)
     for number, line in enumerate(file, start=1):
-        words = line.split(b"#")[0].split()
-        if words:
-            if b"," in words[0]:
-                labels = words[0][:60].decode("latin-1")
-                raise DataError(
-                    f"{path}, line {number}: a sample has several labels, {labels}; keep one label a sample"
-                )
-            return
-
-
-def _bad_line(path: Path) -> tuple[int, Any] | None:
-    """Number and start of the first line that does not have the form of svmlight."""
-    with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.split(b"#")[0].strip() and not SVMLIGHT.fullmatch(line.strip()):
-                return number, repr(parts.printable(line[:60].decode("latin-1").strip()))
+        kept = line.split(comment)[0].strip()
+        if kept and not form.fullmatch(kept):
+            return f"line {number}, {parts.printable(line[:60].decode('latin-1').strip())!r}"
     return None
