@@ -1,6 +1,7 @@
 """stub until merged"""
 
 import numpy as np
+
 from nmfbench.errors import DataError
 
 

@@ -23,7 +23,8 @@ def by_class(root: Path) -> tuple[list[Path], list[str]]:
 
     Hidden files, which desktops leave behind, do not count.
     """
-    images, skipped = [], []
+    images: list[Path] = []
+    skipped: list[Path] = []
     for entry in _sorted(root):
         for file in _sorted(entry) if entry.is_dir() else [entry]:
             is_image = entry.is_dir() and file.is_file() and file.suffix.lower() in SUFFIXES

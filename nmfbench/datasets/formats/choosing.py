@@ -11,7 +11,7 @@ from scipy.sparse import hstack, issparse
 from nmfbench.config import nearest
 from nmfbench.datasets import labels as label_kinds
 from nmfbench.datasets.formats.held import Arrays, Table
-from nmfbench.errors import ConfigError, DataError
+from nmfbench.errors import ConfigError, DataError, DataMissing
 
 USUAL_X = ("X", "x", "fea", "data", "fts", "x_train")
 _IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|idx|index|nr|no|number|row|obs)|.*[a-z]I[dD]|identifier|unnamed: 0")
@@ -77,7 +77,7 @@ def of_table(
         elif column.dtype.kind == "U":
             if len(set(column.tolist())) < len(column):
                 raise DataError(
-                    f"{where}: column {name!r} holds words, such as {column[0]!r}. If they are labels: "
+                    f"{where}: column {name!r} holds words, such as {str(column[0])!r}. If they are labels: "
                     f"dataset.y={name}; if they name the {named}: dataset.names={name}; to leave them out: "
                     f"dataset.drop=[{name}]"
                 )
@@ -88,19 +88,26 @@ def of_table(
     features = {name: column for name, column in columns.items() if name not in left_out}
     if not features:
         raise DataError(f"{where} has no column of numbers" + (f" but {y}" if y else ""))
-    for name, first in table.absent.items():
-        if name in features:
-            missing = int(np.isnan(features[name]).sum())
-            raise DataError(
-                f"{where}: column {name!r} lacks {missing} value{'s' if missing > 1 else ''}, the first is {first}; "
-                f"remove those rows, fill them in, or leave the column out: dataset.drop=[{name}]"
-            )
     if left_out:
         sentences.append("left out: " + ", ".join(f"{name} ({reason})" for name, reason in left_out.items()))
     X = np.stack(list(features.values()))
+    _check_missing(X, list(features), table.absent, where)
     if samples == "rows":
         return Parts(X=X, labels=labels, feature_names=tuple(features), sentences=sentences)
     return Parts(X=X.T, feature_names=None if row_names is None else tuple(row_names), sentences=sentences)
+
+
+def _check_missing(X: np.ndarray, names: list[str], absent: dict[str, str], where: str) -> None:
+    """Raise DataError with the first missing value, by its line and by its place in X."""
+    if not absent.keys() & {*names}:
+        return
+    row, j = np.argwhere(np.isnan(X.T))[0]
+    count = int(np.isnan(X).sum())
+    raise DataError(
+        f"{where}: {count} value{'s are' if count > 1 else ' is'} missing, the first in column {names[j]!r} "
+        f"({absent.get(names[j], 'NaN')}; feature {j}, sample {row}, counted from 0). Remove those rows, fill them in, "
+        f"or leave the column out: dataset.drop=[{names[j]}]"
+    )
 
 
 def _identifies(name: str, column: np.ndarray) -> str:
@@ -142,13 +149,16 @@ def of_arrays(
         X = hstack([matrix.T for matrix in matrices]).T if any(map(issparse, matrices)) else np.concatenate(matrices)
         shape = None
         sentences.append(f"{len(views)} views joined: {', '.join(names)}")
+    cube = held.arrays[names[0]]
+    is_map = cube.ndim == 3 and np.shape(labels) in (cube.shape[:2], cube.shape[1:]) and X.shape[1] == np.size(labels)
+    if is_map:
+        sentences.append("the samples are pixels, their labels a map")
     if labels is not None and not issparse(labels) and np.ndim(labels) > 1:
         one_hot = label_kinds.from_one_hot(labels, X.shape[1])
         if one_hot is not None:
             labels = one_hot
             sentences.append("one-hot labels")
-        elif labels.size == X.shape[1]:
-            sentences.append("labels from a map of the pixels" if min(labels.shape) > 1 else "")
+        elif labels.size == max(labels.shape) or is_map:
             labels = labels.ravel()
         else:
             raise DataError(
@@ -181,11 +191,10 @@ def _array(held: Arrays, name: str, key: str, where: str) -> Any:
         return held.arrays[name]
     if name in held.unreadable:
         raise DataError(f"{where}: {name} cannot be read: {held.unreadable[name]}")
+    if set(held.arrays) == {""} and key == "x":
+        raise ConfigError(f"{where} holds one array without a name, so dataset.x={name} has no meaning")
     if set(held.arrays) == {""}:
-        raise ConfigError(
-            f"{where} holds one array without a name, so dataset.{key}={name} has no meaning"
-            + ("; labels may be in a file of their own: dataset.y=labels.npy" if key == "y" else "")
-        )
+        raise DataMissing(f"there is no file {name}; {where} has no labels, so dataset.y is a file of them")
     close = nearest(name, held.arrays, list_all=False)
     raise DataError(f"{where} has no array {name!r} for dataset.{key}{close.rstrip('?')}; {listed(held)}")
 

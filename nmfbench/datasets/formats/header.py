@@ -62,8 +62,8 @@ def _fitted(lines: Split, names: list[str], width: int, data: list[Row], skipped
     if len(names) != width:
         line = next(line for line, fields in data if len(fields) == width)
         raise DataError(
-            f"{lines.where}: {where} has {len(names)} fields, line {line} has {width}; give every column a name, or set "
-            "dataset.header or dataset.sep"
+            f"{lines.where}: {where} has {len(names)} fields, line {line} has {width}; give every column a name, or "
+            "set dataset.header or dataset.sep"
         )
     if names[0] == "" and width > 1:
         if not _names_rows([fields[0] for fields in sample]):
@@ -115,8 +115,8 @@ def _is_header(
         for j, (word, field) in enumerate(zip(is_word, first, strict=True))
     ):
         return True
-    numbers = [[fields[j] for j, word in enumerate(is_word) if not word] for fields in (first, sample[0])]
-    if _count(numbers[0]) and not _count(numbers[1]):
+    numbers, below = ([fields[j] for j, word in enumerate(is_word) if not word] for fields in (first, sample[0]))
+    if _counts(numbers) and (numbers[0] == "0" or not _counts(below)):
         return True
     again = [j for j, word in enumerate(is_word) if word and any(fields[j] == first[j] for fields in sample)]
     if again:
@@ -128,17 +128,16 @@ def _is_header(
     )
 
 
-def _count(fields: list[str]) -> bool:
+def _counts(fields: list[str]) -> bool:
     """Whether the fields count: from 0 or 1 upwards, or four and more in equal steps, like years or wavelengths.
 
     The last may be something else, since it may name the labels.
     """
-    numbers = [int(field) if field.isdecimal() else None for field in fields]
-    for counted in (numbers, numbers[:-1] if len(numbers) > 3 else []):
-        if len(counted) > 1 and None not in counted:
-            step = counted[1] - counted[0]  # type: ignore[operator]
-            in_steps = counted == list(range(counted[0], counted[0] + step * len(counted), step)) if step else False  # type: ignore[operator]
-            if in_steps and (len(counted) > 3 or (step == 1 and counted[0] in (0, 1))):
+    for counted in (fields, fields[:-1] if len(fields) > 3 else []):
+        if len(counted) > 1 and all(field.isdecimal() for field in counted):
+            start, step = int(counted[0]), int(counted[1]) - int(counted[0])
+            in_steps = [int(field) for field in counted] == [start + step * i for i in range(len(counted))]
+            if in_steps and step and (len(counted) > 3 or (step == 1 and start in (0, 1))):
                 return True
     return False
 

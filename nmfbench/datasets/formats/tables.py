@@ -46,7 +46,10 @@ def table(lines: Split, asked: Asked, sentences: Sequence[str] = ()) -> Table:
     reader = _Columns(lines.where, found, decimal, asked)
     columns = reader.read(rows)
     said = [*sentences, *found.sentences, "decimal comma" if decimal == "," else ""]
-    absent = {found.names[j]: f"{text or 'an empty field'} in line {line}" for j, (line, text) in reader.absent.items()}
+    absent = {
+        found.names[j]: f"{repr(text) if text else 'an empty field'} in line {line}"
+        for j, (line, text) in reader.absent.items()
+    }
     return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(filter(None, said)))
 
 
@@ -57,6 +60,10 @@ class _Columns:
         self.where, self.found, self.decimal = where, found, decimal
         self.missing = {mark.casefold() for mark in (MISSING if asked.missing is None else asked.missing)}
         self.texts = {j for j, name in enumerate(found.names) if name in asked.texts}
+        # Only then does a float that can be read mean what it says.
+        self.plain = decimal == "." and not any(
+            np.isfinite(number(mark) if number(mark) is not None else np.nan) for mark in self.missing
+        )
         self.absent: dict[int, tuple[int, str]] = {}
 
     def read(self, rows: Iterator[Row]) -> dict[str, np.ndarray]:
@@ -73,7 +80,7 @@ class _Columns:
             for j, texts in words.items():
                 texts.append(fields[j])
             with suppress(ValueError):
-                values.extend([_float(fields[j]) for j in numeric] if self.decimal == "." else [])
+                values.extend([_float(fields[j]) for j in numeric] if self.plain else [])
             if len(values) < n_rows * len(numeric):
                 for j in numeric:
                     value = number(fields[j], self.decimal)

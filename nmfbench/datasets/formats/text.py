@@ -225,11 +225,12 @@ def number(text: str, decimal: str = ".") -> float | None:
 
 
 def _separator(lines: list[tuple[int, str]], where: str, decimal: str | None) -> str | None:
-    best, chosen = 0.0, None
+    best, chosen, misplaced = 0.0, None, None
     for separator in SEPARATORS:
         try:
             rows = [fields for _, fields in split(lines, separator, where)]
-        except DataError:
+        except DataError as error:
+            misplaced = misplaced or error
             continue
         data = rows[1:] or rows
         width, n_rows = Counter(map(len, data)).most_common(1)[0]
@@ -242,6 +243,8 @@ def _separator(lines: list[tuple[int, str]], where: str, decimal: str | None) ->
         score = n_rows / len(data) * (0.01 + numbers / max(1, len(fields)))
         if score > best:
             best, chosen = score, separator
+    if chosen is None and misplaced is not None:
+        raise misplaced
     if chosen is None and (held := [name for mark, name in SEPARATORS.items() if mark in lines[0][1].strip()]):
         raise DataError(
             f"{where}: line {lines[0][0]} holds {' and '.join(held)}, but the rows are not separated by them; "
