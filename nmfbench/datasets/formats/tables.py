@@ -60,10 +60,8 @@ class _Columns:
         self.where, self.found, self.decimal = where, found, decimal
         self.missing = {mark.casefold() for mark in (MISSING if asked.missing is None else asked.missing)}
         self.texts = {j for j, name in enumerate(found.names) if name in asked.texts}
-        # Only then does a float that can be read mean what it says.
-        self.plain = decimal == "." and not any(
-            np.isfinite(number(mark) if number(mark) is not None else np.nan) for mark in self.missing
-        )
+        # A number may mark a missing value; else a field that can be read as a float is one.
+        self.plain = decimal == "." and not any(number(mark) is not None for mark in self.missing - {"nan"})
         self.absent: dict[int, tuple[int, str]] = {}
 
     def read(self, rows: Iterator[Row]) -> dict[str, np.ndarray]:
@@ -85,6 +83,7 @@ class _Columns:
                 for j in numeric:
                     value = number(fields[j], self.decimal)
                     if fields[j].casefold() in self.missing:
+                        value = None
                         self.absent.setdefault(j, (line, fields[j]))
                     elif value is None:
                         strange.append((line, j, fields[j]))
