@@ -38,7 +38,7 @@ def answer(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentPar
 
     composer = Composer(arguments_parser().parse_args([]))
     # An unfinished line may be invalid. It has no completions then, and must not print the usage on every Tab.
-    with contextlib.suppress(SystemExit, HydraException), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.suppress(SystemExit, HydraException, ConfigError), contextlib.redirect_stderr(io.StringIO()):
         composer.hydra.shell_completion(composer.config_name, [f"{action}={shell}"])
     return 0
 

@@ -21,6 +21,8 @@ from nmfbench.errors import ConfigError
 _ROOT = Path(__file__).resolve().parents[1]
 # In a checkout the configs beside the package win over the copies that an install made.
 CONFIG_DIR = _ROOT / "configs" if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench" / "configs"
+# The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
+_OURS = re.compile(r"nmfbench\.((solvers|datasets|evaluators)\.(\w+\.)?)?\w+")
 
 T = TypeVar("T")
 
@@ -36,10 +38,19 @@ def config_dirs() -> list[Path]:
     return [CONFIG_DIR, user_dir()]
 
 
+def trusted_dirs() -> list[Path]:
+    """The folders whose YAMLs may name classes from outside nmfbench: shipped ones, and the one NMFBENCH_CONFIG names.
+
+    The default folder is none of them, because nobody named it.
+    """
+    return [CONFIG_DIR, *([user_dir()] if os.environ.get("NMFBENCH_CONFIG") else [])]
+
+
 def _path(group: str, name: str, folders: Sequence[Path] | None = None) -> Path:
-    for folder in folders or config_dirs():
-        if (path := folder / group / f"{name}.yaml").exists():
-            return path
+    if not Path(name).is_absolute() and ".." not in Path(name).parts:
+        for folder in folders or config_dirs():
+            if (path := folder / group / f"{name}.yaml").exists():
+                return path
     raise ConfigError(f"no {group} is called {name!r}{nearest(name, options(group, folders))}")
 
 
@@ -113,10 +124,33 @@ def build(node: Mapping[Any, Any], base: type[T], where: str) -> T:
 
     The class must be a dataclass derived from ``base``; its fields are the schema of the other keys. ``where`` is
     the key the node stands under, for messages. Raises ConfigError for anything else. Importing the named module
-    runs it, so a config is code; but nothing nested in a node is ever instantiated.
+    runs it, so `check_class` comes first; nothing nested in a node is ever instantiated.
     """
     values = dict(node)
     return structured(values, _locate(values.pop("_target_", None), base, where), where)
+
+
+def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequence[Path] | None = None) -> None:
+    """Raise ConfigError if the node's class is from outside nmfbench and no trusted YAML of that option says so.
+
+    ``trusted``: the folders of such YAMLs; None: `trusted_dirs`. Nothing is imported.
+    """
+    target = str(node.get("_target_"))
+    if "." not in target or _OURS.fullmatch(target):  # `build` explains what is no dotted path
+        return
+    if target.startswith("nmfbench."):
+        raise ConfigError(
+            f"{group}._target_ {target!r} is none of nmfbench's solvers, datasets and evaluators; refused"
+        )
+    try:
+        said = defaults(group, name, trusted or trusted_dirs()).get("_target_")
+    except ConfigError:
+        said = None
+    if said != target:
+        raise ConfigError(
+            f"{group}._target_ {target!r} is refused: importing a class runs its module, so one from outside nmfbench "
+            f"must stand in {group}/NAME.yaml of yours, in a folder that --config-dir or NMFBENCH_CONFIG names"
+        )
 
 
 def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:

@@ -1,6 +1,7 @@
 """Loaders, one file each, and functions that take a dataset by name."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from nmfbench import config
@@ -15,7 +16,9 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
 
     Raises ConfigError for an unknown name or parameter, DataMissing or DataError when the data is missing or damaged.
     """
-    return config.build(config.defaults("dataset", name) | parameters, Loader, "dataset").load()
+    if "_target_" in parameters:
+        raise ConfigError("_target_ is no parameter of a dataset; the class stands in its YAML")
+    return _loader(name, config.defaults("dataset", name) | parameters).load()
 
 
 def look(name: str) -> tuple[str, str]:
@@ -27,7 +30,7 @@ def look(name: str) -> tuple[str, str]:
     source, node = sources.SOURCES.get(name), {}
     try:
         node = config.defaults("dataset", name)
-        data = config.build(node, Loader, "dataset").load()
+        data = _loader(name, node).load()
         for line in _shipped_sums(name):
             digest, _, path = line.partition("  ")
             if _sha256(DATA_DIR / path) != digest:
@@ -47,6 +50,11 @@ def look(name: str) -> tuple[str, str]:
     classes = f"{data.n_classes} classes" if data.n_classes else "no labels"
     line = f"{data.n_samples} samples × {data.X.shape[0]} features, {classes}{size}"
     return sources.SHIPPED if source and source.how == sources.SHIPPED else "here", line
+
+
+def _loader(name: str, node: Mapping[str, object]) -> Loader:
+    config.check_class(node, "dataset", name)
+    return config.build(node, Loader, "dataset")
 
 
 def unlike_tested(name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from nmfbench.config import build, defaults, options
+from nmfbench.config import build, defaults, options, trusted_dirs
 from nmfbench.evaluators.metric import Metric
 from nmfbench.records import Record
 
@@ -15,7 +15,9 @@ def declarations(records: Sequence[Record]) -> dict[str, Metric]:
     from nmfbench.evaluators.base import Evaluator  # these take seconds, and only old records need them
     from nmfbench.evaluators.measures import MEASURES
 
-    evaluators = [build(defaults("evaluator", name), Evaluator, "evaluator") for name in options("evaluator")]
+    folders = trusted_dirs()
+    nodes = {name: defaults("evaluator", name, folders) for name in options("evaluator", folders)}
+    evaluators = [build(node, Evaluator, "evaluator") for node in nodes.values()]
     known = [metric for evaluator in evaluators for metric in evaluator.metrics]
     return {metric.name: metric for metric in [*known, *MEASURES]} | declared
 

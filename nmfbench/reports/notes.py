@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from nmfbench.config import build
+from nmfbench.config import build, check_class
 from nmfbench.evaluators.metric import Metric
 from nmfbench.progress import plural
 from nmfbench.records import Record
@@ -23,7 +23,8 @@ def shown_metrics(record: Record) -> list[str]:
     else:  # a record of schema 1
         from nmfbench.evaluators.base import Evaluator
 
-        node = {key: value for key, value in record["config"]["evaluator"].items() if key != "name"}
+        node = dict(record["config"]["evaluator"])
+        check_class(node, "evaluator", node.pop("name", ""))
         metrics = list(build(node, Evaluator, "evaluator").metrics)
     return [metric.name for metric in metrics if metric.shown and metric.name in measured]
 

@@ -1,5 +1,6 @@
 """Hydra over nmfbench's config folders: its parser reads overrides, its compose API makes one configuration."""
 
+import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from copy import deepcopy
@@ -23,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nmfbench import config
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError
+from nmfbench.running.loader import DataLoader, refuse_words
 from nmfbench.running.settings import Settings
 
 GROUPS = ("solver", "dataset", "evaluator", "experiment")
@@ -38,21 +40,29 @@ class Composed:
     config: the configuration without Hydra's node, interpolations unresolved.
     choices: group → the option chosen in it.
     hydra: Hydra's own node, shared by all copies.
+    trusted: the folders whose YAMLs may name classes from outside nmfbench.
     """
 
     config: DictConfig
     choices: dict[str, str]
     hydra: DictConfig
+    trusted: tuple[Path, ...]
 
     def plain(self, key: str, resolve: bool = True) -> dict[str, Any]:
-        """A node as plain values; ``resolve`` replaces ``${rank}`` and its like. Raises ConfigError if missing."""
-        if self.config.get(key) is None:
+        """A node as plain values; ``resolve`` replaces ``${rank}`` and its like.
+
+        Raises ConfigError if it is missing, or names a class that may not be imported.
+        """
+        if self.config.get(key) is None or (key in GROUPS and key not in self.choices):
             raise ConfigError(f"{key} must be given: add {key}=…")
         _serve_hydra(self.hydra)
         try:
-            return cast(dict[str, Any], OmegaConf.to_container(self.config[key], resolve=resolve))
+            node = cast(dict[str, Any], OmegaConf.to_container(self.config[key], resolve=resolve))
         except OmegaConfBaseException as error:
             raise ConfigError(_explain(error)) from error
+        if key in GROUPS:
+            config.check_class(node, key, self.choices[key], self.trusted)
+        return node
 
     def with_values(self, values: dict[str, Any]) -> "Composed":
         """The same configuration with these keys set."""
@@ -62,7 +72,7 @@ class Composed:
                 OmegaConf.update(copied, key, value)
         except OmegaConfBaseException as error:
             raise ConfigError(_explain(error)) from error
-        return Composed(copied, self.choices, self.hydra)
+        return dataclasses.replace(self, config=copied)
 
 
 def arguments_parser() -> ArgumentParser:
@@ -82,6 +92,7 @@ class Composer:
             if not folder.is_dir():
                 raise ConfigError(f"the config folder {folder} does not exist")
         self.folders = (primary, *more, config.user_dir())
+        self.trusted = (primary, *more, *config.trusted_dirs())
         self.config_name = options.config_name or "config"
         version.setbase("1.3")
         GlobalHydra.instance().clear()
@@ -89,17 +100,20 @@ class Composer:
         for folder in self.folders[1:]:
             if folder.is_dir():
                 search_path.prepend("nmfbench", f"file://{folder}", anchor="schema")
-        self.hydra = Hydra.create_main_hydra2("nmfbench", search_path)
+        self.hydra = Hydra("nmfbench", DataLoader(search_path))
+        GlobalHydra.instance().initialize(self.hydra)
         self.parser = OverridesParser.create(config_loader=self.hydra.config_loader)
         self._composed: dict[tuple[str, ...], Composed] = {}
         self._templates: dict[tuple[str, ...], Composed] = {}
 
-    def parse(self, words: Sequence[str]) -> list[Override]:
-        """The words as overrides. Raises ConfigError."""
+    def parse(self, words: Sequence[str], where: str = "on the command line") -> list[Override]:
+        """The words as overrides; ``where`` they stand is for messages. Raises ConfigError."""
         try:
-            return self.parser.parse_overrides(list(words))
+            overrides = self.parser.parse_overrides(list(words))
         except HydraException as error:
             raise ConfigError(_explain(error)) from error
+        refuse_words(overrides, where)
+        return overrides
 
     def words_of(self, override: Override) -> list[str]:
         """An override as one word for each value that it names."""
@@ -167,7 +181,7 @@ class Composer:
                 OmegaConf.update(composed, override.key_or_group, override.value())
         except OmegaConfBaseException as error:
             raise ConfigError(_explain(error)) from error
-        return Composed(composed, template.choices | options, template.hydra)
+        return dataclasses.replace(template, config=composed, choices=template.choices | options)
 
     def _compose(self, words: tuple[str, ...]) -> Composed:
         try:
@@ -182,7 +196,8 @@ class Composer:
             del composed["hydra"]
         Settings.check_keys(composed)
         choices = {group: hydra.hydra.runtime.choices.get(group) for group in GROUPS}
-        return Composed(composed, {group: str(choice) for group, choice in choices.items() if choice}, hydra)
+        chosen = {group: str(choice) for group, choice in choices.items() if choice}
+        return Composed(composed, chosen, hydra, self.trusted)
 
 
 _served: DictConfig | None = None

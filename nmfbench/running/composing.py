@@ -46,12 +46,13 @@ def show(arguments: Sequence[str]) -> int:
     composer = Composer(options)
     words = [word for override in composer.parse(options.overrides) for word in composer.words_of(override)]
     options.overrides = words
-    composer.compose([word for word in words if not word.startswith("hydra.")])  # for its errors, in our words
+    composer.compose(words)  # for its errors, in our words
     if options.cfg:
         composer.hydra.show_cfg(composer.config_name, words, options.cfg, options.package, options.resolve)
     elif options.info:
         composer.hydra.show_info(options.info, composer.config_name, words)
     else:
+        options.overrides = []  # they are nmfbench's, and this help is about Hydra
         composer.hydra.hydra_help(composer.config_name, parser, options)
     return 0
 
@@ -65,7 +66,6 @@ def requests(arguments: Sequence[str]) -> list[Request]:
     options = arguments_parser().parse_intermixed_args(list(arguments))
     composer = Composer(options)
     overrides = composer.parse(options.overrides)
-    _refuse_hydra(overrides)
     multirun = options.multirun or any(o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides)
     # The last override of a key counts, as in Hydra.
     last = {override.get_key_element(): override for override in overrides}
@@ -78,15 +78,6 @@ def requests(arguments: Sequence[str]) -> list[Request]:
         _request(composer, None if name == "null" else name, others, multirun)
         for name in dict.fromkeys(experiments or [None])
     ]
-
-
-def _refuse_hydra(overrides: Sequence[Override]) -> None:
-    for override in overrides:
-        if override.is_hydra_override() and override.key_or_group not in ("hydra.mode", "hydra.searchpath"):
-            raise ConfigError(
-                f"{override.input_line} is refused: nmfbench launches, logs and stores runs itself; use jobs=4 instead "
-                "of a launcher or sweeper, and results_dir=… instead of Hydra's output folders"
-            )
 
 
 def _request(composer: Composer, experiment: str | None, overrides: list[Override], multirun: bool) -> Request:
@@ -106,7 +97,9 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
             multirun = True
             given = {override.key_or_group for override in overrides}
             swept = whole.hydra.hydra.sweeper.params or {}
-            overrides = [*composer.parse([f"{k}={v}" for k, v in swept.items() if k not in given]), *overrides]
+            where = f"in hydra.sweeper.params of {experiment or composer.config_name}.yaml"
+            own = composer.parse([f"{k}={v}" for k, v in swept.items() if k not in given], where)
+            overrides = [*own, *overrides]
     if lines is None:
         several = [override for override in overrides if override.is_sweep_override()]
         if several and not multirun:
@@ -141,7 +134,7 @@ def _lines(
     offered: dict[str, list[str]] = {group: [] for group in chosen}
     for line in lines:
         narrowed = []
-        for override in composer.parse(shlex.split(line)):
+        for override in composer.parse(shlex.split(line), f"in the runs of {experiment or composer.config_name}.yaml"):
             if override.get_key_element() in keys:
                 continue
             words = composer.words_of(override)

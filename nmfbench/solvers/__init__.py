@@ -13,6 +13,7 @@ def table() -> list[dict[str, str]]:
     rows = []
     for name in config.options("solver"):
         node = {key: 4 if value == "${rank}" else value for key, value in config.defaults("solver", name).items()}
+        config.check_class(node, "solver", name)
         solver = config.build(node, Solver, f"solver {name}")
         lines = inspect.cleandoc(type(solver).__doc__ or "").splitlines()
         rows.append(
