@@ -14,10 +14,12 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
+from nmfbench.numerics import losses
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.numerics.sparse import SparseMatrix
+from nmfbench.numerics.sparse import SparseMatrix, canonical
+from nmfbench.plain import plain, real_matrix, typed
 from nmfbench.solvers.base import Solver, Stopping
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -81,7 +83,7 @@ def fit(
     solver: Solver,
     X: Any,
     *,
-    seeds: Sequence[int] = (0,),
+    seeds: int | Sequence[int] = (0,),
     stopping: Stopping | None = None,
     dtype: str = "float32",
     device: str = "cpu",
@@ -89,14 +91,17 @@ def fit(
 ) -> list[FitResult]:
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
-    X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one. ``stopping``
-    replaces the solver's own rule. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
+    X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
+    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
     for NaN or infinite entries. An error inside the solver is raised for a single seed; several
     seeds are run again one by one, and those that fail have ``status == "failed"``. A method that draws nothing is
     fitted once for all seeds.
     """
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise ConfigError(f"seeds must be distinct and at least one, got {list(seeds)}")
+    if not isinstance(solver, Solver):
+        raise ConfigError(f"solver must be a solver with its settings, e.g. HALS(rank=5), got {solver!r}")
+    if not (stopping is None or isinstance(stopping, Stopping)):
+        raise ConfigError(f"stopping must be a Stopping, e.g. Stopping(max_iter=100), got {stopping!r}")
+    seeds = _seeds(seeds)
     problem = X if isinstance(X, Problem) else place(X, dtype, device)
     solver.check(problem)
     rule = stopping or solver.stopping
@@ -117,6 +122,15 @@ def fit(
     return results
 
 
+def _seeds(seeds: Any) -> list[int]:
+    """The seeds as a list; a number stands for that many, from 0 on."""
+    given = plain(seeds)
+    listed = list(range(given)) if type(given) is int else typed("seeds", given, list[int])
+    if not listed or len(set(listed)) != len(listed) or min(listed) < 0:
+        raise ConfigError(f"seeds must be distinct, at least 0 and at least one, got {seeds!r}")
+    return listed
+
+
 def failure(seed: int, error: Exception) -> FitResult:
     """The result of a seed whose fit raised."""
     reason = f"{type(error).__name__}: {error}"
@@ -129,7 +143,7 @@ def check_device(device: str) -> torch.device:
     """The torch device, or ConfigError when the name is unknown or the device is missing."""
     try:
         checked = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}") from None
     if checked.type == "cuda" and not 0 <= (checked.index or 0) < torch.cuda.device_count():  # cuda:999 gets index −25
         n = torch.cuda.device_count()
@@ -145,26 +159,37 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
     ``shape`` is the image shape of a sample. Raises ConfigError unless X is a real matrix, DataError for NaN or
     infinite entries, with the place of the first.
     """
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     on, kind = check_device(device), DTYPES[dtype]
-    if not isinstance(X, Tensor) and not issparse(X):
-        X = np.asarray(X)
-    if X.is_complex() if isinstance(X, Tensor) else X.dtype.kind not in "buif":
-        raise ConfigError(f"X must hold real numbers, got dtype {X.dtype}")
-    if X.ndim != 2 or 0 in X.shape:
-        raise ConfigError(f"X must be a matrix with at least one feature and one sample, got shape {tuple(X.shape)}")
+    X = real_matrix(X)
     if issparse(X):
+        X = canonical(X)
         placed: Any = SparseMatrix.of(X, kind, on)
-        values = placed.values
+        given, values = torch.from_numpy(X.data), placed.values
     else:
-        placed = values = _tensor(X).to(on, kind)
+        given = _tensor(X)
+        placed = values = given.to(on, kind)
     bad = ~values.isfinite()
     if bad.any():
-        first = bad.nonzero()[0].tolist()
-        where = f", the first at feature {first[0]}, sample {first[1]} (counted from 0)" if len(first) == 2 else ""
-        raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}{where}")
+        raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, {_first(bad, X)}")
+    # A cast makes no entry of a zero, so counting is enough where none has vanished.
+    if given.is_floating_point() and given.count_nonzero().item() != values.count_nonzero().item():
+        small = torch.finfo(kind).eps ** 2 * given.abs().max()
+        vanished = (values == 0) & (given.abs() > small).to(on)  # beside a larger entry, a smaller one is rounding
+        if vanished.any():
+            raise DataError(
+                f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use dtype=float64"
+            )
     return Problem(placed, shape)
+
+
+def _first(which: Tensor, X: Any) -> str:
+    """The place of the first of these entries of X, in words; of a sparse X, in compressed rows, the stored entries."""
+    at = which.nonzero()[0].tolist()
+    if issparse(X):
+        at = [int(np.searchsorted(X.indptr, at[0], "right")) - 1, int(X.indices[at[0]])]
+    return f"the first at feature {at[0]}, sample {at[1]} (counted from 0)"
 
 
 def _tensor(X: Any) -> Tensor:
@@ -220,14 +245,23 @@ def _fit_batch(
         late = rule.max_seconds is not None and clock.wall > rule.max_seconds
         if not (last or late or iteration % rule.check_every == 0):
             continue
-        objectives = solver.objective(problem, factorization).tolist()
+        objective_of = solver.objective(problem, factorization)
+        objectives, smallest = objective_of.tolist(), torch.finfo(objective_of.dtype).tiny
         finite = factorization.finite().tolist()
         for s in list(running):
             result, objective, before = results[s], objectives[s], results[s].objective
             result.seconds, result.cpu_seconds = clock.wall / S, clock.cpu / S
+            fall = math.nan if before is None else before - objective
+            stalled = rule.tol > 0 and 0 <= fall <= rule.tol * abs(objective)
+            reason = cure = ""
             if not (finite[s] and math.isfinite(objective)):
+                reason = "not finite"
+            elif (vanishes := abs(objective) < smallest) or stalled:
+                reason = losses.lost_to_scale(problem.X, factorization.restart(s), vanishes)
+                cure = "; scale X, or use dtype=float64"
+            if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
-                result.status, result.error = "diverged", f"not finite at iteration {iteration}{kept}"
+                result.status, result.error = "diverged", f"{reason} at iteration {iteration}{kept}{cure}"
                 running.remove(s)
                 continue
             result.iterations, result.objective = iteration, objective
@@ -236,7 +270,6 @@ def _fit_batch(
                 result.history.append((iteration, objective, clock.wall / S))
             if solver.monotone and before is not None and objective - before > rounding * abs(before) + floor:
                 result.rises.append((iteration, objective - before))
-            stalled = rule.tol > 0 and before is not None and before - objective <= rule.tol * abs(objective)
             if exhausted or stalled or last or late:
                 result.status = "converged" if exhausted or stalled else "max_iter" if last else "max_seconds"
                 running.remove(s)

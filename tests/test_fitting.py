@@ -84,6 +84,27 @@ def test_restart_converges_when_the_fall_between_two_looks_is_within_tol() -> No
     assert never.status == "max_iter"
 
 
+def test_rise_never_ends_a_fit_as_converged() -> None:
+    class Waves(Counting):
+        """Objectives 10, 9, 9 + 1e-9, 8, 8."""
+
+        def objective(self, problem: Problem, factorization: Factorization) -> torch.Tensor:
+            step = int(1000 - factorization.factors["W"][0, 0, 0])
+            return torch.tensor([[10, 9, 9 + 1e-9, 8, 8, 1][step]], dtype=torch.float64)
+
+    (result,) = fit(Waves(), X, stopping=Stopping(max_iter=5, tol=1e-6, check_every=1))
+    assert (result.status, result.iterations) == ("converged", 4)
+
+
+def test_method_that_rises_at_every_look_runs_to_its_limit() -> None:
+    class Rising(Counting):
+        def objective(self, problem: Problem, factorization: Factorization) -> torch.Tensor:
+            return -super().objective(problem, factorization)
+
+    (result,) = fit(Rising(), X, stopping=Stopping(max_iter=6, tol=1e-9, check_every=1))
+    assert (result.status, result.iterations) == ("max_iter", 6)
+
+
 def test_tol_of_zero_never_stops_even_a_standstill() -> None:
     class Still(Counting):
         def objective(self, problem: Problem, factorization: Factorization) -> torch.Tensor:

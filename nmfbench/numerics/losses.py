@@ -33,12 +33,34 @@ def of_product(X: Tensor | SparseMatrix, W: Tensor, H: Tensor, beta: float, floo
 
 
 def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:
-    """‖X − reconstruction‖/‖X‖ in the Frobenius norm, for X (m, n) and one restart.
+    """‖X − reconstruction‖/‖X‖ in the Frobenius norm, for X (m, n) and one restart. Squares are taken in float64.
 
     If X is zero, the norm of the residual.
     """
     if isinstance(X, SparseMatrix):
-        norm, residual = X.values.norm(), squared_distance(X, factorization.bases[-1], factorization.codes[-1]).sqrt()
+        W, H = factorization.bases[-1].double(), factorization.codes[-1].double()
+        norm, residual = _norm(X.values), squared_distance(X.double(), W, H).sqrt()
     else:
-        norm, residual = X.norm(), (X - factorization.reconstruct()).norm()
+        norm, residual = _norm(X), _norm(X - factorization.reconstruct())
     return (residual / norm if norm > 0 else residual).item()
+
+
+def lost_to_scale(X: Tensor | SparseMatrix, factorization: Factorization, vanishes: bool) -> str:
+    """Why the scale of X makes a standstill of one restart meaningless, in words; empty: it does not.
+
+    ``vanishes``: the objective is below the numbers that its dtype holds in full.
+    """
+    entries = X.values if isinstance(X, SparseMatrix) else X
+    size = entries.abs().max().item() if entries.numel() else 0.0
+    if vanishes and 0 < size < 1e-3:  # powers of larger entries do not vanish, so there the method means its zero
+        precision = torch.finfo(entries.dtype)
+        if relative_error(X, factorization) > precision.eps**0.5:
+            return f"X is so small that the objective vanishes in {precision.dtype}"
+    elif size > 0 and not (vanishes or 1e-10 < size < 1e10) and relative_error(X, factorization) > 0.999:
+        return f"the factors stand still far from X, whose entries go up to {size:.2g},"
+    return ""
+
+
+def _norm(X: Tensor) -> Tensor:
+    """‖X‖ in float64, where squares of a float32 neither overflow nor vanish."""
+    return torch.linalg.vector_norm(X, dtype=torch.float64)

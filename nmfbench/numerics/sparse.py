@@ -27,14 +27,17 @@ class SparseMatrix:
         """Convert a scipy sparse matrix or array; duplicates are summed."""
 
         def to_torch(csr: Any) -> Tensor:
-            csr.sum_duplicates()
             parts = (csr.indptr.astype(np.int64), csr.indices.astype(np.int64), csr.data)
             crow, col, values = map(torch.from_numpy, parts)
             return torch.sparse_csr_tensor(crow, col, values.to(dtype), csr.shape, device=device, check_invariants=True)
 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            return cls(to_torch(X.tocsr()), to_torch(X.T.tocsr()))
+            return cls(to_torch(canonical(X)), to_torch(canonical(X.T)))
+
+    def double(self) -> "SparseMatrix":
+        """The same matrix in double precision."""
+        return SparseMatrix(self.csr.double(), self.csr_t.double())
 
     @property
     def shape(self) -> torch.Size:
@@ -83,6 +86,15 @@ class SparseMatrix:
         """(WH)_ij at the stored entries of X, for one restart's W (m, r) and H (r, n)."""
         zeros = _csr_like(self.csr, torch.zeros_like(self.values))
         return torch.sparse.sampled_addmm(zeros, W.contiguous(), H.contiguous()).values()
+
+
+def canonical(X: Any) -> Any:
+    """A scipy sparse X in compressed rows, sorted and without duplicates. X itself is never changed."""
+    csr = X.tocsr()
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return csr
 
 
 def _csr_like(pattern: Tensor, values: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The solver interface: a frozen dataclass of hyper-parameters and one generator."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,17 +12,18 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix
+from nmfbench.plain import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stopping:
+class Stopping(metaclass=Checked):
     """When a fit ends: at the first of these three limits.
 
     Parameters
     ----------
     max_iter: iterations at most, ≥ 0.
-    tol: ≥ 0. A restart has converged once its objective fell by at most tol · |objective| since the last check;
-        0 turns this rule off.
+    tol: ≥ 0. A restart has converged once its objective did not rise since the last check and fell by at most
+        tol · |objective|; 0 turns this rule off.
     max_seconds: time limit of the whole batch in seconds, > 0; None: no limit.
     check_every: iterations between two checks of the objectives, ≥ 1.
     """
@@ -41,7 +42,7 @@ class Stopping:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Solver(ABC):
+class Solver(metaclass=Checked):
     """One method. Subclasses are dataclasses of hyper-parameters whose first docstring line is the problem."""
 
     stopping: ClassVar[Stopping]
@@ -97,13 +98,13 @@ class Solver(ABC):
             size = problem.X.shape.numel() * problem.X.dtype.itemsize / 2**20
             raise NotApplicable(
                 f"{type(self).__name__} with these settings needs a dense X, and X is sparse; "
-                f"dense it takes {size:,.0f} MiB: dataset.dense=true forces that"
+                f"dense it takes {size:,.0f} MiB: dataset.dense=true on the command line, X.toarray() in Python"
             )
         lowest = problem.X.min().item()
         if lowest < 0 and not self.accepts_negative:
             raise NotApplicable(
                 f"{type(self).__name__} needs X ≥ 0, but X has entries down to {lowest:.4g}; "
-                "choose a solver that accepts negative entries, or scale with dataset.scaling=min_max"
+                "choose a solver that accepts negative entries, or map each feature to [0, 1], as scaling min_max does"
             )
 
 

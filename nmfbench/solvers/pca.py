@@ -1,5 +1,6 @@
 """The second control: principal components."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -73,7 +74,11 @@ class PCA(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Centred]:
         mean = problem.X.mean(-1, keepdim=True)
-        U, s, Vt = torch.linalg.svd(problem.X - mean, full_matrices=False)
+        centred = problem.X - mean
+        if not centred.isfinite().all():  # sums of huge entries overflow; of such a matrix the SVD would raise
+            centred = torch.zeros_like(centred)
+            mean = mean * math.nan
+        U, s, Vt = torch.linalg.svd(centred, full_matrices=False)
         W, H = U[:, : self.rank], s[: self.rank, None] * Vt[: self.rank]
         yield Centred(W, H, mean).map(lambda tensor: tensor.expand(len(rng.seeds), -1, -1))
 
