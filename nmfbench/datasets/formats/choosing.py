@@ -14,7 +14,7 @@ from nmfbench.datasets.formats.held import Arrays, Table
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 USUAL_X = ("X", "x", "fea", "data", "fts", "x_train")
-_IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|idx|index|nr|no|number|row|obs)|.*[a-z]I[dD]|identifier|unnamed: 0")
+_IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|idx)|index|nr|no\.?|number|row|obs|identifier|#|unnamed: 0|(?-i:.*[a-z]I[dD])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,8 @@ def of_table(
     _check_missing(X, list(features), table.absent, where)
     if samples == "rows":
         return Parts(X=X, labels=labels, feature_names=tuple(features), sentences=sentences)
-    return Parts(X=X.T, feature_names=None if row_names is None else tuple(row_names), sentences=sentences)
+    names_of_rows = None if row_names is None else tuple(map(str, row_names))
+    return Parts(X=X.T, labels=labels, feature_names=names_of_rows, sentences=sentences)
 
 
 def _check_missing(X: np.ndarray, names: list[str], absent: dict[str, str], where: str) -> None:
