@@ -26,7 +26,7 @@ def read(path: Path) -> held.Arrays:
                 group = hdf.member(file, folder)
                 for key in hdf.names(group) if inner is None else [inner]:
                     _keep_matrix(found, f"{folder}/{key}", group, key, n)
-        _keep_obs(found, obs, n)
+        _keep_obs(found, file, obs, n)
         names = _index(hdf.member(file, "var"), found)
     return found.result(samples="rows", feature_names=None if names is None else tuple(names.tolist()))
 
@@ -69,7 +69,7 @@ def _length(obs: Any, found: parts.Found) -> int | None:
     return None if names is None else names.size
 
 
-def _keep_obs(found: parts.Found, obs: Any, n: int | None) -> None:
+def _keep_obs(found: parts.Found, file: Any, obs: Any, n: int | None) -> None:
     """Keep the columns of obs, by their names where no matrix has it."""
     import h5py
 
@@ -80,7 +80,7 @@ def _keep_obs(found: parts.Found, obs: Any, n: int | None) -> None:
         if key in (index, "_index", "index", "__categories"):
             continue
         name = key if key not in found.arrays else f"obs/{key}"
-        found.add(name, partial(_column, records, key) if old else partial(_value, obs, key, found))
+        found.add(name, partial(_old_value, file, records, key, found) if old else partial(_value, obs, key, found))
         column = found.arrays.get(parts.printable(name))
         if column is None:
             continue
@@ -108,6 +108,15 @@ def _column(records: Any, key: str) -> np.ndarray:
     if column.dtype == object:
         return parts.texts(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in column.tolist())
     return parts.plain(np.ascontiguousarray(column))
+
+
+def _old_value(file: Any, records: Any, key: str, found: parts.Found) -> np.ndarray:
+    """A column of records; its categories, if it has some, lie in uns."""
+    values = _column(records, key)
+    uns = hdf.member(file, "uns") if "uns" in hdf.names(file) else {}
+    if values.dtype.kind not in "iu" or f"{key}_categories" not in uns:
+        return values
+    return _categorical(values, np.atleast_1d(hdf.values(hdf.member(uns, f"{key}_categories"), found)), found)
 
 
 def _value(table: Any, key: str, found: parts.Found) -> np.ndarray:

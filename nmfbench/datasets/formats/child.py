@@ -89,7 +89,8 @@ def _answer(kind: str, path: str, result: int) -> dict[str, Any]:
         found = getattr(reader, function)(Path(path))
         forms = _write(found.arrays, result)
     except (ConfigError, DataError) as error:
-        return {"error": str(error), "config": isinstance(error, ConfigError)}
+        message = str(error) if path in str(error) else f"{path}: {error}; get or write the file again"
+        return {"error": message, "config": isinstance(error, ConfigError)}
     except Exception as error:  # the parser of a damaged file may raise anything
         return {"error": f"{path} cannot be read: {parts.reason(error)}; get or write the file again", "config": False}
     return {

@@ -90,6 +90,8 @@ def _keep_struct(found: parts.Found, name: str, value: Any, depth: int) -> None:
 
 def _sparse(value: Any) -> Any:
     # scipy does not look at the indices of a file.
+    if value.format == "coo":  # version 4
+        return parts.coordinates(value.data, value.row, value.col, np.array(value.shape))
     return parts.compressed("csc", value.data, value.indices, value.indptr, np.array(value.shape))
 
 
