@@ -86,6 +86,7 @@ def fit(
     dtype: str = "float32",
     device: str = "cpu",
     on_look: Callable[[Look], None] | None = None,
+    on_end: Callable[[FitResult], None] | None = None,
 ) -> list[FitResult]:
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
@@ -93,27 +94,32 @@ def fit(
     replaces the solver's own rule. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
     for NaN or infinite entries. An error inside the solver is raised for a single seed; several
     seeds are run again one by one, and those that fail have ``status == "failed"``. A method that draws nothing is
-    fitted once for all seeds.
+    fitted once for all seeds. ``on_end`` is given each restart as it ends, while others of its batch may still run.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds must be distinct and at least one, got {list(seeds)}")
     problem = X if isinstance(X, Problem) else place(X, dtype, device)
     solver.check(problem)
     rule = stopping or solver.stopping
+    on_end = on_end or (lambda result: None)
     if not solver.draws and len(seeds) > 1:
-        (result,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look)
-        return [replace(result, seed=seed) for seed in seeds]
+        (result,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look, lambda result: None)
+        results = [replace(result, seed=seed) for seed in seeds]
+        for result in results:
+            on_end(result)
+        return results
     try:
-        return _fit_batch(solver, problem, tuple(seeds), rule, on_look)
+        return _fit_batch(solver, problem, tuple(seeds), rule, on_look, on_end)
     except Exception:
         if len(seeds) == 1:
             raise
     results = []
     for seed in seeds:
         try:
-            results += _fit_batch(solver, problem, (seed,), rule, on_look)
+            results += _fit_batch(solver, problem, (seed,), rule, on_look, on_end)
         except Exception as error:
             results.append(failure(seed, error))
+            on_end(results[-1])
     return results
 
 
@@ -199,6 +205,7 @@ def _fit_batch(
     seeds: tuple[int, ...],
     rule: Stopping,
     on_look: Callable[[Look], None] | None,
+    on_end: Callable[[FitResult], None],
 ) -> list[FitResult]:
     S = len(seeds)
     clock = _Clock(problem.X.device)
@@ -222,13 +229,14 @@ def _fit_batch(
             continue
         objectives = solver.objective(problem, factorization).tolist()
         finite = factorization.finite().tolist()
-        for s in list(running):
+        ended = []
+        for s in running:
             result, objective, before = results[s], objectives[s], results[s].objective
             result.seconds, result.cpu_seconds = clock.wall / S, clock.cpu / S
             if not (finite[s] and math.isfinite(objective)):
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
                 result.status, result.error = "diverged", f"not finite at iteration {iteration}{kept}"
-                running.remove(s)
+                ended.append(s)
                 continue
             result.iterations, result.objective = iteration, objective
             result.factorization = factorization.restart(s)  # kept in case the next state diverges
@@ -239,7 +247,10 @@ def _fit_batch(
             stalled = rule.tol > 0 and before is not None and before - objective <= rule.tol * abs(objective)
             if exhausted or stalled or last or late:
                 result.status = "converged" if exhausted or stalled else "max_iter" if last else "max_seconds"
-                running.remove(s)
+                ended.append(s)
+        for s in ended:
+            running.remove(s)
+            on_end(results[s])
         if on_look and running:
             on_look(Look(iteration, sum(objectives[s] for s in running) / len(running), clock.wall, rule))
     return results
