@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmfbench import record_commands
+from nmfbench import endings, record_commands
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
 from nmfbench.records import write_bytes, write_text
@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neith
     from nmfbench.running.jobs import Job
     from nmfbench.running.launching import Launched
     from nmfbench.running.planning import Plan
-
-INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -39,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     code = 0
     for planned in plans:
         code = max(code, _execute(planned))
-        if code == INTERRUPTED:
+        if code > 128:  # a signal
             break
     return code
 
@@ -58,7 +56,7 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
             print(_rendered(built, style))
             if not (style or metric or sort is not None):
                 _write(planned, built)
-        return _closing(planned, interrupted=False)
+        return _closing(planned)
     records, _ = record_commands.selected(words, results)
     print(_rendered(report.build(records, metric=metric, sort=sort), style))
     return 0
@@ -99,22 +97,22 @@ def _execute(planned: "Plan") -> int:
         say(f"nothing to run; already done: {n_done}, in {planned.store.runs}" if jobs else "nothing to run")
     elif n_done:
         say(f"already done: {n_done}, to run: {n_runs}")
-    interrupted = False
+    stop = None
     try:
         # Divide the cores by all jobs, not the remaining ones, so a resumed run uses the same number of threads.
         at_once = min([len(jobs), *(job.settings.jobs for job in jobs)])
         for job, records in _launched(todo, at_once):
             job.records |= records
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        stop = error
     for job in todo:  # a worker that was killed may have saved some
         job.find_records()
     if any(job.done() for job in jobs):
         built = _built(planned, None, None)
         print(_rendered(built, None))
-        if not interrupted:
+        if not stop:
             _write(planned, built)
-    return _closing(planned, interrupted)
+    return _closing(planned, stop)
 
 
 def _launched(jobs: "list[Job]", at_once: int) -> "Launched":
@@ -179,7 +177,7 @@ def _name(planned: "Plan") -> str:
     return f"{name[:90]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def _closing(planned: "Plan", interrupted: bool) -> int:
+def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
     """Report what did not finish; returns the exit code."""
     jobs = planned.jobs
     reasons: dict[str, list[str]] = {}
@@ -192,10 +190,10 @@ def _closing(planned: "Plan", interrupted: bool) -> int:
         say(f"failed: {label}, seed {record['seed']}: {record['error']}")
     if failed:
         say("`nmfbench status --errors` shows the tracebacks; the next call runs the failed ones again")
-    if interrupted:
+    if stop:
         n_runs = sum(len(job.pending()) for job in jobs)
         say(f"interrupted: {plural(n_runs, 'run')} to go; the same command goes on from here")
-        return INTERRUPTED
+        return endings.exit_code(stop)
     missing = [job for job in jobs if job.pending()]
     for job in missing:
         seeds = job.pending()

@@ -1,12 +1,13 @@
 """The command line: what a person types, and the exit code that it ends with."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmfbench import __version__, completion, config, data_commands
+from nmfbench import __version__, completion, config, data_commands, endings
 from nmfbench.errors import ConfigError, DataError
 
 GROUPS = {"solvers": "solver", "datasets": "dataset", "evaluators": "evaluator", "experiments": "experiment"}
@@ -17,20 +18,24 @@ _TABLE_WORDS = f"an experiment's name and its overrides, or {_CHOICE}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 fine, 1 a run failed, 2 wrong use, 3 data missing or corrupt, 130 interrupted."""
+    """Run a command; returns its exit code.
+
+    0: fine, 1: a run failed, 2: wrong use, 3: data missing or corrupt, 128 + n: signal n ended it.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ± shows ?
     try:
-        if completion.is_asked(arguments):
-            code = completion.answer(arguments, _commands())
-        elif arguments[:1] == ["run"]:
-            code = _run(arguments[1:])
-        else:
-            parsed = _parse(arguments)
-            code = int(parsed.command(parsed))
-        sys.stdout.flush()  # before this block ends, so that a closed pipe is caught
+        with endings.stoppable():
+            if completion.is_asked(arguments):
+                code = completion.answer(arguments, _commands())
+            elif arguments[:1] == ["run"]:
+                code = _run(arguments[1:])
+            else:
+                parsed = _parse(arguments)
+                code = int(parsed.command(parsed))
+            sys.stdout.flush()  # before this block ends, so that a closed pipe is caught
         return code
     except ConfigError as error:
         print(f"nmfbench: {error}", file=sys.stderr)
@@ -38,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DataError as error:
         print(f"nmfbench: {error}", file=sys.stderr)
         return 3
-    except KeyboardInterrupt:
-        print("nmfbench: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        with contextlib.suppress(OSError):  # the terminal may have gone
+            print("nmfbench: interrupted", file=sys.stderr)
+        return endings.exit_code(stop)
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -88,14 +88,15 @@ def fit(
     dtype: str = "float32",
     device: str = "cpu",
     on_look: Callable[[Look], None] | None = None,
+    on_end: Callable[[FitResult], None] | None = None,
 ) -> list[FitResult]:
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
-    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
-    for NaN or infinite entries. An error inside the solver is raised for a single seed; several
-    seeds are run again one by one, and those that fail have ``status == "failed"``. A method that draws nothing is
-    fitted once for all seeds.
+    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. ``on_end`` is given each restart as it ends,
+    while others of its batch may still run. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
+    for NaN or infinite entries. An error inside the solver is raised for a single seed; several seeds are run again one
+    by one, and those that fail have ``status == "failed"``. A method that draws nothing is fitted once for all seeds.
     """
     if not isinstance(solver, Solver):
         raise ConfigError(f"solver must be a solver with its settings, e.g. HALS(rank=5), got {solver!r}")
@@ -105,20 +106,25 @@ def fit(
     problem = X if isinstance(X, Problem) else place(X, dtype, device)
     solver.check(problem)
     rule = stopping or solver.stopping
+    on_end = on_end or (lambda result: None)
     if not solver.draws and len(seeds) > 1:
-        (result,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look)
-        return [replace(result, seed=seed) for seed in seeds]
+        (result,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look, lambda result: None)
+        results = [replace(result, seed=seed) for seed in seeds]
+        for result in results:
+            on_end(result)
+        return results
     try:
-        return _fit_batch(solver, problem, tuple(seeds), rule, on_look)
+        return _fit_batch(solver, problem, tuple(seeds), rule, on_look, on_end)
     except Exception:
         if len(seeds) == 1:
             raise
     results = []
     for seed in seeds:
         try:
-            results += _fit_batch(solver, problem, (seed,), rule, on_look)
+            results += _fit_batch(solver, problem, (seed,), rule, on_look, on_end)
         except Exception as error:
             results.append(failure(seed, error))
+            on_end(results[-1])
     return results
 
 
@@ -179,7 +185,8 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
         vanished = (values == 0) & (given.abs() > small).to(on)  # beside a larger entry, a smaller one is rounding
         if vanished.any():
             raise DataError(
-                f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use dtype=float64"
+                f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use "
+                "dtype=float64"
             )
     return Problem(placed, shape)
 
@@ -224,6 +231,7 @@ def _fit_batch(
     seeds: tuple[int, ...],
     rule: Stopping,
     on_look: Callable[[Look], None] | None,
+    on_end: Callable[[FitResult], None],
 ) -> list[FitResult]:
     S = len(seeds)
     clock = _Clock(problem.X.device)
@@ -248,7 +256,8 @@ def _fit_batch(
         objective_of = solver.objective(problem, factorization)
         objectives, smallest = objective_of.tolist(), torch.finfo(objective_of.dtype).tiny
         finite = factorization.finite().tolist()
-        for s in list(running):
+        ended = []
+        for s in running:
             result, objective, before = results[s], objectives[s], results[s].objective
             result.seconds, result.cpu_seconds = clock.wall / S, clock.cpu / S
             fall = math.nan if before is None else before - objective
@@ -262,7 +271,7 @@ def _fit_batch(
             if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
                 result.status, result.error = "diverged", f"{reason} at iteration {iteration}{kept}{cure}"
-                running.remove(s)
+                ended.append(s)
                 continue
             result.iterations, result.objective = iteration, objective
             result.factorization = factorization.restart(s)  # kept in case the next state diverges
@@ -272,7 +281,10 @@ def _fit_batch(
                 result.rises.append((iteration, objective - before))
             if exhausted or stalled or last or late:
                 result.status = "converged" if exhausted or stalled else "max_iter" if last else "max_seconds"
-                running.remove(s)
+                ended.append(s)
+        for s in ended:
+            running.remove(s)
+            on_end(results[s])
         if on_look and running:
             on_look(Look(iteration, sum(objectives[s] for s in running) / len(running), clock.wall, rule))
     return results

@@ -1,6 +1,7 @@
 """Progress of a run, for a person: a bar on a terminal, plain lines elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from tqdm import tqdm
 if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.fitting import Look
 
+
+# tqdm's own lock is a semaphore of the system as well, which a killed process leaves behind.
+tqdm.set_lock(threading.RLock())
 
 EVERY = 15.0
 """Seconds between two lines without a terminal."""

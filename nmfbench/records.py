@@ -1,17 +1,17 @@
 """Records: one JSON file per (config, seed), named by its content, with the codes beside it. Knows files, not maths."""
 
+import glob
 import hashlib
 import json
 import os
-import re
-import socket
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from nmfbench.endings import is_stray, temporary_name
 from nmfbench.errors import ConfigError
 
 if TYPE_CHECKING:  # numpy takes a moment, and most commands read JSON alone
@@ -84,14 +84,12 @@ class Store:
         try:
             for folder in (self.runs, self.tables, self.cards):
                 folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / _temporary("probe")
+                probe = folder / temporary_name("probe")
                 probe.write_text("")
                 probe.unlink()
         except OSError as error:
             raise ConfigError(f"results_dir={self.root} cannot be written to: {error.strerror or error}") from error
-        for path in self.root.rglob(".*.tmp"):
-            if _is_stray(path):
-                path.unlink(missing_ok=True)
+        _clean(self.root.rglob(".*.tmp"))
 
     def path(self, config: dict[str, Any], seed: int) -> Path:
         """The file of the record of that config (see `running.jobs.Job.config`) and seed."""
@@ -107,6 +105,10 @@ class Store:
         """The file of its first factor, kept for the seed that the stability of the others refers to."""
         return self.codes_path(config, seed).with_suffix(".bases.npy")
 
+    def unscored_path(self, config: dict[str, Any], seed: int) -> Path:
+        """The file of the codes that an interrupt kept; it is there until a record is."""
+        return self.codes_path(config, seed).with_suffix(".unscored.npz")
+
     def save(self, record: Record) -> Path:
         """Write the record under the name of its config and seed, whole or not at all."""
         path = self.path(record["config"], record["seed"])
@@ -120,8 +122,10 @@ class Store:
         record = read(path) if path.exists() else None
         return record if isinstance(record, dict) and record["status"] != "failed" else None
 
-    def save_codes(self, config: dict[str, Any], seed: int, fitted: "Fitted", fit: dict[str, Any]) -> None:
-        """Write the arrays that evaluators need, and the fit's own report."""
+    def save_codes(
+        self, config: dict[str, Any], seed: int, fitted: "Fitted", fit: dict[str, Any], unscored: bool = False
+    ) -> None:
+        """Write the arrays that evaluators need, and the fit's own report. ``unscored``: they await a score."""
         import numpy as np
 
         arrays = {f"layer_{i}": H for i, H in enumerate(fitted.codes, start=1)}
@@ -131,12 +135,13 @@ class Store:
         arrays["layering"] = np.array(fitted.layering)
         if fitted.label_scores is not None:
             arrays["label_scores"] = fitted.label_scores
-        _write(
-            self.codes_path(config, seed),
-            lambda file: np.savez_compressed(file, fit=np.array(json.dumps(fit)), **arrays),  # type: ignore[arg-type]
-        )
+        path = self.unscored_path(config, seed) if unscored else self.codes_path(config, seed)
+        save = np.savez if unscored else np.savez_compressed  # an interrupted process has little time
+        _write(path, lambda file: save(file, fit=np.array(json.dumps(fit)), **arrays))  # type: ignore[arg-type]
 
-    def load_codes(self, config: dict[str, Any], seed: int) -> "tuple[Fitted, dict[str, Any]] | None":
+    def load_codes(
+        self, config: dict[str, Any], seed: int, unscored: bool = False
+    ) -> "tuple[Fitted, dict[str, Any]] | None":
         """The arrays of a run and its fit's report; None if they are absent or damaged.
 
         Older versions kept no bases. For a single product WH they are W; other old files `lack_bases`.
@@ -148,8 +153,9 @@ class Store:
         def numbered(name: str) -> list[np.ndarray]:
             return [saved[f"{name}_{i}"] for i in range(1, len(saved.files) + 1) if f"{name}_{i}" in saved.files]
 
+        path = self.unscored_path(config, seed) if unscored else self.codes_path(config, seed)
         try:
-            with self.codes_path(config, seed).open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 fit = json.loads(str(saved["fit"]))
                 fitted = Fitted(
                     codes=numbered("layer"),
@@ -201,6 +207,7 @@ class Store:
             if self.codes_path(record["config"], record["seed"]) not in kept:
                 self.codes_path(record["config"], record["seed"]).unlink(missing_ok=True)
                 self.bases_path(record["config"], record["seed"]).unlink(missing_ok=True)
+                self.unscored_path(record["config"], record["seed"]).unlink(missing_ok=True)
 
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -273,7 +280,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(_temporary(path.stem))
+    _clean(path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"))
+    temporary = path.with_name(temporary_name(path.stem))
     try:
         with temporary.open("wb") as file:
             write(file)
@@ -284,19 +292,8 @@ def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _temporary(stem: str) -> str:
-    return f".{stem}.{os.getpid()}@{socket.gethostname()}.tmp"
-
-
-def _is_stray(path: Path) -> bool:
-    """Whether a temporary file's process has ended. Files of other machines do not count: they may be in use."""
-    owner = re.search(r"\.(\d+)@(.+)\.tmp$", path.name)
-    if owner is None or owner[2] != socket.gethostname():
-        return False
-    try:
-        os.kill(int(owner[1]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+def _clean(temporaries: Iterable[Path]) -> None:
+    """Delete those whose process was killed."""
+    for path in temporaries:
+        if is_stray(path):
+            path.unlink(missing_ok=True)

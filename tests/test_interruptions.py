@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -140,7 +141,7 @@ def test_process_that_dies_in_mid_write_leaves_the_old_file_whole(tmp_path) -> N
 def test_only_temporary_files_of_dead_processes_of_this_machine_are_cleaned(tmp_path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = nmfbench_records.socket.gethostname()
+    host = socket.gethostname()
     assert run(tmp_path, *SYNTHETIC, "solver=raw", "seeds=1", *SHORT) == 0
     (folder,) = (tmp_path / "results" / "runs").glob("*/*")
     names = {

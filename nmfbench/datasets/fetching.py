@@ -6,25 +6,32 @@ import logging
 import math
 import os
 import re
+import shutil
 import stat
 import tarfile
 import tempfile
+import threading
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from nmfbench.datasets.files import DATA_DIR
 from nmfbench.datasets.sources import SOURCES, VIEWS, data_folder
+from nmfbench.endings import is_stray, temporary_name
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.progress import counted
 
 RETRIES = 3
 TIMEOUT = 60.0
-"""Seconds without a byte before a download fails."""
+"""Seconds without a byte, or slower than `SLOWEST`, before a download fails."""
+SLOWEST = 2**10
+"""Bytes a second that must arrive."""
 LARGEST = 4 * 2**30
-"""Bytes that an archive may unpack to."""
+"""Bytes that an archive may unpack to, and that a download may have."""
 
 
 def fetch(name: str) -> list[str]:
@@ -37,9 +44,9 @@ def fetch(name: str) -> list[str]:
     folder = data_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as work:
-            archive, new = Path(work) / "archive.zip", Path(work) / "new"
-            digest = download(source.url, archive, source.sha256)
+        with _work_folder(folder) as work:
+            archive, new = work / "archive.zip", work / "new"
+            digest = download(source.url, archive, source.sha256, largest=source.largest)
             try:
                 CONVERTERS[name](archive, new)
             except DataError as error:
@@ -54,24 +61,37 @@ def fetch(name: str) -> list[str]:
     return [f"from {source.url}", f"sha256 {digest} ({known})", *(f"wrote {folder / path}" for path in paths)]
 
 
-def download(url: str, target: Path, sha256: str | None, timeout: float = TIMEOUT, retries: int = RETRIES) -> str:
+@contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside this one. Those that killed processes have left are deleted."""
+    work = folder / temporary_name("fetch")
+    for left in [work, *filter(is_stray, folder.glob(".fetch.*.tmp"))]:
+        shutil.rmtree(left, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def download(
+    url: str,
+    target: Path,
+    sha256: str | None,
+    timeout: float = TIMEOUT,
+    retries: int = RETRIES,
+    largest: int = LARGEST,
+) -> str:
     """Download the file at the address to ``target``, and return its sha256.
 
     Raises DataError with the address, and with the expected and actual sha256 if they differ; then the target has not
-    changed.
+    changed. A download of more than ``largest`` bytes is refused.
     """
     import pooch
     import requests
 
-    # Used because pooch's own downloader leaves the connection of a failed attempt open.
     def stream(url: str, path: str, _: object) -> None:
-        with requests.get(url, timeout=timeout, stream=True) as response, Path(path).open("wb") as file:
-            response.raise_for_status()
-            size = int(response.headers.get("content-length", 0)) or None
-            with counted(url, "B") as on_bytes:
-                for block in response.iter_content(2**16):
-                    file.write(block)
-                    on_bytes(file.tell(), size)
+        _stream(url, Path(path), timeout, largest)
 
     pooch.get_logger().setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as work:
@@ -92,6 +112,53 @@ def download(url: str, target: Path, sha256: str | None, timeout: float = TIMEOU
             raise DataError(f"{url} is no whole zip archive (sha256 {digest}, expected: {wanted})")
         os.replace(arrived, target)
     return digest
+
+
+def _stream(url: str, path: Path, timeout: float, largest: int) -> None:
+    """Write what the address sends into a file.
+
+    Raises RequestException if it does not arrive, or slower than `SLOWEST` for ``timeout`` seconds, and DataError if
+    there are more than ``largest`` bytes.
+    """
+    import requests
+
+    arrived, size, given_up = 0, None, False
+    errors: list[Exception] = []
+
+    def read() -> None:
+        nonlocal arrived, size
+        try:
+            # Used because pooch's own downloader leaves the connection of a failed attempt open.
+            with requests.get(url, timeout=timeout, stream=True) as response, path.open("wb") as file:
+                response.raise_for_status()
+                size = int(response.headers.get("content-length", 0)) or None
+                for block in response.iter_content(2**12):
+                    if given_up:
+                        return
+                    file.write(block)
+                    arrived += len(block)
+        except Exception as error:
+            errors.append(error)
+
+    # In a thread, because a server that sends a byte now and then, or never ends its headers, keeps a read waiting.
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    since, before = time.monotonic(), 0
+    try:
+        with counted(url, "B") as on_bytes:
+            while reader.is_alive():
+                reader.join(min(0.1, timeout))
+                on_bytes(arrived, size)
+                if arrived > largest:
+                    raise DataError(f"{url} sends more than {largest:,} bytes; given up")
+                if reader.is_alive() and time.monotonic() - since > timeout:
+                    if arrived - before < SLOWEST * timeout:
+                        raise requests.Timeout(f"timed out: {arrived - before} bytes in the last {timeout:g} s")
+                    since, before = time.monotonic(), arrived
+    finally:
+        given_up = True
+    if errors:
+        raise errors[0]
 
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> None:

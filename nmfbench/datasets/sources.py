@@ -22,6 +22,7 @@ class Source:
     what: a sentence: what to ask for, download and do.
     url: official address of a file, for a program.
     sha256: checksum of the file at ``url``; None: unknown.
+    largest: bytes beyond which that file cannot be the right one.
     """
 
     how: str
@@ -30,6 +31,7 @@ class Source:
     what: str = ""
     url: str | None = None
     sha256: str | None = None
+    largest: int = 100 * 2**20
 
 
 DENG_CAI = "http://www.cad.zju.edu.cn/home/dengcai/Data/"

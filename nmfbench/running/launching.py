@@ -1,14 +1,10 @@
 """Launching: run jobs in this process, or several at once in processes of their own."""
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 
 from nmfbench.progress import say
 from nmfbench.records import Record
-from nmfbench.running import executing
+from nmfbench.running import executing, workers
 from nmfbench.running.jobs import Job
 
 Launched = Iterator[tuple[Job, dict[int, Record | None]]]
@@ -24,24 +20,12 @@ def sequential(jobs: Sequence[Job], at_once: int) -> Launched:
 
 def processes(jobs: Sequence[Job], at_once: int) -> Launched:
     """Run several jobs at once on this machine. A worker that is killed ends the launch, not what was recorded."""
-    # Spawn, because a fork breaks torch's threads.
-    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), _ignore_interrupts) as workers:
-        running = {
-            workers.submit(executing.run, job, _prefix(i, len(jobs)), at_once): job
-            for i, job in enumerate(jobs, start=1)
-        }
-        try:
-            for done in as_completed(running):
-                yield running[done], done.result()
-        except BrokenProcessPool:
-            say(
-                "a worker was killed, out of memory perhaps; the same command goes on from here (jobs=1: one at a time)"
-            )
-        except BaseException:
-            for worker in multiprocessing.active_children():
-                worker.kill()
-            workers.shutdown(cancel_futures=True)
-            raise
+    calls = [(job, _prefix(i, len(jobs)), at_once) for i, job in enumerate(jobs, start=1)]
+    try:
+        for index, records in workers.results(executing.run, calls, at_once):
+            yield jobs[index], records
+    except workers.WorkerEnded as ended:
+        say(f"{ended}; the same command goes on from here (jobs=1: one at a time)")
 
 
 LAUNCHERS: dict[str, Launcher] = {"sequential": sequential, "processes": processes}
@@ -58,8 +42,3 @@ def launch(jobs: Sequence[Job], at_once: int, launcher: str | None = None) -> La
 
 def _prefix(i: int, n_jobs: int) -> str:
     return f"[{i}/{n_jobs}] " if n_jobs > 1 else ""
-
-
-def _ignore_interrupts() -> None:
-    """Ignore Ctrl-C, which reaches every process of a terminal: the process that started this one ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

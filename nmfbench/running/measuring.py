@@ -5,8 +5,9 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -57,37 +58,49 @@ def run(
     threads: int | None = None,
     labelled: np.ndarray | None = None,
     reference: np.ndarray | None = None,
+    unscored: Mapping[int, Outcome] | None = None,
     on_look: Callable[[Look], None] | None = None,
+    on_end: Callable[[Outcome], None] | None = None,
 ) -> Iterator[Outcome]:
-    """One outcome a seed, yielded when its batch is done. A failed seed has the status "failed".
+    """One outcome a seed, yielded when it is scored. A failed seed has the status "failed".
 
     ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others. ``reference``
-    (m, r): the first factor of seed `REFERENCE_SEED`, if it ran before. The stability of any other seed is the
-    mean cosine between its bases and those, matched one to one, so it does not depend on the other seeds of the batch.
+    (m, r): the first factor of seed `REFERENCE_SEED`, if it ran before. ``unscored``: seeds that were fitted before.
+    ``on_end`` is given the unscored outcome of each restart as it ends, while others of its batch may still run.
     """
     if threads:
         torch.set_num_threads(threads)
-    # Run the reference seed in the first batch, because the others are compared with it.
-    for batch in _batches(sorted(seeds, key=lambda seed: seed != REFERENCE_SEED), dataset.X.size, dtype, device):
+
+    def fitted(batch: list[int]) -> list[Outcome]:
+        ended: dict[int, Outcome] = {}
+
+        def end(result: FitResult) -> None:
+            ended[result.seed] = _measured(result, problem)
+            if on_end:
+                on_end(ended[result.seed])
+
         try:
             problem = place(dataset.X, dtype, device, dataset.shape)
             if labelled is not None:
                 labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
                 problem = replace(problem, labels=labels, labelled=mask)
-            results = fit(solver, problem, seeds=batch, stopping=stopping, on_look=on_look)
+            fit(solver, problem, seeds=batch, stopping=stopping, on_look=on_look, on_end=end)
         except Exception as error:  # the whole batch failed; the next one may succeed
-            yield from (failed(seed, error) for seed in batch)
-            continue
-        outcomes = [_measure(result, problem, dataset, evaluator, labelled) for result in results]
-        for outcome in outcomes:
-            if outcome.seed == REFERENCE_SEED and outcome.fitted:
-                reference = outcome.fitted.first_factor
-        for outcome in outcomes:
-            bases = outcome.fitted.first_factor if outcome.fitted else None
-            if reference is not None and bases is not None and outcome.seed != REFERENCE_SEED:
-                stability = measures.matched_cosine(bases, reference)
-                outcome.fit["metrics"].append({"metric": "stability", "value": stability})
-            yield outcome
+            return [failed(seed, error) for seed in batch]
+        return [ended[seed] for seed in batch]
+
+    known = unscored or {}
+    # The reference seed comes first, because the others are compared with it.
+    order = sorted(seeds, key=lambda seed: seed != REFERENCE_SEED)
+    fresh = [seed for seed in order if seed not in known]
+    before = [known[seed] for seed in order if seed in known]
+    batches = _batches(fresh, dataset.X.size, dtype, device)
+    fits = chain.from_iterable(fitted(batch) for batch in batches)
+    for outcome in chain(fits, before) if REFERENCE_SEED in fresh else chain(before, fits):
+        outcome = score(outcome, dataset, evaluator, labelled, reference)
+        if outcome.seed == REFERENCE_SEED and outcome.fitted:
+            reference = outcome.fitted.first_factor
+        yield outcome
 
 
 def failed(seed: int, error: Exception) -> Outcome:
@@ -96,18 +109,32 @@ def failed(seed: int, error: Exception) -> Outcome:
 
 
 def score(
-    fitted: Fitted,
-    fit: dict[str, Any],
+    outcome: Outcome,
     dataset: Dataset,
     evaluator: Evaluator,
-    seed: int,
     labelled: np.ndarray | None = None,
+    reference: np.ndarray | None = None,
 ) -> Outcome:
-    """The outcome of a fit under this evaluator."""
-    start = time.perf_counter()
-    metrics = evaluator.evaluate(fitted, dataset, seed, labelled)
-    exhibits = evaluator.exhibits(fitted, dataset)
-    return Outcome(seed, fit | {"evaluation_seconds": time.perf_counter() - start}, metrics, fitted, exhibits)
+    """The outcome with what this evaluator measures. A fit that failed stays as it is.
+
+    The stability of any seed but `REFERENCE_SEED` is the mean cosine between its bases and the reference, matched one
+    to one, so it does not depend on the other seeds of its batch.
+    """
+    fitted, fit, seed = outcome.fitted, outcome.fit, outcome.seed
+    if fitted is None:
+        return outcome
+    try:
+        start = time.perf_counter()
+        metrics = evaluator.evaluate(fitted, dataset, seed, labelled)
+        exhibits = evaluator.exhibits(fitted, dataset)
+        fit = fit | {"evaluation_seconds": time.perf_counter() - start}
+        bases, measured = fitted.first_factor, {row["metric"] for row in fit["metrics"]}
+        if not (reference is None or bases is None or seed == REFERENCE_SEED or "stability" in measured):
+            stability = {"metric": "stability", "value": measures.matched_cosine(bases, reference)}
+            fit["metrics"] = [*fit["metrics"], stability]
+    except Exception as error:
+        return failed(seed, error)
+    return Outcome(seed, fit, metrics, fitted, exhibits)
 
 
 def arrays(factorization: Factorization) -> Fitted:
@@ -156,25 +183,23 @@ def _summary(result: FitResult) -> dict[str, Any]:
     }
 
 
-def _measure(
-    result: FitResult, problem: Problem, dataset: Dataset, evaluator: Evaluator, labelled: np.ndarray | None
-) -> Outcome:
+def _measured(result: FitResult, problem: Problem) -> Outcome:
+    """The unscored outcome of a restart, with what is measured on its factors."""
     summary = _summary(result)
     if result.factorization is None:
         return Outcome(result.seed, summary)
-    factorization = result.factorization
     try:
-        fitted = arrays(factorization)
-        residual = losses.relative_error(problem.X, factorization)
+        fitted = arrays(result.factorization)
+        residual = losses.relative_error(problem.X, result.factorization)
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
             {"metric": "error", "value": residual if math.isfinite(residual) else None},
             {"metric": "objective", "value": result.objective},
             *measures.factor_measures(fitted.factors),
         ]
-        return score(fitted, summary, dataset, evaluator, result.seed, labelled)
     except Exception as error:
         return failed(result.seed, error)
+    return Outcome(result.seed, summary, fitted=fitted)
 
 
 def _peak_memory() -> float:

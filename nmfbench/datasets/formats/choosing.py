@@ -14,7 +14,9 @@ from nmfbench.datasets.formats.held import Arrays, Table
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 USUAL_X = ("X", "x", "fea", "data", "fts", "x_train")
-_IDENTIFIER = re.compile(r"(?i)(.*[ _.-])?(id|idx)|index|nr|no\.?|number|row|obs|identifier|#|unnamed: 0|(?-i:.*[a-z]I[dD])")
+_IDENTIFIER = re.compile(
+    r"(?i)(.*[ _.-])?(id|idx)|index|nr|no\.?|number|row|obs|identifier|#|unnamed: 0|(?-i:.*[a-z]I[dD])"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
