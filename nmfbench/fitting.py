@@ -92,10 +92,10 @@ def fit(
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
-    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
-    for NaN or infinite entries. An error inside the solver is raised for a single seed; several
-    seeds are run again one by one, and those that fail have ``status == "failed"``. A method that draws nothing is
-    fitted once for all seeds.
+    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. Raises ConfigError or NotApplicable if the
+    solver cannot take X, DataError for NaN or infinite entries and for those that vanish in ``dtype``. An error inside
+    the solver is raised for a single seed; several seeds are run again one by one, and those that fail have
+    ``status == "failed"``. A method that draws nothing is fitted once for all seeds.
     """
     if not isinstance(solver, Solver):
         raise ConfigError(f"solver must be a solver with its settings, e.g. HALS(rank=5), got {solver!r}")
@@ -179,7 +179,8 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
         vanished = (values == 0) & (given.abs() > small).to(on)  # beside a larger entry, a smaller one is rounding
         if vanished.any():
             raise DataError(
-                f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use dtype=float64"
+                f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use "
+                "dtype=float64"
             )
     return Problem(placed, shape)
 

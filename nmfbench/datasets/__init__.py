@@ -8,6 +8,7 @@ from nmfbench.datasets import sources
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR
 from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.plain import plain, typed
 
 
 def load_dataset(name: str, **parameters: object) -> Dataset:
@@ -15,7 +16,8 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
 
     Raises ConfigError for an unknown name or parameter, DataMissing or DataError when the data is missing or damaged.
     """
-    return config.build(config.defaults("dataset", name) | parameters, Loader, "dataset").load()
+    given = {key: str(value) if isinstance(value, Path) else plain(value) for key, value in parameters.items()}
+    return config.build(config.defaults("dataset", typed("name", name, str)) | given, Loader, "dataset").load()
 
 
 def look(name: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmfbench.datasets import base, pictures
+from nmfbench.datasets import base, labels, pictures
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 
@@ -54,11 +54,11 @@ class Images(base.Loader):
                     f"{arrays[0].shape[1]}; resize them all with dataset.size=[height,width]"
                 )
             arrays.append(array)
-        classes = {folder: label for label, folder in enumerate(dict.fromkeys(folder for folder, _ in files))}
+        numbers = {folder: label for label, folder in enumerate(dict.fromkeys(folder for folder, _ in files))}
         return base.Dataset(
             name=root.name.lstrip(".") or "images",
             X=np.stack([array.ravel() for array in arrays], axis=1),
-            y=np.array([classes[folder] for folder, _ in files]),
+            y=labels.classes([numbers[folder] for folder, _ in files], f"folders of {root}"),
             shape=arrays[0].shape,
             preprocessing=(f"{'grey' if self.grey else 'colour'} images of {' × '.join(map(str, arrays[0].shape))}",),
         )
