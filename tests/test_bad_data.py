@@ -64,7 +64,8 @@ def test_degenerate_data_gives_finite_numbers_and_no_failure(case, labelled, sam
     assert "nan" not in printed.lower() and "inf " not in printed
     for record in records(tmp_path):
         assert record["status"] in ("max_iter", "converged")
-        assert all(np.isfinite(row["value"]) for row in record["metrics"])
+        values = [row["value"] for row in record["metrics"] if row.get("n_clusters") is None or case != "one sample"]
+        assert values and np.isfinite(values).all()
         assert any(row["metric"] == "nmi" for row in record["metrics"]) == labelled
 
 
@@ -86,14 +87,20 @@ def test_rank_above_the_sides_of_X_is_refused_by_methods_that_cannot_reach_it_al
     assert [r["solver"] for r in records(tmp_path) if r["status"] != "failed"] == ["mu"]
 
 
-def test_fewer_samples_than_clusters_is_refused_and_one_class_is_scored(samples, tmp_path, capsys) -> None:
+def test_fewer_samples_than_clusters_is_refused_and_one_class_has_a_dash(samples, tmp_path, capsys) -> None:
     data = csv(tmp_path / "mine.csv", samples, ["a"] * len(samples))
     assert run(tmp_path, *data, "solver=mu", "seeds=1", *SHORT, "evaluator.n_clusters=[13]") == 2
     assert "n_clusters has 13, but there are 12 samples" in capsys.readouterr().err and not records(tmp_path)
-    assert run(tmp_path, *data, "solver=mu", "seeds=1", *SHORT, "evaluator.n_clusters=[1,3,12]") == 0
-    (record,) = records(tmp_path)
-    scores = [row["value"] for row in record["metrics"] if row["metric"].startswith("nmi")]
-    assert len(scores) == 3 * 4 and all(0 <= score <= 1 for score in scores)
+    assert run(tmp_path, *data, "solver=mu", "seeds=2", *SHORT, "evaluator.n_clusters=[1,3,12]") == 0
+    printed = capsys.readouterr().out
+    header, _, row = printed.splitlines()[2:5]
+    assert "k = 1" in header and "k = 12" in header and row.split().count("–") == 3 and "100.0" not in printed
+    assert "one class, so no clustering of them has a score" in printed
+    for record in records(tmp_path):
+        scores = [row["value"] for row in record["metrics"] if row.get("n_clusters")]
+        assert scores == [None] * 3 * 6
+    for form in ("csv", "latex", "md"):
+        assert main(["table", "--results", str(tmp_path / "results"), "--format", form]) == 0
 
 
 def test_missing_data_stops_a_single_run_and_is_left_out_of_a_sweep(tmp_path, capsys, monkeypatch) -> None:

@@ -71,7 +71,7 @@ REFUSED = {
     "missing labels": (
         {"X": np.eye(3), "y": np.array([1, np.nan, 2])},
         {"y": "y"},
-        "1 labels are missing, the first at sample 1",
+        "1 labels are missing, the first that of sample 1",
     ),
     "a matrix as labels": (
         {"X": np.eye(3), "y": np.ones((3, 3))},

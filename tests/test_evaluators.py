@@ -29,7 +29,6 @@ CASES = {
     "more clusters": (rng.integers(0, 3, 40), rng.integers(0, 5, 40)),
     "fewer clusters": (rng.integers(0, 4, 40), rng.integers(0, 2, 40)),
     "one cluster": (rng.integers(0, 3, 20), np.zeros(20, int)),
-    "one class": (np.zeros(20, int), rng.integers(0, 3, 20)),
     "unbalanced": (np.repeat([0, 1, 2], [1, 5, 30]), rng.integers(0, 3, 36)),
 }
 
@@ -58,6 +57,15 @@ def test_accuracy_is_the_best_over_all_one_to_one_assignments(case: str) -> None
     k = max(y.max(), clusters.max()) + 1
     by_force = max(np.mean(np.array(names)[clusters] == y) for names in permutations(range(k)))
     assert scores(y, clusters)["accuracy"] == pytest.approx(by_force, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_one_class_has_no_score_however_it_is_clustered(k: int) -> None:
+    found = scores(np.zeros(20, int), rng.integers(0, k, 20))
+    assert set(found) == {metric.name for metric in Clustering.metrics} and set(found.values()) == {None}
+    for select in ("inertia", "mean"):
+        rows = Clustering(n_clusters=[k], n_init=2, select=select).cluster([blobs()[0]], np.zeros(60), seed=0)
+        assert len(rows) == 6 and all(row["value"] is None for row in rows)
 
 
 def test_names_of_the_clusters_do_not_matter() -> None:

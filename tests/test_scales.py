@@ -63,9 +63,7 @@ def test_entries_that_are_negligible_beside_the_largest_may_vanish() -> None:
 def test_entries_beyond_the_dtype_of_a_sparse_X_are_refused_with_their_place() -> None:
     X = np.zeros((4, 5))
     X[1, 3], X[0, 0] = 1e300, 1
-    with pytest.raises(
-        DataError, match="1 entries that are NaN or infinite in float32, the first at feature 1, sample 3"
-    ):
+    with pytest.raises(DataError, match=r"1 entries .* infinite in float32, the first at feature 1, sample 3"):
         place(csc_array(X))
 
 

@@ -121,7 +121,7 @@ def test_labels_are_texts_as_they_stand(tmp_path: Path) -> None:
     FRAME.assign(kind=["a", "a ", " b"] * 20).to_csv(tmp_path / "t.csv", index=False)
     assert loaded(tmp_path / "t.csv", y="kind").n_classes == 2
     FRAME.assign(kind=["a", "", "b"] * 20).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(DataError, match="20 labels are missing, the first at sample 1"):
+    with pytest.raises(DataError, match="20 labels are missing, the first that of sample 1"):
         loaded(tmp_path / "t.csv", y="kind")
 
 

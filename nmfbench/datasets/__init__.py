@@ -9,6 +9,7 @@ from nmfbench.datasets import sources
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR
 from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.plain import plain, typed
 
 
 def load_dataset(name: str, **parameters: object) -> Dataset:
@@ -18,7 +19,8 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
     """
     if "_target_" in parameters:
         raise ConfigError("_target_ is no parameter of a dataset; the class stands in its YAML")
-    return _loader(name, config.defaults("dataset", name) | parameters).load()
+    given = {key: str(value) if isinstance(value, Path) else plain(value) for key, value in parameters.items()}
+    return _loader(name, config.defaults("dataset", typed("name", name, str)) | given).load()
 
 
 def look(name: str) -> tuple[str, str]:

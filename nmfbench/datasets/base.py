@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csc_array, issparse
 
 from nmfbench.datasets.files import files_noted, fingerprint
+from nmfbench.datasets.formats import limits
 from nmfbench.datasets.scaling import SCALINGS, scale_sparse
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.numerics.rng import integer
@@ -142,14 +143,22 @@ class Loader(ABC):
         return self
 
     def load(self) -> Dataset:
-        """The dataset, checked and scaled. Raises DataMissing, DataError or ConfigError."""
-        with files_noted() as files:
-            for key in self.location:
-                value = getattr(self, key)
-                if isinstance(value, str) and (place := Path(value).expanduser().absolute()).exists():
-                    files[str(place)] = fingerprint(place)
-            raw = self.read()
-        _check(raw)
+        """The dataset, checked and scaled. Raises DataMissing, ConfigError, or DataError, also for want of memory."""
+        raw = None
+        try:
+            with files_noted() as files:
+                for key in self.location:
+                    value = getattr(self, key)
+                    if isinstance(value, str) and (place := Path(value).expanduser().absolute()).exists():
+                        files[str(place)] = fingerprint(place)
+                raw = self.read()
+            _check(raw)
+            return replace(self._scaled(raw), files=files)
+        except MemoryError as error:
+            what = _size_in_words(raw) if raw else f"{type(self).__name__}: reading the data"
+            raise DataError(f"{what} needs more memory than is free; {limits.in_words()}") from error
+
+    def _scaled(self, raw: Dataset) -> Dataset:
         X: Any = raw.X
         preprocessing = list(raw.preprocessing)
         steps = self._scalings()
@@ -160,6 +169,7 @@ class Loader(ABC):
                 X.sum_duplicates()
                 X.eliminate_zeros()
             elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # a mapped X stays mapped
+                limits.check_size(8 * X.size, _size_in_words(raw))
                 X = np.asarray(X, dtype=np.float64)
         check_finite(raw.name, X)
         for step in steps:
@@ -171,7 +181,6 @@ class Loader(ABC):
             X=X,
             preprocessing=tuple(preprocessing),
             n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
-            files=files,
         )
 
     def _scalings(self) -> list[str]:
@@ -215,6 +224,11 @@ def _check(data: Dataset) -> None:
         raise DataError(f"{data.name}: {X.shape[1]} samples but {len(y)} labels")
     if data.feature_names is not None and len(data.feature_names) != X.shape[0]:
         raise DataError(f"{data.name}: {X.shape[0]} features but {len(data.feature_names)} names of features")
+
+
+def _size_in_words(data: Dataset) -> str:
+    m, n = data.X.shape
+    return f"{data.name}: X of {m} features × {n} samples as float64 ({8 * m * n / 2**30:,.1f} GiB)"
 
 
 def check_finite(name: str, X: Any) -> None:

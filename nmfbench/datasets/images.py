@@ -66,7 +66,7 @@ class Images(base.Loader):
         return base.Dataset(
             name=root.name.lstrip(".") or "images",
             X=np.stack([array.ravel() for array in arrays], axis=1),
-            y=labels.classes(np.array([classes[file.parent] for file in files]), str(root)),
+            y=labels.classes([classes[file.parent] for file in files], f"folders of {root}"),
             shape=arrays[0].shape,
             preprocessing=tuple(sentences),
         )

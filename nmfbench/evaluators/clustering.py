@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from threadpoolctl import threadpool_limits
 
 from nmfbench.datasets.base import Dataset
-from nmfbench.errors import ConfigError
+from nmfbench.datasets.labels import numbered
+from nmfbench.errors import ConfigError, DataError
 from nmfbench.evaluators.base import Evaluator, Fitted, scored
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics import rng
+from nmfbench.plain import plain, real_matrix, typed
 
 NORMALIZERS = ("arithmetic", "geometric", "max", "min")
+Scores = dict[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,7 @@ class Clustering(Evaluator):
     """K-means on the columns of each layer's codes, scored against the labels.
 
     NMI under four normalisers ("nmi" is the arithmetic one), accuracy under the best one-to-one assignment of clusters
-    to classes, and the adjusted Rand index.
+    to classes, and the adjusted Rand index. Samples of one class have no value: every clustering would agree with them.
 
     Parameters
     ----------
@@ -80,11 +84,13 @@ class Clustering(Evaluator):
                 best = min(range(self.n_init), key=lambda i: starts[i][0])
                 for metric in starts[0][1]:
                     values = [scores[metric] for _, scores in starts]
-                    value = values[best] if self.select == "inertia" else float(np.mean(values))
+                    known = [value for value in values if value is not None]
+                    mean = float(np.mean(known)) if known else None
+                    value = values[best] if self.select == "inertia" else mean
                     rows.append({"layer": layer, "n_clusters": k, "metric": metric, "value": value, "starts": values})
         return rows
 
-    def _start(self, points: np.ndarray, k: int, y: np.ndarray, seed: int, i: int) -> tuple[float, dict[str, float]]:
+    def _start(self, points: np.ndarray, k: int, y: np.ndarray, seed: int, i: int) -> tuple[float, Scores]:
         """(inertia, scores) of k-means start i."""
         # Planning builds this class, and scikit-learn takes seconds to import.
         from sklearn.cluster import KMeans
@@ -99,33 +105,67 @@ class Clustering(Evaluator):
         return float(kmeans.inertia_), scores(y, clusters)
 
 
-def scores(y: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
-    """NMI under each normaliser, accuracy and adjusted Rand index of a clustering, as fractions of 1."""
+def scores(y: np.ndarray, clusters: np.ndarray) -> Scores:
+    """NMI under each normaliser, accuracy and adjusted Rand index of a clustering, as fractions of 1.
+
+    All are None if y has one class: nothing can be found there, and scikit-learn's conventions would call it perfect.
+    """
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
     from sklearn.metrics.cluster import contingency_matrix
 
+    if (y == y[0]).all():
+        return dict.fromkeys(metric.name for metric in Clustering.metrics)
     table = contingency_matrix(y, clusters)
     matched = linear_sum_assignment(table, maximize=True)
-    nmi = {
-        "nmi" if name == "arithmetic" else f"nmi_{name}": normalized_mutual_info_score(y, clusters, average_method=name)
+    found: Scores = {
+        "nmi" if name == "arithmetic" else f"nmi_{name}": float(
+            normalized_mutual_info_score(y, clusters, average_method=name)
+        )
         for name in NORMALIZERS
     }
-    return {k: float(v) for k, v in nmi.items()} | {
+    return found | {
         "accuracy": float(table[matched].sum() / len(y)),
         "ari": float(adjusted_rand_score(y, clusters)),
     }
 
 
 def evaluate(
-    codes: np.ndarray, y: np.ndarray, n_clusters: int | Sequence[int] | None = None, *, seed: int = 0, n_init: int = 10
-) -> dict[int, dict[str, float]]:
-    """Cluster codes (r, n) and score them against labels y (n,): ``{n_clusters: {metric: value}}``."""
-    counts = None if n_clusters is None else [n_clusters] if isinstance(n_clusters, int) else list(n_clusters)
-    table: dict[int, dict[str, float]] = {}
-    for row in Clustering(n_clusters=counts, n_init=n_init).cluster([np.asarray(codes)], np.asarray(y), seed):
+    codes: Any, y: Any, n_clusters: int | Sequence[int] | None = None, *, seed: int = 0, n_init: int = 10
+) -> dict[int, Scores]:
+    """Cluster codes (r, n) and score them against labels y (n,): ``{n_clusters: {metric: value}}``.
+
+    Labels may be numbers, texts or bools. A value is None if y has one class. Raises ConfigError for codes that are no
+    real matrix and settings that do not fit, DataError for entries that are not finite and labels that are missing.
+    """
+    H, labels = _codes(codes), numbered(y, "y")
+    n = H.shape[1]
+    if len(labels) != n:
+        turned = "; codes hold a sample a column: give codes.T" if len(labels) == len(H) else ""
+        raise ConfigError(f"codes are of {n} samples, but y has {len(labels)} labels{turned}")
+    given = plain(n_clusters)
+    counts = typed("n_clusters", [given] if type(given) is int else given, list[int] | None)
+    clustering = Clustering(n_clusters=counts, n_init=typed("n_init", n_init, int))
+    if counts and max(counts) > n:
+        raise ConfigError(f"n_clusters has {max(counts)}, but there are {n} samples")
+    if typed("seed", seed, int) < 0:
+        raise ConfigError(f"seed must be at least 0, got {seed}")
+    table: dict[int, Scores] = {}
+    for row in clustering.cluster([H], labels, int(seed)):
         table.setdefault(row["n_clusters"], {})[row["metric"]] = row["value"]
     return table
+
+
+def _codes(codes: Any) -> np.ndarray:
+    H = real_matrix(codes, "codes", "component")
+    H = H.cpu().numpy() if hasattr(H, "cpu") else H.toarray() if issparse(H) else H
+    if not (finite := np.isfinite(H)).all():
+        component, sample = np.argwhere(~finite)[0].tolist()
+        raise DataError(
+            f"codes have {(~finite).sum()} NaN or infinite entries, the first at component {component}, sample "
+            f"{sample} (counted from 0)"
+        )
+    return H
 
 
 def _distances_kept(points: np.ndarray) -> np.ndarray:

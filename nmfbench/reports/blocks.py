@@ -6,6 +6,7 @@ from typing import Any
 
 from nmfbench.records import Record
 from nmfbench.reports.settings import Relative, Tuning
+from nmfbench.reports.words import labels_seen
 
 Key = tuple[Any, ...]
 BEST = "best per cell (uses labels, as in the paper)"
@@ -24,7 +25,7 @@ def _layers(record: Record) -> str:
 
 def _labels(record: Record) -> str:
     share = record["config"].get("label_fraction", 0)
-    return f"{share:.0%} of the labels" if share else "no labels"
+    return labels_seen(record) or (f"{share:.0%} of the labels" if share else "no labels")
 
 
 def with_quotient(records: Sequence[Record], relative: Relative) -> list[Record]:

@@ -157,13 +157,15 @@ def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, A
         for row in record["metrics"]:
             if row["value"] is not None and math.isfinite(row["value"]):
                 values.setdefault(_metric_key(row), {})[i] = row["value"]
+            elif row.get("n_clusters") is not None:  # a score that is not defined has a dash, and no column less
+                values.setdefault(_metric_key(row), {})
     # A merged record has several class counts; papers print numbers for each of its parts.
     printed: dict[tuple[Any, ...], Any] = {}
     for part in first.get("parts", [first]):
         printed |= papers.printed(part)
     rows = []
     for (layer, n_clusters, metric), by_record in values.items():
-        column = pd.Series(by_record) * metric_of(metric, declared).scale
+        column = pd.Series(by_record, dtype=float) * metric_of(metric, declared).scale
         row = common | {
             "layer": layer,
             "n_clusters": n_clusters,

@@ -10,7 +10,7 @@ from nmfbench.evaluators.metric import Metric
 from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports.declared import metric_of
-from nmfbench.reports.words import ranges
+from nmfbench.reports.words import labels_seen, ranges
 
 Declared = Mapping[str, Metric]
 
@@ -84,6 +84,7 @@ def on_block(
     clustered = bool(part.loc[part["metric"] == metric.name, "n_clusters"].notna().any())
     return [
         *_on_cells(part, metric, metrics, declared, clustered, by_class_count),
+        *_on_one_class(records, clustered),
         *_on_labels(records, clustered),
         *_on_trouble(records),
         *(f"{note}." for note in dict.fromkeys(record.get("footnote") for record in records) if note),
@@ -129,13 +130,19 @@ def _on_cells(
     return sentences
 
 
+def _on_one_class(records: Sequence[Record], clustered: bool) -> list[str]:
+    one = clustered and all(record["data"]["classes"] == 1 for record in records)
+    return ["All samples are of one class, so no clustering of them has a score."] if one else []
+
+
 def _on_labels(records: Sequence[Record], clustered: bool) -> list[str]:
     if not any(record["config"].get("label_fraction") for record in records):
         return []
     others = " and is scored on the other samples" if clustered else ""
+    least = ", and at least one label a class" if any(map(labels_seen, records)) else ""
     return [
-        f"label_fraction: this method saw that share of each class's labels{others}; at 1 it saw them all, and its "
-        "scores are training scores."
+        f"label_fraction: this method saw that share of each class's labels{least}{others}; at 1 it saw them all, and "
+        "its scores are training scores."
     ]
 
 

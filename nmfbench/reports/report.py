@@ -131,7 +131,7 @@ def _block(
 ) -> Block:
     block = records[0].get("block", "")
     samples, features, classes = (_span(records, key) for key in ("samples", "features", "classes"))
-    known_labels = f"{classes} classes" if classes else "no labels"
+    known_labels = f"{classes} class{'' if classes == '1' else 'es'}" if classes else "no labels"
     name = f"{records[0]['dataset']}, {block}" if block else records[0]["dataset"]
     heading = f"{name}: {samples} samples × {features} features, {known_labels}"
     common = _common(records)
@@ -187,7 +187,7 @@ def _is_number(cell: str) -> bool:
 
 def _common(records: Sequence[Record]) -> list[str]:
     """The settings that every method of a block has changed alike. A method that takes no step has no stopping rule."""
-    methods = {(r["solver"], tuple(parts(r["variant"], r["config"]))): r for r in records}
+    methods = {(r["solver"], tuple(parts(r))): r for r in records}
     if len(methods) < 2:
         return []
 

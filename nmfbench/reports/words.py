@@ -13,18 +13,36 @@ DASH = "–"
 
 def variant_words(record: Record) -> str:
     """The settings of a record that differ from the YAMLs, e.g. "lam=0.5, stopping.max_iter=20"."""
-    return ", ".join(parts(record.get("variant") or {}, record["config"]))
+    return ", ".join(parts(record))
 
 
-def parts(variant: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
-    """Each setting in words, without the group before the dot unless another group has a key of that name."""
-    groups = [node for node in config.values() if isinstance(node, Mapping)]
+def parts(record: Record) -> list[str]:
+    """Each of these settings in words, without the group before the dot unless another group has a key of that name.
+
+    A share of the labels stands beside the labels that were seen, where these are another share.
+    """
+    groups = [node for node in record["config"].values() if isinstance(node, Mapping)]
+    seen = labels_seen(record)
 
     def short(key: str) -> str:
         leaf = key.rpartition(".")[2]
         return key if sum(leaf in node for node in groups) > 1 else leaf
 
-    return [f"{short(key)}={_value(value)}" for key, value in variant.items()]
+    return [
+        f"{short(key)}={_value(value)}" + (f" ({seen})" if seen and key == "label_fraction" else "")
+        for key, value in (record.get("variant") or {}).items()
+    ]
+
+
+def labels_seen(record: Record) -> str:
+    """How many labels were seen, in words; empty where it is the share that was set, or not known.
+
+    Each class keeps at least one label, so a small share of small classes is more than was set.
+    """
+    seen, of = record["data"].get("labels_seen"), record["data"].get("samples")
+    if not seen or f"{seen / of:.1%}" == f"{record['config'].get('label_fraction', 0):.1%}":
+        return ""
+    return f"saw {seen} of {of} labels: {100 * seen / of:.1f} %"
 
 
 def _value(value: Any) -> str:

@@ -204,6 +204,12 @@ def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
     return labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
 
 
+def labels_seen(dataset: Dataset, fraction: float) -> int | None:
+    """How many labels a solver sees; None: none. Each class keeps one, so it can be more than the fraction of all."""
+    labelled = labelled_samples(dataset, fraction)
+    return None if labelled is None else int(labelled.sum())
+
+
 def seeds_by_data(job: Job) -> Iterator[tuple[Node, list[int]]]:
     """The pending seeds, grouped by the data that they are given."""
     groups: dict[str, list[int]] = {}

@@ -1,5 +1,6 @@
 """What is X and what are the labels: decided once, for `dataset=file` and for `nmfbench data import` alike."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ def of_table(
         raise ConfigError(
             f"{where}: samples are the columns, so no column holds labels; dataset.y may be a file with a label a line"
         )
-    labels = columns.pop(y) if y is not None else labels
+    labels = _numbers(columns.pop(y)) if y is not None else labels
     named = "samples" if samples == "rows" else "features"
     for name, column in list(columns.items()):
         if name in left_out:
@@ -98,6 +99,13 @@ def of_table(
         return Parts(X=X, labels=labels, feature_names=tuple(features), sentences=sentences)
     names_of_rows = None if row_names is None else tuple(map(str, row_names))
     return Parts(X=X.T, labels=labels, feature_names=names_of_rows, sentences=sentences)
+
+
+def _numbers(labels: np.ndarray) -> np.ndarray:
+    """Labels that are numbers as such, so that 10 comes after 2; a leading zero makes them words."""
+    if labels.dtype.kind != "U" or not all(re.fullmatch(r"0|[1-9]\d*|[1-9]\d*\.0*", text) for text in labels.tolist()):
+        return labels
+    return labels.astype(np.float64)
 
 
 def _check_missing(X: np.ndarray, names: list[str], absent: dict[str, str], where: str) -> None:
@@ -153,7 +161,8 @@ def of_arrays(
         shape = None
         sentences.append(f"{len(views)} views joined: {', '.join(names)}")
     cube = held.arrays[names[0]]
-    is_map = cube.ndim == 3 and np.shape(labels) in (cube.shape[:2], cube.shape[1:]) and X.shape[1] == np.size(labels)
+    map_shape = None if labels is None or issparse(labels) else np.shape(labels)
+    is_map = cube.ndim == 3 and map_shape in (cube.shape[:2], cube.shape[1:]) and X.shape[1] == math.prod(map_shape)
     if is_map:
         sentences.append("the samples are pixels, their labels a map")
     if labels is not None and not issparse(labels) and np.ndim(labels) > 1:

@@ -12,6 +12,11 @@ def largest() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
+def in_words() -> str:
+    """How much memory this machine has."""
+    return f"this machine has {2 * largest() / 2**30:,.1f} GiB"
+
+
 def check_size(size: int, what: str) -> None:
     """Raise DataError if ``what`` declares more bytes than `largest`."""
     if size > largest():

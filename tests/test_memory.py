@@ -1,0 +1,50 @@
+"""Data that does not fit into memory is refused in words, before a copy of it is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nmfbench.datasets import base
+from nmfbench.datasets.formats import limits
+from nmfbench.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held(base.Loader):
+    """Whatever the test holds."""
+
+    give: Any = None
+
+    def read(self) -> base.Dataset:
+        return base.Dataset("mine", self.give())
+
+
+def no_memory() -> np.ndarray:
+    raise MemoryError
+
+
+def mapped(tmp_path) -> np.ndarray:
+    np.save(tmp_path / "X.npy", np.ones((30, 40), np.float32))
+    return np.load(tmp_path / "X.npy", mmap_mode="r")
+
+
+def test_X_whose_copy_exceeds_the_memory_is_refused_before_it_is_made(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "largest", lambda: 30 * 40 * 8 - 1)
+    plain: Callable[[], np.ndarray] = lambda: np.ones((30, 40), np.uint8)  # noqa: E731
+    for give in (plain, lambda: mapped(tmp_path)):
+        with pytest.raises(DataError, match=r"mine: X of 30 features × 40 samples as float64.*this machine's memory"):
+            Held(give=give).load()
+    assert isinstance(Held(give=lambda: mapped(tmp_path), scaling="none").load().X, np.memmap)
+    monkeypatch.setattr(limits, "largest", lambda: 30 * 40 * 8)
+    assert Held(give=plain).load().X.dtype == np.float64
+
+
+def test_memory_that_runs_out_says_how_large_X_is_and_what_the_machine_has(monkeypatch) -> None:
+    with pytest.raises(DataError, match=r"Held: reading the data needs more memory.*this machine has [\d,.]+ GiB"):
+        Held(give=no_memory).load()
+    monkeypatch.setitem(base.SCALINGS, "max", (lambda X: no_memory(), ""))
+    with pytest.raises(DataError, match=r"mine: X of 3 features × 2 samples as float64 \(0\.0 GiB\) needs more memory"):
+        Held(give=lambda: np.ones((3, 2))).load()
