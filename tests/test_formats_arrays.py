@@ -128,6 +128,17 @@ def test_flipped_byte_in_a_member_is_noticed(tmp_path: Path) -> None:
     assert [*found.arrays] == ["y"] and "Bad CRC-32" in found.unreadable["X"]
 
 
+def test_wrong_length_that_hides_other_arrays_is_noticed(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.npz", {"X": DENSE, "y": np.arange(3)})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 32] = 51  # the length of a comment, which swallows the second entry
+    path.write_bytes(content)
+    with pytest.raises(
+        DataError, match=r"a\.npz cannot be read as \.npz: it declares 2 arrays, 1 of them can be found"
+    ):
+        arrays.read_npz(path)
+
+
 def test_file_without_a_readable_array_is_refused_by_name(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.npz", {"X": npy("'|O'")})
     with pytest.raises(DataError, match=r"no array of .*a\.npz can be read: X: it holds objects"):

@@ -216,6 +216,13 @@ def test_h5ad_that_contradicts_itself_is_refused(name: str, tmp_path: Path) -> N
         apart.read("h5ad", tmp_path / "a.h5ad")
 
 
+def test_h5ad_whose_features_are_not_those_of_var_is_refused(tmp_path: Path) -> None:
+    with h5py.File(h5ad(tmp_path / "a.h5ad"), "r+") as file:
+        file["X"].attrs["shape"] = (3, 40)
+    with pytest.raises(DataError, match=r"a\.h5ad is damaged: var has 4 features, but X has shape \(3, 40\)"):
+        apart.read("h5ad", tmp_path / "a.h5ad")
+
+
 def test_h5ad_without_obs_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5ad", "w") as file:
         file["X"] = X

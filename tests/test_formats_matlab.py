@@ -109,6 +109,15 @@ def test_what_is_no_mat_is_refused_by_name(content: bytes, tmp_path: Path) -> No
         apart.read("mat", tmp_path / "broken.mat")
 
 
+def test_wrong_length_that_hides_other_variables_is_noticed(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"X": X, "y": X[0]})
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    content[134] = 1  # the length of X, past the end
+    (tmp_path / "a.mat").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.mat cannot be read as \.mat: a variable ends beyond the file"):
+        apart.read("mat", tmp_path / "a.mat")
+
+
 def mat73(path: Path) -> Path:
     """A file of MATLAB 7.3, as MATLAB lays it out: columns first, cells by reference."""
     h5py = pytest.importorskip("h5py")

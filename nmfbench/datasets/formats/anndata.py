@@ -18,25 +18,29 @@ def read(path: Path) -> held.Arrays:
         if "obs" not in keys or "var" not in keys:
             raise DataError(f"{path} cannot be read as .h5ad: it has no obs and var; get or write the file again")
         obs = hdf.member(file, "obs")
-        n = _length(obs, found)
+        n, names = _length(obs, found), _index(hdf.member(file, "var"), found)
+        features = None if names is None else names.size
         if "X" in keys:
-            _keep_matrix(found, "X", file, "X", n)
+            _keep_matrix(found, "X", file, "X", n, features)
         for folder, inner in (("layers", None), ("raw", "X"), ("obsm", None)):
             if folder in keys:
                 group = hdf.member(file, folder)
                 for key in hdf.names(group) if inner is None else [inner]:
-                    _keep_matrix(found, f"{folder}/{key}", group, key, n)
+                    _keep_matrix(found, f"{folder}/{key}", group, key, n, features if folder == "layers" else None)
         _keep_obs(found, file, obs, n)
-        names = _index(hdf.member(file, "var"), found)
     return found.result(samples="rows", feature_names=None if names is None else tuple(names.tolist()))
 
 
-def _keep_matrix(found: parts.Found, name: str, group: Any, key: str, n: int | None) -> None:
-    """Keep a matrix. Raises DataError if it has not one row a sample: the file contradicts itself."""
+def _keep_matrix(found: parts.Found, name: str, group: Any, key: str, n: int | None, features: int | None) -> None:
+    """Keep a matrix. Raises DataError if obs or var say that it has other sizes: the file contradicts itself."""
     found.add(name, lambda: _matrix(hdf.member(group, key), found))
     shape = getattr(found.arrays.get(name), "shape", (n,))
     if n is not None and shape[:1] != (n,):
         raise DataError(f"{found.what} is damaged: obs has {n} samples, but {name} has shape {shape}; get it again")
+    if features is not None and shape[1:] not in ((), (features,)):
+        raise DataError(
+            f"{found.what} is damaged: var has {features} features, but {name} has shape {shape}; get it again"
+        )
 
 
 def _matrix(item: Any, found: parts.Found) -> Any:

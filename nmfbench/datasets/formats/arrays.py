@@ -64,6 +64,7 @@ def from_zip(file: IO[bytes], what: str, most: int = parts.MOST_NAMES) -> held.A
     found = parts.Found(what, most=most)
     try:
         archive = zipfile.ZipFile(file)
+        _check_number(archive, file)
     except Exception as error:  # zipfile raises many kinds of errors for damaged files
         raise DataError(
             f"{what} cannot be read as .npz: {parts.printable(str(error)) or type(error).__name__}; "
@@ -72,6 +73,16 @@ def from_zip(file: IO[bytes], what: str, most: int = parts.MOST_NAMES) -> held.A
     for member in archive.infolist():
         found.add(member.filename.removesuffix(".npy"), partial(_member, archive, member, found))
     return _with_sparse(found)
+
+
+def _check_number(archive: zipfile.ZipFile, file: IO[bytes]) -> None:
+    """Raise DataError if members are missing: one wrong length hides the next ones, and zipfile does not look."""
+    file.seek(-min(file.seek(0, os.SEEK_END), LONGEST_HEADER), os.SEEK_END)
+    end = file.read()
+    end = end[end.rfind(b"PK\5\6") :]
+    declared = int.from_bytes(end[10:12], "little")
+    if declared not in (len(archive.infolist()), 0xFFFF):  # the latter stands for more than fit here
+        raise DataError(f"it declares {declared} arrays, {len(archive.infolist())} of them can be found")
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, found: parts.Found) -> np.ndarray:

@@ -24,11 +24,29 @@ def read(path: Path) -> held.Arrays:
         head = file.read(520)
     if HDF5 in (head[:8], head[512:]):
         return _version_73(path)
+    _check_elements(path, head)
     found = parts.Found(str(path))
     for name, value in _variables(path, found).items():
         if not name.startswith("__"):
             _keep(found, name, value, 0)
     return found.result()
+
+
+def _check_elements(path: Path, head: bytes) -> None:
+    """Raise DataError if the lengths of a file of version 5 to 7 lead beyond its end: scipy leaves out the rest."""
+    order = {b"IM": "little", b"MI": "big"}.get(head[126:128])
+    if order is None:  # version 4
+        return
+    place, size = 128, path.stat().st_size
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            tag = file.read(8)
+            place += 8 + int.from_bytes(tag[4:], "little" if order == "little" else "big")
+            if place > size:
+                raise DataError(
+                    f"{path} cannot be read as .mat: a variable ends beyond the file; get or write the file again"
+                )
 
 
 def _variables(path: Path, found: parts.Found) -> dict[str, Any]:
