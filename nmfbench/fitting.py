@@ -16,10 +16,10 @@ from torch import Tensor
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.numerics import losses
 from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.plain import plain, real_matrix, typed
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix, canonical
-from nmfbench.plain import plain, real_matrix, typed
 from nmfbench.solvers.base import Solver, Stopping
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

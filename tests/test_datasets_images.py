@@ -121,6 +121,17 @@ def test_missing_bitmaps_are_told_alike_in_the_tables_of_every_machine(own_folde
     assert nothing.anywhere == without_bitmaps.anywhere and str(own_folder) not in nothing.anywhere
 
 
+def test_folder_for_every_image_is_an_identifier_and_no_class(tmp_path: Path) -> None:
+    for person in range(5):
+        (tmp_path / f"person{person}").mkdir()
+        bitmap(person, (3, 4)).save(tmp_path / f"person{person}" / "1.png")
+    with pytest.raises(DataError, match="5 classes among 5 samples: this looks like an identifier"):
+        load_dataset("images", path=tmp_path)
+    for person in range(5):
+        bitmap(person, (3, 4)).save(tmp_path / f"person{person}" / "2.png")
+    assert load_dataset("images", path=tmp_path).n_classes == 5
+
+
 def test_images_are_a_folder_a_class_in_natural_order(tmp_path: Path) -> None:
     for folder, file, tone in (("b10", "1.png", 40), ("b2", "10.png", 30), ("b2", "9.png", 20)):
         (tmp_path / folder).mkdir(exist_ok=True)

@@ -11,8 +11,11 @@ import torch
 
 from nmfbench import load_dataset
 from nmfbench.cli import main
-from nmfbench.datasets.base import labelled_mask
+from nmfbench.datasets.base import Dataset, labelled_mask
 from nmfbench.numerics.factorization import Product
+from nmfbench.reports.blocks import split
+from nmfbench.reports.words import variant_words
+from nmfbench.running.jobs import labels_seen
 from nmfbench.solvers.base import Solver, Stopping
 
 
@@ -75,6 +78,19 @@ def test_all_labels_give_training_scores_that_the_table_marks(run, capsys: pytes
     (record,) = run("solver=cheat", "label_fraction=1")
     assert nmi(record) == pytest.approx(1)
     assert "training scores" in capsys.readouterr().out
+
+
+def test_table_says_how_many_labels_were_seen_where_each_class_keeps_one() -> None:
+    data = Dataset("mine", np.ones((2, 178)), np.arange(178) % 20)
+    assert labels_seen(data, 0.01) == 20 and labels_seen(data, 0.0) is None
+    config = {"solver": {"name": "ssnmf"}, "label_fraction": 0.01}
+    record = {"config": config, "variant": {"label_fraction": 0.01}, "data": {"samples": 178, "labels_seen": 20}}
+    assert variant_words(record) == "label_fraction=0.01 (saw 20 of 178 labels: 11.2 %)"
+    assert split([record], ["label_fraction"])[0]["block"] == "saw 20 of 178 labels: 11.2 %"
+    as_set = record | {"config": config | {"label_fraction": 0.4}, "variant": {"label_fraction": 0.4}}
+    for data in ({"samples": 178, "labels_seen": 71}, {"samples": 178}):  # a record of before has no number
+        assert variant_words(as_set | {"data": data}) == "label_fraction=0.4"
+        assert split([as_set | {"data": data}], ["label_fraction"])[0]["block"] == "40% of the labels"
 
 
 def test_no_fraction_gives_no_labels(run) -> None:

@@ -9,7 +9,7 @@ from nmfbench.datasets import sources
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR
 from nmfbench.errors import ConfigError, DataError, DataMissing
-from nmfbench.plain import plain, typed
+from nmfbench.numerics.plain import plain, typed
 
 
 def load_dataset(name: str, **parameters: object) -> Dataset:

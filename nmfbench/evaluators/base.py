@@ -1,6 +1,6 @@
 """The evaluator interface: its view of a finished factorization, and its results."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from nmfbench.errors import DataError
 from nmfbench.evaluators.metric import Metric
+from nmfbench.numerics.plain import Checked
 
 if TYPE_CHECKING:
     from nmfbench.datasets.base import Dataset
@@ -78,7 +79,7 @@ class Exhibit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluator(ABC):
+class Evaluator(metaclass=Checked):
     """Measures one restart against what the dataset knows. Subclasses are dataclasses of settings."""
 
     metrics: ClassVar[tuple[Metric, ...]]

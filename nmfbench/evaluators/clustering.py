@@ -15,7 +15,7 @@ from nmfbench.errors import ConfigError, DataError
 from nmfbench.evaluators.base import Evaluator, Fitted, scored
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics import rng
-from nmfbench.plain import plain, real_matrix, typed
+from nmfbench.numerics.plain import plain, real_matrix, typed
 
 NORMALIZERS = ("arithmetic", "geometric", "max", "min")
 Scores = dict[str, float | None]

@@ -46,7 +46,7 @@ def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> fl
 
 
 def lost_to_scale(X: Tensor | SparseMatrix, factorization: Factorization, vanishes: bool) -> str:
-    """Why the scale of X makes a standstill of one restart meaningless, in words; empty: it does not.
+    """Why the scale of X (m, n) makes a standstill of one restart meaningless, in words; empty: it does not.
 
     ``vanishes``: the objective is below the numbers that its dtype holds in full.
     """

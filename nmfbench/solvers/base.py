@@ -9,10 +9,10 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.plain import Checked
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix
-from nmfbench.plain import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
