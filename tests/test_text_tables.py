@@ -83,6 +83,7 @@ READ = {
     "blanks around fields": ("x , y,z\n" + rows_of(9, "{a} ,  {b}, {c}"), "fields separated by commas"),
     "single quotes": ("'x'\t'y'\t'z'\n" + rows_of(9, "{a}\t{b}\t{c}"), "fields separated by tabs"),
     "a header of numbers that count": ("0,1,2\n" + rows_of(9, "{a},{b},{c}"), "header in line 1"),
+    "names and decimal commas": ("n;x;y;z\n" + rows_of(9, "s{i};{a},0;{i},5;{c},0"), "semicolons; UTF-8"),
     "empty lines": ("\n\nx,y,z\n" + rows_of(9, "{a},{b},{c}\n"), "header in line 3"),
 }
 
@@ -128,6 +129,7 @@ REFUSED = {
     ),
     "points and commas": ("x;y\n" + rows_of(9, "{b};{i},5"), "is the comma of 0,5 a decimal one"),
     "a comment that may be a sample": ("x,y\n" + rows_of(9, "{b},{c}") + "#1,2\n", "line 11, begins like a comment"),
+    "commas that separate fields or decimals": (rows_of(9, "s{i} {i},5"), "are the fields separated by commas, or by blanks"),
     "an open quote": ("x,y\n" + rows_of(9, "{b},{c}") + '"1,2\n', "look for a quote that is not closed"),
     "bytes that are no text": ("x,y\n" + rows_of(9, "{b},{c}") + "\x01,2\n", "line 11 holds the byte 0x01"),
     "words that are not all different": (

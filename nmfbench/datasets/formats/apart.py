@@ -19,7 +19,7 @@ from nmfbench.errors import ConfigError, DataError
 
 CHILD = Path(__file__).with_name("child.py")
 # A file may take this many seconds, and more if it is large.
-SECONDS = 60
+SECONDS = 20
 SECONDS_PER_MIB = 2
 
 

@@ -36,7 +36,7 @@ def header(lines: Split, head: list[Row], asked: Asked) -> Header:
         if any(map(_plain, first)) and lines.heading:
             # The comment before the rows may be their header, as numpy.savetxt writes it.
             fields = lines.fields(lines.heading)
-            if len(fields) == width and not any(map(_plain, fields)):
+            if len(fields) == width > 1 and not any(map(_plain, fields)):
                 where = f"line {lines.heading[0]}, behind a comment mark"
                 return _fitted(lines, fields, width, data, [], where)
         if not _is_header(lines, first_line, first, sample, [asked.decimal] if asked.decimal else [".", ","]):

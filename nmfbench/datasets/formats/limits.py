@@ -26,7 +26,9 @@ def check_size(size: int, what: str) -> None:
         )
 
 
-def check_unpacked(archive: Path) -> None:
-    """Raise DataError if the members of a zip archive declare more bytes than `largest`."""
+def check_zip(archive: Path) -> None:
+    """Raise DataError if a zip archive is damaged, or if its members declare more bytes than `largest`."""
     with zipfile.ZipFile(archive) as opened:
         check_size(sum(member.file_size for member in opened.infolist()), f"{archive}, unpacked,")
+        if damaged := opened.testzip():
+            raise DataError(f"{archive} is damaged in {damaged}; get or write it again")

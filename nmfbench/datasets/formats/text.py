@@ -18,8 +18,8 @@ from pathlib import Path
 from nmfbench.datasets.formats import limits
 from nmfbench.errors import ConfigError, DataError
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
-"""Separators that are recognised, and their names."""
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "blanks"}
+"""Separators that are recognised, and their names. An earlier one is preferred to a comma, which may be a decimal mark."""
 CALLED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|", "blank": " ", "space": " "}
 HEAD = 200
 """Rows by which separator, header and kinds of columns are decided; all other rows must agree."""
@@ -225,7 +225,8 @@ def number(text: str, decimal: str = ".") -> float | None:
 
 
 def _separator(lines: list[tuple[int, str]], where: str, decimal: str | None) -> str | None:
-    best, chosen, misplaced = 0.0, None, None
+    scores: dict[str, float] = {}
+    misplaced = None
     for separator in SEPARATORS:
         try:
             rows = [fields for _, fields in split(lines, separator, where)]
@@ -239,10 +240,14 @@ def _separator(lines: list[tuple[int, str]], where: str, decimal: str | None) ->
         decimals = [decimal] if decimal else [".", ","] if separator != "," else ["."]
         fields = [field for row in data for field in row if field]
         numbers = sum(any(number(field, mark) is not None for mark in decimals) for field in fields)
-        # A table of words alone still has its rows of equal length.
+        # A table of words alone still has its rows of equal length, and a header may have another one.
         score = n_rows / len(data) * (0.01 + numbers / max(1, len(fields)))
-        if score > best:
-            best, chosen = score, separator
+        scores[separator] = score if len(rows[0]) == width else score / 2
+    best = max(scores.values(), default=0)
+    tied = [separator for separator, score in scores.items() if score == best]
+    chosen = tied[0] if tied else None
+    if tied == [",", " "]:
+        raise DataError(f"{where}: are the fields separated by commas, or by blanks? Set dataset.sep")
     if chosen is None and misplaced is not None:
         raise misplaced
     if chosen is None and (held := [name for mark, name in SEPARATORS.items() if mark in lines[0][1].strip()]):

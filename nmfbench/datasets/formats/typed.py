@@ -25,7 +25,7 @@ def read_xlsx(path: Path, asked: Asked, sheet: str | None = None) -> Table:
     except ImportError:
         raise ConfigError(f"{path}: .xlsx needs openpyxl: pip install 'nmfbench[formats]'") from None
     try:
-        limits.check_unpacked(path)
+        limits.check_zip(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that do not matter here
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
