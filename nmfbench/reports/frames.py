@@ -179,7 +179,7 @@ def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, A
             row |= {"paper": numbers[0][1], "difference": row["mean"] - numbers[0][1]}
             row["printed"] = [(paper.title, number) for paper, number in numbers]
         rows.append(row)
-    return rows
+    return rows or [common | {"n": 0}]  # where all seeds diverged from their start
 
 
 def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.DataFrame:
