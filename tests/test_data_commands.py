@@ -1,7 +1,15 @@
 """`nmfbench data`: fetch, list and verify, and the user's folders of data and configs."""
 
+import dataclasses
 import io
+import os
+import signal
+import socket
+import subprocess
+import sys
 import tarfile
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -97,6 +105,35 @@ def test_fetched_archive_that_differs_changes_nothing(
         error = capsys.readouterr().err
         assert official_address.url("mfeat") in error and says in error
         assert not list((tmp_path / "my data").iterdir())
+
+
+def test_fetch_deletes_what_killed_ones_have_left(official_address: Server, views, tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {dead.pid: False, os.getpid(): False, os.getppid(): True}
+    for pid in names:
+        (folder / f".fetch.{pid}@{socket.gethostname()}.tmp" / "new").mkdir(parents=True)
+    official_address.content = archive_of(views, nested=False)
+    assert nmfbench("data", "fetch", "mfeat", "--force") == 0
+    for pid, stays in names.items():
+        assert (folder / f".fetch.{pid}@{socket.gethostname()}.tmp").exists() == stays
+
+
+def test_interrupted_fetch_leaves_nothing(server: Server, tmp_path: Path, monkeypatch, capsys) -> None:
+    source = dataclasses.replace(sources.SOURCES["mfeat"], url=server.url("drip"))
+    monkeypatch.setitem(sources.SOURCES, "mfeat", source)
+
+    def kill() -> None:
+        while not server.asked:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    assert nmfbench("data", "fetch", "mfeat", "--force") == 143
+    thread.join()
+    assert capsys.readouterr().err == "nmfbench: interrupted\n" and not list((tmp_path / "my data").iterdir())
 
 
 def test_what_is_here_is_not_downloaded_again(official_address: Server, capsys: pytest.CaptureFixture[str]) -> None:

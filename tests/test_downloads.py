@@ -37,6 +37,15 @@ def test_download_is_tried_again_when_the_server_is_busy(server: Server, tmp_pat
         ("truncated", None, ["12 more expected"]),
         ("slow", None, ["timed out"]),
         ("garbage", None, ["no whole zip", sha256(b"no zip at all")]),
+        ("error", None, ["500"]),
+        ("too-short", None, ["no whole zip"]),
+        ("no-number", None, ["many"]),
+        ("loop", None, ["redirects"]),
+        ("reset", None, ["did not arrive"]),
+        ("drip", None, ["timed out"]),
+        ("drip-of-headers", None, ["timed out"]),
+        ("endless", None, ["more than 1,048,576 bytes"]),
+        ("bomb", None, ["more than 1,048,576 bytes"]),
     ],
 )
 def test_bad_download_names_the_address_and_leaves_the_old_copy(
@@ -46,7 +55,7 @@ def test_bad_download_names_the_address_and_leaves_the_old_copy(
     old.write_bytes(b"old and good")
     for target in (old, tmp_path / "new.zip"):
         with pytest.raises(DataError) as caught:
-            fetching.download(server.url(path), target, known, timeout=0.2, retries=1)
+            fetching.download(server.url(path), target, known, timeout=0.2, retries=1, largest=2**20)
         for words in [server.url(path), *says]:
             assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == [old] and old.read_bytes() == b"old and good"

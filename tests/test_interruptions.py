@@ -5,77 +5,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import pytest
+from processes import SWEEP, numbers, start, until_asleep
 from troubled import SHORT, SYNTHETIC, records, run
 
 from nmfbench import records as nmfbench_records
 from nmfbench.cli import main
 from nmfbench.records import Store
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-SLEEPER = """
-import os, sys, time
-from dataclasses import dataclass
-from typing import ClassVar
-from nmfbench.numerics.factorization import Product
-from nmfbench.solvers.base import Solver, Stopping
-
-@dataclass(frozen=True, kw_only=True)
-class Sleeper(Solver):
-    stopping: ClassVar[Stopping] = Stopping(max_iter=2, check_every=1)
-    rank: int = 2
-    sleeps: float = 0.0
-
-    def iterates(self, problem, rng):
-        W = rng.uniform("W", (problem.X.shape[0], self.rank), problem.X)
-        H = rng.uniform("H", (self.rank, problem.X.shape[1]), problem.X)
-        yield Product(W, H)
-        if self.sleeps and "NMFBENCH_TEST_FAST" not in os.environ:
-            print("asleep", file=sys.stderr, flush=True)
-            time.sleep(60)
-        yield Product(W, H)
-
-    def objective(self, problem, factorization):
-        return (problem.X - factorization.reconstruct()).square().sum((-2, -1))
-"""
-
-
-SWEEP = ["run", "-m", "--config-dir", "theirs", "solver=sleeper", "solver.sleeps=0.0,1.0"]
-SWEEP += [*SYNTHETIC, "seeds=2", "threads=1", "evaluator.n_init=1", "results_dir=results"]
-
-
-def start(tmp_path: Path) -> subprocess.Popen[str]:
-    """Start a sweep over two jobs; the second one sleeps."""
-    folder = tmp_path / "theirs"
-    (folder / "solver").mkdir(parents=True)
-    (folder / "sleeper.py").write_text(SLEEPER)
-    (folder / "solver" / "sleeper.yaml").write_text("_target_: sleeper.Sleeper\nrank: 2\nsleeps: 0.0\n")
-    command = [sys.executable, "-m", "nmfbench", *SWEEP]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
-    # A shell's background job ignores Ctrl-C, and so would what the tests start there.
-    return subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        text=True,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-
-
-def until_asleep(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.strip() == "asleep":
-            return
-    pytest.fail("the sweep ended without its second job")
+from nmfbench.running import measuring
 
 
 def sleeps(tmp_path: Path) -> list[float]:
@@ -98,17 +38,6 @@ def test_killed_sweep_keeps_what_is_finished_and_the_next_call_runs_the_rest(tmp
     assert sorted(sleeps(tmp_path)) == [0.0, 0.0, 1.0, 1.0]
 
 
-def test_ctrl_c_ends_a_real_sweep_within_seconds_with_130(tmp_path) -> None:
-    with start(tmp_path) as process:
-        until_asleep(process)
-        begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, output = process.communicate()
-    assert process.returncode == 130 and time.monotonic() - begin < 10
-    assert "interrupted: 2 runs to go" in output and "Traceback" not in output
-    assert sleeps(tmp_path) == [0.0, 0.0]
-
-
 def test_interrupted_sweep_keeps_finished_records_and_shows_their_table(tmp_path, configs, capsys) -> None:
     sweep = ["-m", *configs, *SYNTHETIC, "solver.interrupted=-1,0", "seeds=2", "evaluator.n_init=1"]
     assert run(tmp_path, *sweep) == 130
@@ -116,6 +45,46 @@ def test_interrupted_sweep_keeps_finished_records_and_shows_their_table(tmp_path
     assert "interrupted: 2 runs to go; the same command goes on" in printed.err
     assert "troubled" in printed.out and "2 max_iter" in printed.out
     assert len(records(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(("owner", "name"), [(measuring, "score"), (Store, "save")])
+def test_interrupt_between_fit_and_record_loses_no_fit(owner, name, tmp_path, capsys, monkeypatch) -> None:
+    call = [*SYNTHETIC, "solver=mu", "seeds=3", *SHORT]
+    assert run(tmp_path / "whole", *call) == 0
+    function, calls = getattr(owner, name), []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted)
+        assert run(tmp_path, *call) == 130
+    assert "interrupted: 2 runs to go" in capsys.readouterr().err
+    assert len(list(tmp_path.glob("results/runs/*/*/*.unscored.npz"))) == 2
+    monkeypatch.setattr(measuring, "fit", lambda *a, **k: pytest.fail("a fit was started"))
+    assert run(tmp_path, *call) == 0
+    assert not list(tmp_path.glob("results/runs/*/*/*.npz"))
+    assert numbers(records(tmp_path)) == numbers(records(tmp_path / "whole"))
+
+
+def test_restart_that_an_interrupt_kept_is_not_taken_by_a_refit(tmp_path, monkeypatch) -> None:
+    call = [*SYNTHETIC, "solver=mu", "seeds=2", *SHORT]
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "score", interrupted)
+        assert run(tmp_path, *call, "refit=true") == 130
+        assert not list(tmp_path.rglob("*.npz"))
+        assert run(tmp_path, *call) == 130
+    fit, fitted = measuring.fit, []
+    monkeypatch.setattr(measuring, "fit", lambda *a, **k: fitted.append(k["seeds"]) or fit(*a, **k))
+    assert run(tmp_path, *call, "refit=true") == 0
+    assert fitted == [[0, 1]] and not list(tmp_path.rglob("*.npz"))
 
 
 def test_process_that_dies_in_mid_write_leaves_the_old_file_whole(tmp_path) -> None:
@@ -134,8 +103,11 @@ def test_process_that_dies_in_mid_write_leaves_the_old_file_whole(tmp_path) -> N
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
     assert path.read_text() == "old"
     (stray,) = path.parent.glob(".*.tmp")
+    nmfbench_records.write_text(path, "newer")
+    assert list(path.parent.iterdir()) == [path], "the next write deletes what the dead process left"
+    stray.write_text("new")
     Store(tmp_path).ensure_writable()
-    assert not stray.exists(), "the temporary file of a dead process is cleaned"
+    assert not stray.exists(), "and so does the next run"
 
 
 def test_only_temporary_files_of_dead_processes_of_this_machine_are_cleaned(tmp_path) -> None:
