@@ -93,11 +93,11 @@ def fit(
     """Factorize X from each seed, all of them in one batch; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
-    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. ``on_end`` is given each restart as it ends,
-    while others of its batch may still run. Raises ConfigError or NotApplicable if the solver cannot take X, DataError
-    for NaN or infinite entries and for those that vanish in ``dtype``. An error inside the solver is raised for a single
-    seed; several seeds are run again one by one, and those that fail have ``status == "failed"``. A method that draws
-    nothing is fitted once for all seeds.
+    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. ``on_end`` is given each restart as it
+    ends, while others of its batch may still run. Raises ConfigError or NotApplicable if the solver cannot take X,
+    DataError for NaN or infinite entries and for those that vanish in ``dtype``. An error inside the solver is raised
+    for a single seed; several seeds are run again one by one, and those that fail have ``status == "failed"``. A method
+    that draws nothing is fitted once for all seeds.
     """
     if not isinstance(solver, Solver):
         raise ConfigError(f"solver must be a solver with its settings, e.g. HALS(rank=5), got {solver!r}")

@@ -129,7 +129,10 @@ REFUSED = {
     ),
     "points and commas": ("x;y\n" + rows_of(9, "{b};{i},5"), "is the comma of 0,5 a decimal one"),
     "a comment that may be a sample": ("x,y\n" + rows_of(9, "{b},{c}") + "#1,2\n", "line 11, begins like a comment"),
-    "commas that separate fields or decimals": (rows_of(9, "s{i} {i},5"), "are the fields separated by commas, or by blanks"),
+    "commas that separate fields or decimals": (
+        rows_of(9, "s{i} {i},5"),
+        "are the fields separated by commas, or by blanks",
+    ),
     "an open quote": ("x,y\n" + rows_of(9, "{b},{c}") + '"1,2\n', "look for a quote that is not closed"),
     "bytes that are no text": ("x,y\n" + rows_of(9, "{b},{c}") + "\x01,2\n", "line 11 holds the byte 0x01"),
     "words that are not all different": (

@@ -16,7 +16,7 @@ from nmfbench.progress import FitProgress, plural, say
 from nmfbench.records import Record
 from nmfbench.running import environment, measuring
 from nmfbench.running.cards import load
-from nmfbench.running.jobs import Job, labelled_samples, seeds_by_data
+from nmfbench.running.jobs import Job, labelled_samples, labels_seen, seeds_by_data
 
 
 def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None]:
@@ -143,6 +143,7 @@ def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, made_with: d
             "features": dataset.X.shape[0],
             "samples": dataset.n_samples,
             "classes": dataset.n_classes,
+            "labels_seen": labels_seen(dataset, job.config["label_fraction"]),
             "preprocessing": list(dataset.preprocessing),
         },
         "environment": made_with,

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from nmfbench.datasets.formats.text import MISSING, Asked, Row, Split, number
 from nmfbench.errors import DataError
@@ -33,13 +34,22 @@ def header(lines: Split, head: list[Row], asked: Asked) -> Header:
     if asked.header is None:
         if n_rows := _scikit_learn(first, width):
             return _of_scikit_learn(lines, first_line, first, width, n_rows)
-        if any(map(_plain, first)) and lines.heading:
+        decimals = [asked.decimal] if asked.decimal else [".", ","]
+        is_header = _is_header(first, sample, decimals)
+        if not is_header and lines.heading and not _increase(first):
             # The comment before the rows may be their header, as numpy.savetxt writes it.
             fields = lines.fields(lines.heading)
             if len(fields) == width > 1 and not any(map(_plain, fields)):
                 where = f"line {lines.heading[0]}, behind a comment mark"
                 return _fitted(lines, fields, width, data, [], where)
-        if not _is_header(lines, first_line, first, sample, [asked.decimal] if asked.decimal else [".", ","]):
+        if is_header is None:
+            shown = next(field for field in first if any(number(field, mark) is not None for mark in decimals))
+            raise DataError(
+                f"{lines.where} has no header, it seems: line {first_line} holds numbers such as {shown}. Add a row of "
+                "names; or set dataset.header=false to read the line as a sample, dataset.header=true to read it as "
+                "names"
+            )
+        if not is_header:
             return _unnamed(head)
     return _fitted(lines, first, width, data, [first_line], f"line {first_line}")
 
@@ -96,10 +106,8 @@ def _unnamed(rows: list[Row]) -> Header:
     return Header(names=names, width=width, skipped=[], sentences=[f"no header: columns c0 to c{width - 1}"])
 
 
-def _is_header(
-    lines: Split, first_line: int, first: list[str], sample: list[list[str]], decimals: Sequence[str]
-) -> bool:
-    """Whether the first row names the columns. Raises DataError if it may as well be a sample.
+def _is_header(first: list[str], sample: list[list[str]], decimals: Sequence[str]) -> bool | None:
+    """Whether the first row names the columns; None if it may as well be a sample.
 
     A word above a column of numbers is a name for certain. Numbers that count the columns are names. A row of numbers
     whose only word occurs again below is a sample for certain.
@@ -119,13 +127,7 @@ def _is_header(
     if _counts(numbers) and (numbers[0] == "0" or not _counts(below)):
         return True
     again = [j for j, word in enumerate(is_word) if word and any(fields[j] == first[j] for fields in sample)]
-    if again:
-        return False
-    shown = next(field for field, word in zip(first, is_word, strict=True) if not word)
-    raise DataError(
-        f"{lines.where} has no header, it seems: line {first_line} holds numbers such as {shown}. Add a row of "
-        "names; or set dataset.header=false to read the line as a sample, dataset.header=true to read it as names"
-    )
+    return False if again else None
 
 
 def _counts(fields: list[str]) -> bool:
@@ -140,6 +142,12 @@ def _counts(fields: list[str]) -> bool:
             if in_steps and step and (len(counted) > 3 or (step == 1 and start in (0, 1))):
                 return True
     return False
+
+
+def _increase(fields: list[str]) -> bool:
+    """Whether the numbers among the fields are whole and increase, so that they may be names."""
+    numbers = [field for field in fields if _plain(field)]
+    return all(map(str.isdecimal, numbers)) and all(int(a) < int(b) for a, b in pairwise(numbers))
 
 
 def _plain(field: str) -> bool:

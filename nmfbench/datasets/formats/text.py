@@ -19,7 +19,7 @@ from nmfbench.datasets.formats import limits
 from nmfbench.errors import ConfigError, DataError
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "blanks"}
-"""Separators that are recognised, and their names. An earlier one is preferred to a comma, which may be a decimal mark."""
+"""Separators that are recognised, and their names. A comma may be a decimal mark, so earlier ones go before it."""
 CALLED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|", "blank": " ", "space": " "}
 HEAD = 200
 """Rows by which separator, header and kinds of columns are decided; all other rows must agree."""
