@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from nmfbench import endings, record_commands
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
 from nmfbench.records import write_bytes, write_text
+from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
     from nmfbench.reports.report import Report
@@ -26,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     from nmfbench.running.composing import requests
 
-    asked = requests(arguments)
+    asked = requests(filenames.literal(arguments))
     from nmfbench.running.planning import plan  # torch takes a second, and a misspelt name is answered without it
 
     plans = [plan(request) for request in asked]
@@ -71,13 +73,15 @@ def plot(name: str, words: Sequence[str], results: Path) -> int:
     from nmfbench.running.finished import finished
 
     figure = figures.FIGURES[name]
-    added = [*words, *record_commands.results_word(words, results)]
+    added = [*filenames.literal(words), *record_commands.results_word(words, results)]
     runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
             say(f"{name} is missing {line}")
+        others = [word for word in words if not word.startswith("results_dir=")]
+        place = shlex.join([*others, f"results_dir={filenames.results_dir(words) or results}"])
         for arguments in figure.runs:
-            say(f"make them with: nmfbench run {' '.join([arguments, *added])}")
+            say(f"make them with: nmfbench run {arguments} {place}")
         return 1
     drawn = figure.draw(runs)
     for kind in ("png", "pdf"):
@@ -171,10 +175,11 @@ def _name(planned: "Plan") -> str:
         words.append("partial")
     whole = "-".join(words)
     name = re.sub(r"[^\w.=+,-]+", "_", whole).strip("_")
-    if name == whole and len(name) <= 100:  # file systems allow 255 bytes
+    if name == whole and len(name.encode()) <= 100:  # file systems allow 255 bytes
         return name
     # What was changed or cut might be another sweep's name as well.
-    return f"{name[:90]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()
+    return f"{name.encode()[:90].decode(errors='ignore')}-{digest[:8]}"
 
 
 def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nmfbench import __version__, completion, config, data_commands, endings
 from nmfbench.errors import ConfigError, DataError
+from nmfbench.running import filenames
 
 GROUPS = {"solvers": "solver", "datasets": "dataset", "evaluators": "evaluator", "experiments": "experiment"}
 FORMATS = ("text", "csv", "md", "latex")
@@ -62,7 +63,7 @@ def _run(arguments: list[str]) -> int:
     if any(a.startswith(("--cfg", "-c=", "--info", "--hydra-help")) or a in ("-c", "-i") for a in arguments):
         from nmfbench.running import composing
 
-        return composing.show(arguments)
+        return composing.show(filenames.literal(arguments))
     from nmfbench import app
 
     return app.run(arguments)
@@ -171,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
+    parser.add_argument("--results", type=filenames.folder, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
 
 
 def _name_first(words: list[str]) -> list[str]:

@@ -153,6 +153,15 @@ def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequenc
         )
 
 
+def escaped(value: Any) -> Any:
+    """Values that OmegaConf reads as these very ones: no ``${`` in their texts is an interpolation."""
+    if isinstance(value, str):  # a backslash before ${ escapes it, so each one that stands there is doubled
+        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    if isinstance(value, Mapping):
+        return {key: escaped(held) for key, held in value.items()}
+    return [escaped(held) for held in value] if isinstance(value, list) else value
+
+
 def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
     """An instance of the dataclass from plain values. Unknown keys, wrong types and ranges raise ConfigError.
 

@@ -10,6 +10,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.progress import plural
 from nmfbench.records import Record, Store, read
 from nmfbench.reports.selecting import select
+from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.running.planning import Plan
@@ -90,7 +91,8 @@ def planned(words: Sequence[str], results: Path) -> "Plan":
     """The plan of the experiment that the first word names, for showing what exists. Raises ConfigError."""
     from nmfbench.running.composing import requests
 
-    (request,) = requests([f"experiment={words[0]}", *words[1:], *results_word(words, results)])
+    others = filenames.literal(words[1:])
+    (request,) = requests([f"experiment={words[0]}", *others, *results_word(words, results)])
     from nmfbench.running.planning import plan
 
     made = plan(request, will_run=False)
@@ -100,12 +102,12 @@ def planned(words: Sequence[str], results: Path) -> "Plan":
 
 def results_word(words: Sequence[str], results: Path) -> list[str]:
     """The override that names the results folder, unless the words do."""
-    return [] if any(word.startswith("results_dir=") for word in words) else [f"results_dir='{results}'"]
+    named = any(word.startswith("results_dir=") for word in words)
+    return [] if named else [f"results_dir={filenames.quoted(str(results))}"]
 
 
 def _store(words: Sequence[str], results: Path) -> Store:
-    own = [word.partition("=")[2].strip("'\"") for word in words if word.startswith("results_dir=")]
-    return Store(Path(own[-1] if own else results).expanduser())
+    return Store((filenames.results_dir(words) or results).expanduser())
 
 
 def selected(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:

@@ -55,7 +55,7 @@ def test_missing_runs_are_named_with_the_command_that_makes_them(tiny: Path, cap
     assert main(["plot", "tiny_fig1", f"results_dir='{tiny}'"]) == 1
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("tiny_fig1 is missing mu on synthetic rank=2 ") and first.endswith(", seed 1")
-    assert second == f"make them with: nmfbench run experiment=tiny solver=mu results_dir='{tiny}'"
+    assert second == f"make them with: nmfbench run experiment=tiny solver=mu 'results_dir={tiny}'"
     assert not (tiny / "figures").exists()
 
 

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nmfbench.config import build, source_hash
+from nmfbench.config import build, escaped, source_hash
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import fingerprint, locate
 from nmfbench.records import Store, digest, write_text
@@ -129,7 +129,7 @@ def loader_of(node: dict[str, Any]) -> Loader:
 
 @cache
 def _loader(node: str) -> Loader:
-    return build(json.loads(node), Loader, "dataset")
+    return build(escaped(json.loads(node)), Loader, "dataset")
 
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nmfbench import config as configs
-from nmfbench.config import build, source_hash, structured
+from nmfbench.config import build, escaped, source_hash, structured
 from nmfbench.datasets.base import Dataset, labelled_mask
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator
@@ -110,14 +110,14 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     solver_node, evaluator_node = composed.plain("solver"), composed.plain("evaluator")
     if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
         raise ConfigError(f"rank must be given: {card.name} has no labels to count classes by; add rank=…")
-    solver = build(solver_node, Solver, "solver")
+    solver = build(escaped(solver_node), Solver, "solver")
     # Labels reach only a solver that declares `uses_labels`; the others ignore the setting.
     label_fraction = settings.label_fraction if solver.uses_labels else 0.0
     if label_fraction and card.classes is None:
         raise ConfigError(f"label_fraction={label_fraction} needs labels, and {card.name} has none")
     if evaluator_node.get("n_clusters", ()) is None and card.classes is not None:
         evaluator_node["n_clusters"] = card.n_clusters or [card.classes]
-    evaluator = build(evaluator_node, Evaluator, "evaluator")
+    evaluator = build(escaped(evaluator_node), Evaluator, "evaluator")
     replaced = {key: value for key, value in settings.stopping.items() if value is not None}
     stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")
     if solver.direct:

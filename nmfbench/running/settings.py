@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from nmfbench.config import nearest, structured
+from nmfbench.config import escaped, nearest, structured
 from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
 
@@ -61,7 +61,7 @@ class Settings:
     def of(cls, node: Mapping[Any, Any]) -> "Settings":
         """The settings among the keys of a whole configuration. Raises ConfigError."""
         known = [f.name for f in fields(cls)]
-        return structured({key: value for key, value in node.items() if key in known}, cls, "")
+        return structured({key: escaped(value) for key, value in node.items() if key in known}, cls, "")
 
     @classmethod
     def check_keys(cls, node: Mapping[Any, Any]) -> None:
