@@ -104,11 +104,6 @@ def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> di
     return composed
 
 
-def escaped(text: str) -> str:
-    """The text as a YAML holds it, where ``${`` would refer to another key."""
-    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-
-
 def nearest(name: str, names: Iterable[str], list_all: bool = True) -> str:
     """The end of an error message: the most similar names; without any, all names or, without ``list_all``, nothing."""
     by_lowercase = {known.casefold(): known for known in names}

@@ -157,7 +157,7 @@ def test_name_of_no_file_means_what_hydra_makes_of_it_or_itself(value, meant, mo
 @pytest.mark.parametrize("column", ["class (1)", "Species name", "it's", "{a", "x,(y"])
 def test_columns_may_be_called_anything(column: str, folder: Path) -> None:
     quoted = column.replace('"', '""')
-    Path("a.csv").write_text(f'"{quoted}",u,v\n' + "".join(f"{i % 2},{i},{i + 1}\n" for i in range(8)))
+    Path("a.csv").write_text(f'"{quoted}",u,v\n' + "".join(f"{i % 2},{i}.5,{i * i}\n" for i in range(8)))
     call = ["dataset=file", "dataset.path=a.csv", f"dataset.y={column}", *CALL]
     assert nmfbench("run", *call, "results_dir=r") == 0
     assert Store(folder / "r").load()[0][0]["data"]["classes"] == 2

@@ -64,7 +64,7 @@ def look_at(path: Path, **given: Any) -> Seen:
     guessed, shown, lines = _of_table(held, given) if isinstance(held, Table) else _of_arrays(held, path, given)
     defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
     node = {"_target_": f"{File.__module__}.{File.__name__}", **defaults, **given, **guessed, "path": str(path)}
-    node = {key: _escaped(value) for key, value in node.items()}
+    node = config.escaped(node)
     data = replace(config.build(node, Loader, "dataset"), scaling="none").load()
     side = math.isqrt(data.X.shape[0])
     if data.shape is None and side >= 8 and side**2 == data.X.shape[0]:
@@ -199,7 +199,7 @@ def _folder(path: Path) -> Seen:
         "_target_": "nmfbench.datasets.images.Images",
         "scaling": "max",
         "n_clusters": None,
-        "path": _escaped(str(path)),
+        "path": config.escaped(str(path)),
         "size": size,
         "grey": True,
     }
@@ -216,13 +216,6 @@ def _folder(path: Path) -> Seen:
     comments = {"size": "[height, width] that each image is scaled to", "n_clusters": "the number of classes"}
     title = f"{len(images)} images of {size[0]} × {size[1]} pixels, {data.n_classes} classes ({path.name})"
     return Seen(title=title, node=node, lines=lines, comments=comments)
-
-
-def _escaped(value: Any) -> Any:
-    """The value as a YAML holds it, where ${…} would refer to another key."""
-    if isinstance(value, (list, tuple)):
-        return [_escaped(item) for item in value]
-    return config.escaped(value) if isinstance(value, str) else value
 
 
 def _range(X: Any) -> str:

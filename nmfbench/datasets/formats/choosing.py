@@ -90,7 +90,9 @@ def of_table(
     row_names = next((columns[name] for name, reason in left_out.items() if reason.startswith("names")), None)
     features = {name: column for name, column in columns.items() if name not in left_out}
     if not features:
-        raise DataError(f"{where} has no column of numbers" + (f" but {y}" if y else ""))
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
+        kept = f"; left out: {reasons}; dataset.drop=[] keeps columns of numbers" if reasons else ""
+        raise DataError(f"{where} has no column of numbers{f' but {y}' if y else ''}{kept}")
     if left_out:
         sentences.append("left out: " + ", ".join(f"{name} ({reason})" for name, reason in left_out.items()))
     X = np.stack(list(features.values()))
@@ -161,7 +163,7 @@ def of_arrays(
         shape = None
         sentences.append(f"{len(views)} views joined: {', '.join(names)}")
     cube = held.arrays[names[0]]
-    map_shape = None if labels is None or issparse(labels) else np.shape(labels)
+    map_shape = () if labels is None or issparse(labels) else np.shape(labels)
     is_map = cube.ndim == 3 and map_shape in (cube.shape[:2], cube.shape[1:]) and X.shape[1] == math.prod(map_shape)
     if is_map:
         sentences.append("the samples are pixels, their labels a map")
