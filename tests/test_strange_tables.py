@@ -193,3 +193,20 @@ def test_run_and_import_refuse_alike(bad: str, tmp_path: Path, capsys) -> None:
     assert nmfbench("data", "import", tmp_path / "t.csv") == 3
     of_import = capsys.readouterr().err
     assert "line 6" in of_run and "f2" in of_run and of_run.split(";")[0].split("Remove")[0] in of_import
+
+
+def test_two_files_of_one_name_have_a_heading_each(tmp_path: Path, capsys) -> None:
+    for folder, factor in {"one": 1, "two": 3}.items():
+        (tmp_path / folder).mkdir()
+        changed = FRAME.copy()
+        changed.iloc[0, 0] *= factor
+        changed.assign(kind=KINDS).to_csv(tmp_path / folder / "data.csv", index=False)
+        words = ["dataset=file", f"dataset.path={tmp_path}/{folder}/data.csv", "dataset.y=kind", *SHORT]
+        assert run(tmp_path / "r", *words) == 0
+    checksums = {record["config"]["dataset"]["sha256"][:6] for record in load(tmp_path / "r")}
+    capsys.readouterr()
+    assert nmfbench("table", "--results", tmp_path / "r") == 0
+    output = capsys.readouterr().out
+    assert len(checksums) == 2
+    for checksum in checksums:
+        assert f"data ({checksum}): 60 samples × 6 features, 3 classes" in output

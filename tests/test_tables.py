@@ -117,7 +117,7 @@ def test_records_of_different_config_are_never_averaged(change: dict) -> None:
     table = build([record(0, 0.2), record(1, 0.4, **change)]).frame
     nmi = table[table["metric"] == "nmi"]
     assert sorted(nmi["mean"]) == pytest.approx([20, 40]) and list(nmi["n"]) == [1, 1]
-    assert nmi["variant"].nunique() == 2, "rows that differ must be told apart"
+    assert len(nmi[["dataset", "variant"]].drop_duplicates()) == 2, "rows that differ must be told apart"
 
 
 def test_variants_and_ranks_are_rows_of_their_own() -> None:

@@ -18,6 +18,27 @@ def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
     return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in records]
 
 
+def told_apart(records: Sequence[Record]) -> list[Record]:
+    """The records; where two sets of data have one name and the same settings, part of their checksums stands behind it.
+
+    So are two files of one name in different folders. Data that each seed draws for itself is one set.
+    """
+    checksums: dict[str, set[str]] = {}
+    for record in records:
+        checksums.setdefault(_settings_of_data(record), set()).add(record["config"]["dataset"].get("sha256", ""))
+    return [
+        record | {"dataset": f"{record['dataset']} ({record['config']['dataset']['sha256'][:6]})"}
+        if "draw" not in record["config"]["dataset"] and len(checksums[_settings_of_data(record)]) > 1
+        else record
+        for record in records
+    ]
+
+
+def _settings_of_data(record: Record) -> str:
+    settings = {key: value for key, value in record["config"]["dataset"].items() if key != "sha256"}
+    return json.dumps([record["dataset"], settings], sort_keys=True)
+
+
 def _layers(record: Record) -> str:
     n = len(record["config"]["solver"].get("ranks") or [1])
     return f"{n} layer{'s' if n > 1 else ''}"
