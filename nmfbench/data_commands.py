@@ -8,7 +8,6 @@ from nmfbench import config
 from nmfbench.errors import ConfigError, DataError
 
 _IMPORT_FLAGS = (
-    ("x", "NAME", "the array with the data (.npz, .mat, .h5 …), or the sheet (.xlsx)"),
     ("y", "NAME", "the array or column with the labels, or a file of them"),
     ("sep", "CHAR", "what separates the fields of a text table; tab, blank, comma, semicolon, bar or a character"),
     ("decimal", "CHAR", "its decimal mark: . or ,"),
@@ -16,6 +15,7 @@ _IMPORT_FLAGS = (
     ("names", "NAME", "the column that names the samples (with --samples columns: the features)"),
 )
 _IMPORT_LISTS = (
+    ("x", "the array with the data (.npz, .mat, .h5 …), or the sheet (.xlsx); several times: arrays to be joined"),
     ("drop", "a column that is no feature; may be given several times"),
     ("missing", "a text that marks a missing number; may be given several times"),
 )
@@ -53,7 +53,7 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     imported.add_argument("--samples", choices=["rows", "columns", "pixels"], help="where the samples are")
     imported.add_argument("--header", choices=["true", "false"], help="whether the first row names the columns")
     for flag, text in _IMPORT_LISTS:
-        imported.add_argument(f"--{flag}", action="append", metavar="TEXT", help=text)
+        imported.add_argument(f"--{flag}", action="append", metavar="NAME" if flag == "x" else "TEXT", help=text)
     imported.add_argument("--force", action="store_true", help="replace an earlier import of that name")
     imported.set_defaults(command=_data_import)
 
@@ -137,6 +137,7 @@ def _data_import(arguments: argparse.Namespace) -> int:
 
     keys = [*(flag for flag, *_ in (*_IMPORT_FLAGS, *_IMPORT_LISTS)), "samples"]
     given = {key: getattr(arguments, key) for key in keys}
+    given["x"] = arguments.x[0] if arguments.x and len(arguments.x) == 1 else arguments.x
     given["header"] = {"true": True, "false": False}.get(arguments.header)
     try:
         seen = guess.look_at(arguments.path, **given)

@@ -47,7 +47,8 @@ def test_guess_explains_itself_and_lists_every_key(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "d.mat", {"DATA": np.arange(11 * 64.0).reshape(11, 64).T - 9, "labels": LABELS})
     seen = guess.look_at(tmp_path / "d.mat")
     assert seen.lines == [
-        "X: array DATA, 64 × 11, float64, -9 to 694; 1.28% of it negative: only some solvers take that",
+        "file: array DATA, 64 × 11, float64; samples in columns",
+        "X: -9 to 694; 1.28% of it negative: only some solvers take that",
         "labels: labels",
         "samples: in columns, because there are 11 labels",
         "images: square, 8 × 8? Then set shape in the YAML",
@@ -115,11 +116,13 @@ def test_bad_file_is_refused_and_no_yaml_is_written(case: str, tmp_path: Path, c
     assert says in capsys.readouterr().err and not config.user_dir().exists()
 
 
-def test_sparse_matrix_stays_sparse_and_takes_its_labels_from_another_file(tmp_path: Path, capsys) -> None:
+def test_sparse_matrix_stays_sparse_and_takes_its_labels_from_another_file(tmp_path: Path, capsys, monkeypatch) -> None:
     table = scipy.sparse.random(30, 20, 0.2, random_state=0, format="csr")
     scipy.sparse.save_npz(tmp_path / "counts.npz", table)
     np.save(tmp_path / "classes.npy", np.arange(30) % 3)
-    assert nmfbench("data", "import", tmp_path / "counts.npz", "--y", tmp_path / "classes.npy") == 0
+    monkeypatch.chdir(tmp_path)
+    assert nmfbench("data", "import", "counts.npz", "--y", "classes.npy") == 0
+    monkeypatch.chdir("/")
     assert "sparse, 20.00% of it not zero" in capsys.readouterr().out
     data = load_dataset("counts", scaling="none")
     assert scipy.sparse.issparse(data.X) and data.y.tolist() == [i % 3 for i in range(30)]
@@ -143,3 +146,46 @@ def test_folder_with_an_unreadable_image_or_none_is_refused(tmp_path: Path) -> N
         guess.look_at(tmp_path / "Zoo")
     with pytest.raises(DataError, match="no sub-folders with images"):
         guess.look_at(tmp_path / "Zoo/cat")
+
+
+def test_views_of_the_same_samples_are_joined(tmp_path: Path) -> None:
+    cells = np.empty(2, dtype=object)
+    cells[0], cells[1] = ROWS, ROWS[:, :3] * 2
+    scipy.io.savemat(tmp_path / "views.mat", {"X": cells, "Y": LABELS})
+    with pytest.raises(DataError, match=r"which array is X\? .* X\.1 11 × 7, X\.2 11 × 3"):
+        guess.look_at(tmp_path / "views.mat")
+    assert nmfbench("data", "import", tmp_path / "views.mat", "--x", "X.1", "--x", "X.2") == 0
+    data = load_dataset("views", scaling="none")
+    assert np.array_equal(data.X.T, np.hstack([ROWS, ROWS[:, :3] * 2])) and data.n_classes == 3
+    assert nmfbench("data", "import", tmp_path / "views.mat", "--x", "X.2", "--name", "second") == 0
+    assert load_dataset("second").X.shape == (3, 11)
+
+
+def test_stack_of_images_keeps_their_shape_and_a_cube_takes_its_map_of_labels(tmp_path: Path) -> None:
+    images = np.arange(10 * 4 * 5).reshape(10, 4, 5)
+    np.savez(tmp_path / "stack.npz", x_train=images, y_train=np.arange(10) % 3)
+    scipy.io.savemat(tmp_path / "matlab.mat", {"faces": images.transpose(1, 2, 0), "gnd": np.arange(10) % 3})
+    for name in ("stack.npz", "matlab.mat"):
+        assert nmfbench("data", "import", tmp_path / name) == 0
+        data = load_dataset(name.partition(".")[0], scaling="none")
+        assert data.shape == (4, 5) and np.array_equal(data.X, images.reshape(10, 20).T) and data.n_classes == 3
+    cube, ground = np.random.default_rng(0).uniform(size=(6, 7, 3)), np.arange(42).reshape(6, 7) % 4
+    scipy.io.savemat(tmp_path / "scene.mat", {"scene": cube})
+    scipy.io.savemat(tmp_path / "scene_gt.mat", {"scene_gt": ground})
+    assert nmfbench("data", "import", tmp_path / "scene.mat", "--y", tmp_path / "scene_gt.mat") == 0
+    data = load_dataset("scene", scaling="none")
+    assert np.array_equal(data.X, cube.reshape(42, 3).T) and np.array_equal(data.y, ground.ravel())
+    assert np.array_equal(
+        load_dataset("file", path=str(tmp_path / "scene.mat"), samples="pixels", scaling="none").X, data.X
+    )
+
+
+def test_one_hot_labels_are_classes_and_an_unreadable_array_does_no_harm(tmp_path: Path, capsys) -> None:
+    one_hot = (LABELS[:, None] == np.unique(LABELS)).astype(float)
+    np.savez(tmp_path / "d.npz", X=ROWS, y=one_hot, notes=np.array([{"by": "me"}], dtype=object))
+    assert nmfbench("data", "import", tmp_path / "d.npz", "--y", "y") == 0
+    output = capsys.readouterr().out
+    assert "one-hot labels" in output and "notes cannot be read" in output
+    assert load_dataset("d").y.tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
+    assert nmfbench("data", "import", tmp_path / "d.npz", "--x", "notes") == 3
+    assert "notes cannot be read" in capsys.readouterr().err

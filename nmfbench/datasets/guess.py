@@ -61,7 +61,10 @@ def look_at(path: Path, **given: Any) -> Seen:
         raise DataMissing(f"there is no file or folder {path}")
     asked = File(**{"path": str(path), **given}).asked()
     held = formats.read(path, asked, given.get("x") if path.suffix.lower() == ".xlsx" else None)
-    guessed, shown, lines = _of_table(held, given) if isinstance(held, Table) else _of_arrays(held, path, given)
+    guessed, lines = _of_table(held, given) if isinstance(held, Table) else _of_arrays(held, path, given)
+    y = guessed.get("y", given.get("y"))
+    if y is not None and y not in (held.columns if isinstance(held, Table) else held.arrays):
+        guessed["y"] = str(Path(y).expanduser().absolute())  # the dataset must work from any folder
     defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
     node = {"_target_": f"{File.__module__}.{File.__name__}", **defaults, **given, **guessed, "path": str(path)}
     node = config.escaped(node)
@@ -72,8 +75,8 @@ def look_at(path: Path, **given: Any) -> Seen:
     n_classes = "no labels" if data.y is None else f"{data.n_classes} classes"
     counts = "" if data.y is None else f", {_sizes(np.unique(data.y, return_counts=True)[1].tolist())}"
     lines = [
-        *(f"file: {sentence}" for sentence in data.preprocessing[:-1]),
-        f"X: {shown}{_range(data.X)}",
+        f"file: {data.preprocessing[0]}",
+        f"X: {_range(data.X)}",
         *lines,
         f"so: {data.n_samples} samples × {data.X.shape[0]} features, {n_classes}{counts}",
     ]
@@ -81,11 +84,11 @@ def look_at(path: Path, **given: Any) -> Seen:
     return Seen(title=title, node=node, lines=lines, comments=_comments(data.X.shape[0]))
 
 
-def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
+def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The labels' column: one with a usual name, else the only one of words that may be classes."""
     if given.get("samples") == "columns":
         labels = given.get("y") or "none; --y FILE gives them, one a line"
-        return {}, "", [f"labels: {labels}", "samples: in columns, as you said"]
+        return {}, [f"labels: {labels}", "samples: in columns, as you said"]
     apart = {*given.get("drop", ()), given.get("names")}
     reasons = {
         name: _why_not(column, f"column {name}")
@@ -102,7 +105,7 @@ def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], str,
     first = next(iter(table.columns))
     names_rows = table.columns[first].dtype.kind == "U" and first != y and not given.get("samples")
     turned = f"; if {first} names features: --samples columns" if names_rows else ""
-    return {"y": y}, "", [*lines, f"samples: in rows, as in most tables{turned}"]
+    return {"y": y}, [*lines, f"samples: in rows, as in most tables{turned}"]
 
 
 def _why_not(column: np.ndarray, name: str = "it") -> str:
@@ -126,7 +129,7 @@ def _hint_at_last(table: Table) -> str:
     return "; --y NAME says which"
 
 
-def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
+def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The arrays that are X and the labels, and the axis of the samples, which the labels tell."""
     y = given.get("y") or held.y
     beside = path.with_name("labels.npy")
@@ -135,7 +138,7 @@ def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[st
     x = given.get("x") or choosing.name_of_x(held, str(path), y)
     stored = held.arrays.get(x[0] if isinstance(x, list) else x)
     if stored is None:  # the loader says so
-        return {"x": x, "y": y}, "", []
+        return {"x": x, "y": y}, []
     labels = {name: a for name, a in held.arrays.items() if name != x and name not in (x or ()) and _fits(a, stored)}
     usual = [name for name in labels if re.split(r"[/.]", name)[-1].lower() in USUAL_Y]
     y = y or next(iter(usual or list(labels) * (len(labels) == 1)), None)
@@ -147,12 +150,11 @@ def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[st
     if samples is None:
         samples, reason = _axis(stored, counted, held.samples)
     may_be = f"{', '.join(labels)} would fit" if labels else "none found"
-    shown = f"{f'array {x}' if x else path.name}, {' × '.join(map(str, stored.shape))}, {stored.dtype}, "
     lines = [
         f"labels: {y or f'{may_be}; --y NAME says which'}",
         f"samples: {f'in {samples}, ' if samples else ''}{reason}",
     ]
-    return {"x": x or None, "y": y, "samples": samples}, "" if isinstance(x, list) else shown, lines
+    return {"x": x or None, "y": y, "samples": samples}, lines
 
 
 def _fits(labels: Any, X: Any) -> bool:

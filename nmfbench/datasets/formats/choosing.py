@@ -1,6 +1,5 @@
 """What is X and what are the labels: decided once, for `dataset=file` and for `nmfbench data import` alike."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -152,8 +151,15 @@ def of_arrays(
         labels = _array(held, y, "y", where)
     chosen = name_of_x(held, where, y) if x is None else x
     names = [chosen] if isinstance(chosen, str) else list(chosen)
-    views = [_oriented(_array(held, name, "x", where), labels, samples or held.samples, where) for name in names]
+    stored = [_array(held, name, "x", where) for name in names]
+    axis = _axis(stored[0], labels, samples or held.samples)
+    views = [_oriented(array, axis, labels, where) for array in stored]
     X, shape = views[0]
+    sentences += [
+        f"array {f'{name}, ' if name else ''}{_shape(array)}, {array.dtype}"
+        for name, array in zip(names, stored, strict=True)
+    ]
+    sentences.append(f"samples in {axis}" if axis != "pixels" else "samples are pixels")
     if len(views) > 1:
         counts = {name: view.shape[1] for name, (view, _) in zip(names, views, strict=True)}
         if len(set(counts.values())) > 1:
@@ -162,22 +168,15 @@ def of_arrays(
         X = hstack([matrix.T for matrix in matrices]).T if any(map(issparse, matrices)) else np.concatenate(matrices)
         shape = None
         sentences.append(f"{len(views)} views joined: {', '.join(names)}")
-    cube = held.arrays[names[0]]
-    map_shape = () if labels is None or issparse(labels) else np.shape(labels)
-    is_map = cube.ndim == 3 and map_shape in (cube.shape[:2], cube.shape[1:]) and X.shape[1] == math.prod(map_shape)
-    if is_map:
-        sentences.append("the samples are pixels, their labels a map")
     if labels is not None and not issparse(labels) and np.ndim(labels) > 1:
         one_hot = label_kinds.from_one_hot(labels, X.shape[1])
         if one_hot is not None:
             labels = one_hot
             sentences.append("one-hot labels")
-        elif labels.size == max(labels.shape) or is_map:
+        elif labels.size == max(labels.shape) or (axis == "pixels" and labels.size == X.shape[1]):
             labels = labels.ravel()
         else:
-            raise DataError(
-                f"{where}: labels {y if isinstance(y, str) else ''} must be a vector, got shape {labels.shape}"
-            )
+            raise DataError(f"{where}: labels {y or ''} must be a vector, got shape {labels.shape}")
     for name, reason in held.unreadable.items():
         sentences.append(f"{name} cannot be read ({reason})")
     names_fit = held.feature_names is not None and len(held.feature_names) == X.shape[0]
@@ -230,22 +229,28 @@ def name_of_x(held: Arrays, where: str, y: str | None = None) -> str:
     return candidates[0]
 
 
-def _oriented(array: Any, labels: Any, samples: str | None, where: str) -> tuple[Any, tuple[int, ...] | None]:
+def _axis(array: Any, labels: Any, samples: str | None) -> str:
+    """Where the samples are: rows, columns or pixels, which a map of labels as large as a cube's images tells."""
+    is_map = array.ndim == 3 and not issparse(labels) and np.ndim(labels) == 2
+    if samples is None and is_map and np.shape(labels) in (array.shape[:2], array.shape[1:]):
+        return "pixels"
+    return samples or "rows"
+
+
+def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, tuple[int, ...] | None]:
     """The array as (m, n), and the shape of one sample if it is no vector."""
     if array.ndim < 2:
         raise DataError(f"{where}: X must be a matrix, got shape {array.shape}")
-    if array.ndim == 2:
-        if samples == "pixels":
-            raise ConfigError(f"{where}: samples=pixels is for a cube of images, and X is a matrix {array.shape}")
-        return (array if samples == "columns" else array.T), None
-    if array.ndim == 3 and samples in (None, "pixels"):
-        ground = np.shape(labels) if labels is not None and np.ndim(labels) == 2 else None
-        if ground == array.shape[1:] and ground != array.shape[:2]:
+    if axis == "pixels":
+        if array.ndim != 3:
+            raise ConfigError(
+                f"{where}: samples=pixels is for a cube (height, width, bands), X has shape {array.shape}"
+            )
+        if np.shape(labels) == array.shape[1:] != array.shape[:2]:  # bands first
             return array.reshape(array.shape[0], -1), None
-        if samples == "pixels" or ground == array.shape[:2]:
-            return array.reshape(-1, array.shape[2]).T, None
-    if samples == "pixels":
-        raise ConfigError(f"{where}: samples=pixels is for a cube (height, width, bands), X has shape {array.shape}")
-    if samples == "columns":
+        return array.reshape(-1, array.shape[2]).T, None
+    if array.ndim == 2:
+        return (array if axis == "columns" else array.T), None
+    if axis == "columns":
         return array.reshape(-1, array.shape[-1]), array.shape[:-1]
     return array.reshape(array.shape[0], -1).T, array.shape[1:]
