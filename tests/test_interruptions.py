@@ -145,3 +145,13 @@ def test_failed_write_leaves_no_file_and_counts_as_failed(tmp_path, capsys, monk
     assert "No space left on device" in capsys.readouterr().err
     assert not records(tmp_path)
     assert run(tmp_path, *SYNTHETIC, "solver=raw", "seeds=1", *SHORT) == 0
+
+
+def test_two_processes_on_the_same_runs_both_finish_with_one_valid_record_each(tmp_path) -> None:
+    words = ["run", *SYNTHETIC, "solver=mu", "seeds=3", *SHORT, "results_dir=results"]
+    pair = [start(tmp_path, *words) for _ in range(2)]
+    for process in pair:
+        _, output = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    assert sorted(record["seed"] for record in records(tmp_path)) == [0, 1, 2]
+    assert not list((tmp_path / "results").rglob(".*.tmp"))
