@@ -46,12 +46,12 @@ def table(lines: Split, asked: Asked, sentences: Sequence[str] = ()) -> Table:
     rows = (row for row in lines.rows() if row[0] not in found.skipped)
     reader = _Columns(lines.where, found, decimal, asked)
     columns = reader.read(rows)
-    said = [*sentences, *found.sentences, "decimal comma" if decimal == "," else ""]
+    sentences = [*sentences, *found.sentences, *(["decimal comma"] if decimal == "," else [])]
     absent = {
         found.names[j]: f"{repr(text) if text else 'an empty field'} in line {line}"
         for j, (line, text) in reader.absent.items()
     }
-    return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(filter(None, said)))
+    return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(sentences))
 
 
 class _Columns:

@@ -105,9 +105,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     """
     chosen = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), None) or _unmarked(raw)
     try:
-        text = raw.decode(chosen)
-    except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
+        text = _decoded(raw, chosen)
     except (UnicodeError, ValueError) as error:
         if encoding:
             raise DataError(f"{where} is not {encoding}: {error}") from error
@@ -126,6 +124,13 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
             "encoding, set dataset.encoding"
         )
     return text, chosen.removesuffix("-sig")
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except LookupError:
+        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
 
 
 def _unmarked(raw: bytes) -> str:
@@ -286,9 +291,7 @@ def strict_lines(path: Path, encoding: str | None = None) -> list[str]:
     raw = content(path)
     marked = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), "utf-8")
     try:
-        text = raw.decode(marked)
-    except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
+        text = _decoded(raw, marked)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {line}, is not {marked}; if it is Latin-1: dataset.encoding=latin-1") from error
