@@ -19,9 +19,9 @@ def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
 
 
 def told_apart(records: Sequence[Record]) -> list[Record]:
-    """The records; where two sets of data have one name and the same settings, part of their checksums stands behind it.
+    """The records; two sets of data with the same name and settings get part of their checksums behind the name.
 
-    So are two files of one name in different folders. Data that each seed draws for itself is one set.
+    Two files of one name in different folders are such sets. Data that each seed draws for itself is one set.
     """
     checksums: dict[str, set[str]] = {}
     for record in records:
