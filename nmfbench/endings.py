@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -81,8 +80,8 @@ def held() -> Iterator[None]:
     try:
         yield
     finally:
-        _held = False
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        _held = False  # last, because a signal that is raised before the mask is restored would leave it as it is
     check()
 
 
@@ -113,13 +112,13 @@ def _stop_or_end(number: int, frame: FrameType | None) -> None:
 
 def temporary_name(stem: str) -> str:
     """The name of a temporary file or folder of this process."""
-    return f".{stem}.{os.getpid()}@{socket.gethostname()}.tmp"
+    return f".{stem}.{os.getpid()}@{_host()}.tmp"
 
 
 def is_stray(path: Path) -> bool:
     """Whether a temporary file's process has ended. Files of other machines do not count: they may be in use."""
     owner = re.search(r"\.(\d+)@(.+)\.tmp$", path.name)
-    if owner is None or owner[2] != socket.gethostname():
+    if owner is None or owner[2] != _host():
         return False
     try:
         os.kill(int(owner[1]), 0)
@@ -128,3 +127,7 @@ def is_stray(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _host() -> str:
+    return os.uname().nodename  # socket.gethostname() is the same, but every command would wait for its import

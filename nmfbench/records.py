@@ -275,12 +275,13 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace the file's content at once: it never holds a part."""
+    _clean(path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"))
     _write(path, lambda file: file.write(content))
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    # Nothing is cleaned here: `Store.ensure_writable` does it once, and a folder may hold thousands of records.
     path.parent.mkdir(parents=True, exist_ok=True)
-    _clean(path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"))
     temporary = path.with_name(temporary_name(path.stem))
     try:
         with temporary.open("wb") as file:

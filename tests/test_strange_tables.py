@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from shell import load, nmfbench, run
@@ -133,6 +134,16 @@ def test_large_file_behaves_as_a_small_one(tmp_path: Path) -> None:
     assert loaded(tmp_path / "t.csv", y="kind").n_classes == 2
     with pytest.raises(DataError, match="line 59999, column 'kind': 'x' is no number, and 2 more in this column"):
         loaded(tmp_path / "t.csv")
+
+
+def test_lines_of_a_spreadsheet_are_its_rows(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    # The second row is empty, and a cell of the third holds a line separator of Unicode.
+    for row in (["x", "name"], [], [1.5, "a\u2028b"], [2.5, "c"], ["low", "d"]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(DataError, match="line 5, column 'x': 'low' is no number"):
+        loaded(tmp_path / "t.xlsx")
 
 
 UNUSED = {

@@ -19,9 +19,9 @@ def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
 
 
 def told_apart(records: Sequence[Record]) -> list[Record]:
-    """The records; where different data has one name and the same settings, the start of its checksum stands behind it.
+    """The records; two sets of data with the same name and settings get part of their checksums behind the name.
 
-    Two files of one name in different folders are such data. What each seed draws for itself counts as one.
+    Two files of one name in different folders are such sets. Data that each seed draws for itself is one set.
     """
     checksums: dict[str, set[str]] = {}
     for record in records:

@@ -65,6 +65,6 @@ def read(path: Path, asked: Asked, sheet: str | None = None) -> Arrays | Table:
         return typed.read_parquet(path, asked)
     if ending == ".xlsx":
         return typed.read_xlsx(path, asked, sheet)
-    if sparse.looks_like_svmlight(text.content(path)[:4096]):
+    if sparse.looks_like_svmlight(text.beginning(path)):
         return sparse.read_svmlight(path)
     return tables.read_text(path, asked)

@@ -148,9 +148,9 @@ def _declared_shape(group: Any) -> Any:
 
 def _orientation(group: Any, shape: tuple[int, int], pointers: int) -> str:
     """Whether rows or columns are compressed: as an attribute says, or as the number of pointers does."""
-    said = attribute(group, "encoding-type") or attribute(group, "h5sparse_format")
-    if said[:3] in ("csr", "csc"):
-        return said[:3]
+    declared = (attribute(group, "encoding-type") or attribute(group, "h5sparse_format"))[:3]
+    if declared in ("csr", "csc"):
+        return declared
     fits = [kind for kind, size in zip(("csr", "csc"), shape, strict=True) if pointers == size + 1]
     if len(fits) == 2 and "barcodes" in group:
         return "csc"

@@ -30,6 +30,7 @@ def read_text(path: Path, asked: Asked) -> Table:
     """The table in a text file. Raises DataError for what is no table, with line and column."""
     text, encoding = decode(content(path), str(path), asked.encoding)
     lines = lines_of(text, str(path), asked.sep, asked.decimal)
+    del text  # the lines are a copy of it, as large as the file
     separated = f"fields separated by {SEPARATORS.get(lines.separator or '', repr(lines.separator))}"
     sentences = [separated if lines.separator else "one column", encoding.upper()]
     if lines.comments:
@@ -45,12 +46,12 @@ def table(lines: Split, asked: Asked, sentences: Sequence[str] = ()) -> Table:
     rows = (row for row in lines.rows() if row[0] not in found.skipped)
     reader = _Columns(lines.where, found, decimal, asked)
     columns = reader.read(rows)
-    said = [*sentences, *found.sentences, "decimal comma" if decimal == "," else ""]
+    sentences = [*sentences, *found.sentences, *(["decimal comma"] if decimal == "," else [])]
     absent = {
         found.names[j]: f"{repr(text) if text else 'an empty field'} in line {line}"
         for j, (line, text) in reader.absent.items()
     }
-    return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(filter(None, said)))
+    return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(sentences))
 
 
 class _Columns:
@@ -77,8 +78,10 @@ class _Columns:
             n_rows += 1
             for j, texts in words.items():
                 texts.append(fields[j])
-            with suppress(ValueError):
-                values.extend([_float(fields[j]) for j in numeric] if self.plain else [])
+            numbers = [fields[j] for j in numeric]
+            if self.plain and "_" not in "".join(numbers):  # Python reads 1_000 as a number
+                with suppress(ValueError):
+                    values.fromlist(list(map(float, numbers)))
             if len(values) < n_rows * len(numeric):
                 for j in numeric:
                     value = number(fields[j], self.decimal)
@@ -131,9 +134,3 @@ class _Columns:
         raise DataError(
             f"{self.where}, line {line}, column {self.found.names[j]!r}: {text!r} is no number{more}; {cure}"
         )
-
-
-def _float(text: str) -> float:
-    if "_" in text:  # Python reads 1_000 as a number
-        raise ValueError
-    return float(text)

@@ -23,8 +23,12 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": 
 CALLED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|", "blank": " ", "space": " "}
 HEAD = 200
 """Rows by which separator, header and kinds of columns are decided; all other rows must agree."""
+BEGINNING = 4096
+"""Bytes by which a file of numbers is told from a table."""
 _COMMENT = ("#", "%")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+# A line with its end. io.StringIO would hold four bytes for each character, str.splitlines ends lines in more places.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -71,13 +75,25 @@ def content(path: Path) -> bytes:
     limits.check_size(path.stat().st_size, str(path))
     if path.suffix.lower() != ".gz":
         return path.read_bytes()
-    try:
-        with gzip.open(path) as file:
-            unpacked = file.read(limits.largest() + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be unpacked as .gz: {error}; get or write it again") from error
+    unpacked = _unpacked(path, limits.largest() + 1)
     limits.check_size(len(unpacked), f"{path}, unpacked,")
     return unpacked
+
+
+def beginning(path: Path) -> bytes:
+    """The first bytes of a file, unpacked if its name ends in .gz. Raises DataError for a damaged one."""
+    if path.suffix.lower() == ".gz":
+        return _unpacked(path, BEGINNING)
+    with path.open("rb") as file:
+        return file.read(BEGINNING)
+
+
+def _unpacked(path: Path, most: int) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            return file.read(most)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be unpacked as .gz: {error}; get or write it again") from error
 
 
 def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, str]:
@@ -89,9 +105,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     """
     chosen = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), None) or _unmarked(raw)
     try:
-        text = raw.decode(chosen)
-    except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
+        text = _decoded(raw, chosen)
     except (UnicodeError, ValueError) as error:
         if encoding:
             raise DataError(f"{where} is not {encoding}: {error}") from error
@@ -110,6 +124,13 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
             "encoding, set dataset.encoding"
         )
     return text, chosen.removesuffix("-sig")
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except LookupError:
+        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
 
 
 def _unmarked(raw: bytes) -> str:
@@ -160,21 +181,24 @@ def split(lines: Iterable[tuple[int, str]], separator: str | None, where: str) -
             yield " ".join(line.split()) if separator == " " else line
 
     if separator is None:
-        yield from ((number, [_clean(line)]) for number, line in lines)
+        yield from ((number, _clean([line])) for number, line in lines)
         return
     reader = csv.reader(numbered(), delimiter=separator, skipinitialspace=True, strict=True)
     try:
         for fields in reader:
-            yield last, [_clean(field) for field in fields]
+            yield last, _clean(fields)
     except csv.Error as error:
         raise DataError(
             f"{where}, line {last}, cannot be split: {error}; look for a quote that is not closed"
         ) from None
 
 
-def _clean(field: str) -> str:
-    field = field.strip()
-    return field[1:-1].strip() if len(field) > 1 and field[0] == field[-1] == "'" else field
+def _clean(fields: list[str]) -> list[str]:
+    """The fields without blanks at their ends and without single quotes around them."""
+    stripped = list(map(str.strip, fields))
+    if "'" not in "".join(stripped):  # most rows of a large table
+        return stripped
+    return [field[1:-1].strip() if len(field) > 1 and field[0] == field[-1] == "'" else field for field in stripped]
 
 
 def lines_of(text: str, where: str, sep: str | None = None, decimal: str | None = None) -> Split:
@@ -184,7 +208,8 @@ def lines_of(text: str, where: str, sep: str | None = None, decimal: str | None 
     of the first rows are numbers and the rows have equally many. Lines that begin with # or % are comments; one among
     the rows that has as many fields as they is refused, since it might be a sample. Raises DataError.
     """
-    numbered = [(i, line) for i, line in enumerate(io.StringIO(text, newline=""), start=1) if line.strip()]
+    found = enumerate(_LINE.finditer(text), start=1)
+    numbered = [(i, match[0]) for i, match in found if not match[0].isspace()]
     if not numbered:
         raise DataError(f"{where} is empty")
     if sep is None and (told := re.fullmatch(r"sep=(.)\s*", numbered[0][1])):
@@ -266,9 +291,7 @@ def strict_lines(path: Path, encoding: str | None = None) -> list[str]:
     raw = content(path)
     marked = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), "utf-8")
     try:
-        text = raw.decode(marked)
-    except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
+        text = _decoded(raw, marked)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {line}, is not {marked}; if it is Latin-1: dataset.encoding=latin-1") from error

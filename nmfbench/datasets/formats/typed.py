@@ -36,16 +36,16 @@ def read_xlsx(path: Path, asked: Asked, sheet: str | None = None) -> Table:
             out = io.StringIO(newline="")
             writer = csv.writer(out)
             for row in book[chosen].iter_rows(values_only=True):
-                writer.writerow(["" if cell is None else str(cell) for cell in row])
+                cells = ["" if cell is None else str(cell) for cell in row]
+                # A row without any value is an empty line, so that the number of a line is that of its row.
+                writer.writerow(cells if any(cells) else [])
             book.close()
     except (ConfigError, DataError, MemoryError):
         raise
     except Exception as error:  # the parser of a damaged file may raise anything
         raise DataError(f"{path} cannot be read as .xlsx: {error}; save it again, or as .csv") from error
-    # Rows without any value are no rows.
-    text = "\n".join(line for line in out.getvalue().splitlines() if line.strip(","))
-    said = [f"sheet {chosen}" + (f" of {len(sheets)}" if len(sheets) > 1 else "")]
-    return table(lines_of(text, str(path), ","), replace(asked, decimal="."), said)
+    sentence = f"sheet {chosen}" + (f" of {len(sheets)}" if len(sheets) > 1 else "")
+    return table(lines_of(out.getvalue(), str(path), ","), replace(asked, decimal="."), [sentence])
 
 
 def read_parquet(path: Path, asked: Asked) -> Table:
