@@ -106,7 +106,7 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     chosen = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), None) or _unmarked(raw)
     try:
         text = _decoded(raw, chosen)
-    except (UnicodeError, ValueError) as error:
+    except UnicodeError as error:
         if encoding:
             raise DataError(f"{where} is not {encoding}: {error}") from error
         if chosen != "utf-8":
@@ -129,7 +129,9 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
 def _decoded(raw: bytes, encoding: str) -> str:
     try:
         return raw.decode(encoding)
-    except LookupError:
+    except UnicodeError:
+        raise
+    except (LookupError, ValueError):
         raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
 
 
