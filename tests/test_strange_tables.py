@@ -52,6 +52,23 @@ def test_features_that_look_like_identifiers_stay_if_a_person_says_so(tmp_path: 
         loaded(tmp_path / "t.csv", drop=["kinds"])
 
 
+def test_whole_number_that_differs_in_each_row_is_a_feature_and_asked_about(tmp_path: Path) -> None:
+    with_id("ticket", np.random.default_rng(0).permutation(10_000)[:60]).to_csv(tmp_path / "t.csv", index=False)
+    data = loaded(tmp_path / "t.csv", y="kind")
+    assert data.X.shape == (7, 60) and "ticket holds another whole number in each row; if it identifies them" in said(
+        data
+    )
+
+
+@pytest.mark.parametrize("word", ["rank=", "seeds=", "dataset.path=", "dataset.sep=", "threads=", "stopping.max_iter="])
+def test_setting_without_a_value_is_refused_by_name(word: str, tmp_path: Path, capsys) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    words = ["dataset=file", f"dataset.path={tmp_path}/t.csv", "solver=mu", "rank=2", word]
+    assert run(tmp_path / "r", *words) == 2
+    key = word.rstrip("=").rpartition(".")[2]
+    assert key in capsys.readouterr().err and not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize("name", ["year", "smoking_no", "price_index", "corridor"])
 def test_whole_numbers_that_are_all_different_are_features(name: str, tmp_path: Path) -> None:
     with_id(name, np.arange(60) * 3 + 1950).to_csv(tmp_path / "t.csv", index=False)

@@ -84,6 +84,11 @@ READ = {
     "single quotes": ("'x'\t'y'\t'z'\n" + rows_of(9, "{a}\t{b}\t{c}"), "fields separated by tabs"),
     "a header of numbers that count": ("0,1,2\n" + rows_of(9, "{a},{b},{c}"), "header in line 1"),
     "names and decimal commas": ("n;x;y;z\n" + rows_of(9, "s{i};{a},0;{i},5;{c},0"), "semicolons; UTF-8"),
+    "rows that a spreadsheet left empty": (
+        "x,y,z\n" + rows_of(9, "{a},{b},{c}") + ",,\n,,\n",
+        "2 rows of empty fields",
+    ),
+    "columns that were emptied": ("x,y,z,,\n" + rows_of(9, "{a},{b},{c},,"), "the 2 empty fields behind the last"),
     "empty lines": ("\n\nx,y,z\n" + rows_of(9, "{a},{b},{c}\n"), "header in line 3"),
 }
 
@@ -116,6 +121,15 @@ REFUSED = {
         "x,y\n" + rows_of(9, "{b},{c}") + '5,"1,200"\n',
         "line 11, column 'y': '1,200' is no number",
     ),
+    "percent": (
+        "x,y\n" + rows_of(9, "{b},{c}%"),
+        "line 2, column 'y': '0%' is no number, and 8 more.* write it as digits",
+    ),
+    "a currency": ("x,y\n" + rows_of(9, "{b},€{c}"), "'€0' is no number"),
+    "Fortran's exponents": ("x,y\n" + rows_of(9, "{b},{c}.5D+01"), "is no number"),
+    "complex numbers": ("x,y\n" + rows_of(9, "{b},{c}+1j"), "is no number"),
+    "a header alone": ("x,y\n", "holds no row but line 1, which has words alone"),
+    "a title above the header": ("My table\nx,y,z\n" + rows_of(9, "{a},{b},{c}"), "remove titles above the names"),
     "a question mark": (
         "x,y\n" + rows_of(9, "{b},{c}") + "?,4\n",
         r"missing, the first in column 'x' \('\?' in line 11",
@@ -185,3 +199,16 @@ def test_names_that_occur_twice_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,a\n1.5,2,3\n4,5,6\n")
     data = loaded(tmp_path / "t.csv")
     assert data.feature_names == ("a", "b", "a.1") and "column 3 is called a like another" in said(data)
+
+
+def test_minus_of_typesetters_is_a_minus(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n−1.5,2\n2.5,−3e−2\n")
+    assert loaded(tmp_path / "t.csv").X.tolist() == [[-1.5, 2.5], [2, -0.03]]
+
+
+def test_column_that_is_dropped_may_hold_anything(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.5,{'see note' if i == 7 else i},{i * i}.5\n" for i in range(9))
+    (tmp_path / "t.csv").write_text(f"x,y,z\n{rows}")
+    with pytest.raises(DataError, match=r"line 9, column 'y': 'see note' is no number.*dataset\.drop=\['y'"):
+        loaded(tmp_path / "t.csv")
+    assert loaded(tmp_path / "t.csv", drop=["y"]).feature_names == ("x", "z")

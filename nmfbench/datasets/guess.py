@@ -53,6 +53,7 @@ def look_at(path: Path, **given: Any) -> Seen:
     """
     path = path.expanduser().absolute()
     given = {key: value for key, value in given.items() if value is not None}
+    given |= {key: [name for name in given[key] if name] for key in ("drop", "missing") if key in given}
     if path.is_dir() and not formats.is_10x(path):
         if given:
             raise ConfigError(f"{path} is a folder of images, for which {', '.join(given)} has no meaning")
@@ -118,13 +119,13 @@ def _why_not(column: np.ndarray, name: str = "it") -> str:
 
 
 def _hint_at_last(table: Table) -> str:
-    """A hint at the last column, if it alone holds few different numbers."""
+    """A hint at the first or the last column, if it alone holds few different numbers."""
     few = [
         name
         for name, column in table.columns.items()
         if column.dtype.kind == "f" and len(np.unique(column)) <= len(column) / 5 and not _why_not(column)
     ]
-    if few == [list(table.columns)[-1]]:
+    if len(few) == 1 and few[0] in (next(iter(table.columns)), list(table.columns)[-1]):
         return f"; column {few[0]} holds {len(np.unique(table.columns[few[0]]))} different numbers: --y {few[0]}?"
     return "; --y NAME says which"
 
