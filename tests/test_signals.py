@@ -1,5 +1,6 @@
 """Signals end a command in good order, and no process outlives the one that started it."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -15,7 +16,7 @@ from troubled import records
 
 from nmfbench import endings
 from nmfbench.cli import main
-from nmfbench.running import measuring
+from nmfbench.running import measuring, workers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 QUIET = ("Traceback", "leaked", "out of memory", "Error")
@@ -25,8 +26,11 @@ def files(folder: Path, pattern: str) -> list[Path]:
     return list((folder / "results").rglob(pattern))
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "jobs"),
+    # Workers ignore SIGHUP as they ignore SIGINT.
+    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGINT, 2), (signal.SIGTERM, 2)],
+)
 def test_signal_ends_a_sweep_in_order_with_128_and_its_number(number: int, jobs: int, tmp_path: Path) -> None:
     with start(tmp_path, f"jobs={jobs}") as process:
         until_asleep(process)
@@ -119,6 +123,11 @@ def test_restart_that_had_ended_is_kept_and_not_fitted_again(
     kept = [r for r in records(tmp_path) if r["seed"] == quick and r["config"]["solver"]["sleeps"]]
     assert [(r["status"], r["iterations"], r["batch"]) for r in kept] == [("converged", 1, [0, 1, 2])]
     assert kept[0]["seconds"] == kept[0]["history"][-1][2] < 10
+
+
+def test_worker_that_has_no_more_calls_ends_quietly_whatever_signal_comes(capfd: pytest.CaptureFixture[str]) -> None:
+    assert len(list(workers.results(atexit.register, [(signal.raise_signal, signal.SIGTERM)], 1))) == 1
+    assert capfd.readouterr().err == ""
 
 
 # In this process

@@ -110,6 +110,7 @@ def _work(connection: Connection) -> None:
             try:
                 function, arguments = connection.recv()
             except EOFError:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway, and nothing is left to keep
                 return
             answer: tuple[Any, Exception | None]
             try:
