@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nmfbench.datasets import base, labels
-from nmfbench.datasets.formats import TABLES, TEXT, choosing, is_10x, read, stem, suffix_of, text
+from nmfbench.datasets.formats import TABLES, TEXT, choosing, is_10x, read, stem, suffix_of
+from nmfbench.datasets.formats.decoding import strict_lines
 from nmfbench.datasets.formats.held import Table
 from nmfbench.datasets.formats.label_file import read_labels
 from nmfbench.datasets.formats.text import Asked
@@ -163,4 +164,4 @@ class File(base.Loader):
         file = Path(self.vocabulary).expanduser().absolute()
         if not file.is_file():
             raise DataMissing(f"there is no file {file}; correct dataset.vocabulary")
-        return tuple(text.strict_lines(file, self.encoding))
+        return tuple(strict_lines(file, self.encoding))

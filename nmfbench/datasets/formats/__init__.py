@@ -1,12 +1,12 @@
 """Readers of files, one kind a module: a path in, `held.Arrays` or `held.Table` out.
 
-`text`, `header` and `tables` read text; `typed` reads tables whose columns have types; `arrays`, `sparse` and, in a
-process of its own, `child` read arrays. `choosing` decides what is X and what are the labels.
+`decoding`, `text`, `numerals`, `header` and `tables` read text; `typed` reads tables whose columns have types; `arrays`,
+`sparse` and, in a process of its own, `child` read arrays. `choosing` decides what is X and what are the labels.
 """
 
 from pathlib import Path
 
-from nmfbench.datasets.formats import apart, arrays, sparse, tables, text, typed
+from nmfbench.datasets.formats import apart, arrays, decoding, sparse, tables, typed
 from nmfbench.datasets.formats.held import Arrays, Table
 from nmfbench.datasets.formats.text import Asked
 from nmfbench.errors import ConfigError
@@ -65,6 +65,6 @@ def read(path: Path, asked: Asked, sheet: str | None = None) -> Arrays | Table:
         return typed.read_parquet(path, asked)
     if ending == ".xlsx":
         return typed.read_xlsx(path, asked, sheet)
-    if sparse.looks_like_svmlight(text.beginning(path)):
+    if sparse.looks_like_svmlight(decoding.beginning(path)):
         return sparse.read_svmlight(path)
     return tables.read_text(path, asked)

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nmfbench.datasets.formats.text import MISSING, Asked, Row, Split, number
+from nmfbench.datasets.formats.numerals import MISSING, number
+from nmfbench.datasets.formats.text import Asked, Row, Split
 from nmfbench.errors import DataError
 
 ROWS = "row names"

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import issparse
 
-from nmfbench.datasets.formats import TEXT, read, suffix_of, text
+from nmfbench.datasets.formats import TEXT, read, suffix_of
 from nmfbench.datasets.formats.choosing import listed
+from nmfbench.datasets.formats.decoding import strict_lines
 from nmfbench.datasets.formats.held import Table
 from nmfbench.datasets.formats.text import Asked
 from nmfbench.errors import DataError
@@ -18,7 +19,7 @@ def read_labels(path: Path, encoding: str | None = None) -> np.ndarray:
     Raises DataError for a file that holds anything else.
     """
     if suffix_of(path) in TEXT:
-        return np.array([line.strip("\"'") for line in text.strict_lines(path, encoding)])
+        return np.array([line.strip("\"'") for line in strict_lines(path, encoding)])
     held = read(path, Asked())
     if isinstance(held, Table):
         if len(held.columns) != 1:

@@ -8,21 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nmfbench.datasets.formats.decoding import content, decode
 from nmfbench.datasets.formats.header import Header, decimal_mark, header
 from nmfbench.datasets.formats.held import Table
-from nmfbench.datasets.formats.text import (
-    HEAD,
-    MISSING,
-    SEPARATORS,
-    Asked,
-    Row,
-    Split,
-    content,
-    decode,
-    is_written,
-    lines_of,
-    number,
-)
+from nmfbench.datasets.formats.numerals import MISSING, is_written, number
+from nmfbench.datasets.formats.text import HEAD, SEPARATORS, Asked, Row, Split, lines_of
 from nmfbench.errors import DataError
 
 

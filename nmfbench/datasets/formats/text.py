@@ -1,22 +1,17 @@
-"""From the bytes of a text table to its rows: encoding, comments, separator. Stated rules, no statistics.
+"""From the text of a table to its rows: comments and separator. Stated rules, no statistics.
 
 The standard library's csv splits the lines, because it keeps every field as it stands. pandas takes a row that is
 longer than its header for row names, fills a short one with NaN, and turns the label "NA" into a missing one.
 """
 
-import codecs
 import csv
-import gzip
-import io
 import re
 import string
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from nmfbench.datasets.formats import limits
+from nmfbench.datasets.formats.numerals import number
 from nmfbench.errors import ConfigError, DataError
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "blanks"}
@@ -24,24 +19,10 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": 
 CALLED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|", "blank": " ", "space": " "}
 HEAD = 200
 """Rows by which separator, header and kinds of columns are decided; all other rows must agree."""
-BEGINNING = 4096
-"""Bytes by which a file of numbers is told from a table."""
 _COMMENT = ("#", "%")
 _BLANK = string.whitespace + "".join(SEPARATORS)
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 # A line with its end. io.StringIO would hold four bytes for each character, str.splitlines ends lines in more places.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", ".")
-"""Texts that mark a missing number, in any case."""
-
 Row = tuple[int, list[str]]
 """The number of a line, counted from 1, and its fields without blanks at their ends."""
 
@@ -56,7 +37,7 @@ class Asked:
     decimal: "." or ",".
     header: whether the first row holds the names of the columns.
     encoding: the codec.
-    missing: texts that mark a missing number, in place of `MISSING`.
+    missing: texts that mark a missing number, in place of `numerals.MISSING`.
     texts: names of columns that are read as words whatever they hold: labels, names.
     """
 
@@ -70,80 +51,6 @@ class Asked:
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
             raise ConfigError(f"decimal must be '.' or ',', got {self.decimal!r}")
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a file, unpacked if its name ends in .gz. Raises DataError for a damaged or too large one."""
-    limits.check_size(path.stat().st_size, str(path))
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
-    unpacked = _unpacked(path, limits.largest() + 1)
-    limits.check_size(len(unpacked), f"{path}, unpacked,")
-    return unpacked
-
-
-def beginning(path: Path) -> bytes:
-    """The first bytes of a file, unpacked if its name ends in .gz. Raises DataError for a damaged one."""
-    if path.suffix.lower() == ".gz":
-        return _unpacked(path, BEGINNING)
-    with path.open("rb") as file:
-        return file.read(BEGINNING)
-
-
-def _unpacked(path: Path, most: int) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read(most)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be unpacked as .gz: {error}; get or write it again") from error
-
-
-def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, str]:
-    """The text, and the name of its encoding; ``encoding`` None: decided by the bytes.
-
-    A byte order mark decides; else text with a NUL in every other byte is UTF-16, and bytes that are not UTF-8 are
-    Windows's Latin-1, which changes letters of names but no number. Raises DataError for anything that is no text,
-    ConfigError for an unknown encoding.
-    """
-    chosen = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), None) or _unmarked(raw)
-    try:
-        text = _decoded(raw, chosen)
-    except UnicodeError as error:
-        if encoding:
-            raise DataError(f"{where} is not {encoding}: {error}") from error
-        if chosen != "utf-8":
-            raise DataError(f"{where} looks like {chosen} but is not: {error}; set dataset.encoding") from error
-        chosen = "cp1252"
-        try:
-            text = raw.decode(chosen)
-        except UnicodeError:
-            chosen = "latin-1"
-            text = raw.decode(chosen)
-    if control := _CONTROL.search(text):
-        line = text.count("\n", 0, control.start()) + 1
-        raise DataError(
-            f"{where} is no text: line {line} holds the byte {ord(control[0]):#04x}; if it is text in another "
-            "encoding, set dataset.encoding"
-        )
-    return text, chosen.removesuffix("-sig")
-
-
-def _decoded(raw: bytes, encoding: str) -> str:
-    try:
-        return raw.decode(encoding)
-    except UnicodeError:
-        raise
-    except (LookupError, ValueError):
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
-
-
-def _unmarked(raw: bytes) -> str:
-    nulls = [raw[i : 2**16 : 2].count(0) for i in (0, 1)]
-    half = min(len(raw), 2**16) / 2
-    for name, zeros in zip(("utf-16-be", "utf-16-le"), nulls, strict=True):
-        if zeros > 0.7 * half:
-            return name
-    return "utf-8"
 
 
 @dataclass(frozen=True)
@@ -187,7 +94,7 @@ def split(lines: Iterable[tuple[int, str]], separator: str | None, where: str) -
             yield " ".join(line.split()) if separator == " " else line
 
     if separator is None:
-        yield from ((number, _clean([line])) for number, line in lines)
+        yield from ((place, _clean([line])) for place, line in lines)
         return
     reader = csv.reader(numbered(), delimiter=separator, skipinitialspace=True, strict=True)
     try:
@@ -235,42 +142,12 @@ def lines_of(text: str, where: str, sep: str | None = None, decimal: str | None 
         return kept
     n_fields = len(kept.fields(lines[0]))
     uncommented = []
-    for number, line in lines:
+    for place, line in lines:
         if not line.lstrip().startswith(_COMMENT):
-            uncommented.append((number, line))
-        elif len(kept.fields((number, line))) == n_fields:
-            raise DataError(f"{where}, line {number}, begins like a comment but has the fields of a row; correct it")
+            uncommented.append((place, line))
+        elif len(kept.fields((place, line))) == n_fields:
+            raise DataError(f"{where}, line {place}, begins like a comment but has the fields of a row; correct it")
     return Split(uncommented, separator, top + len(lines) - len(uncommented), heading, where, n_empty)
-
-
-_CURRENCY = "[$€£¥]"
-_WRITTEN = re.compile(
-    rf"[<>~]?[+-]?{_CURRENCY}?[+-]?(\d{{1,3}}([ .,'’\u00a0\u202f]\d{{3}})+|\d+)([.,]\d*)?"
-    rf"(d[+-]?\d+|[+-]\d+(\.\d*)?[ij])?\s*([%‰]|{_CURRENCY})?",
-    re.IGNORECASE,
-)
-"""A number with a currency, a percent sign, marks between thousands, another decimal mark, Fortran's exponent, or an
-imaginary part."""
-
-
-def is_written(text: str) -> bool:
-    """Whether a field holds a number, though perhaps in a notation that is not read."""
-    return _WRITTEN.fullmatch(text.replace("−", "-")) is not None
-
-
-def number(text: str, decimal: str = ".") -> float | None:
-    """The number that a field holds; None if it holds none."""
-    text = text.replace("−", "-")  # the minus of typesetters
-    if decimal == ",":
-        if "." in text:
-            return None
-        text = text.replace(",", ".")
-    if "_" in text:  # Python reads 1_000 as a number
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _separator(lines: list[tuple[int, str]], where: str, decimal: str | None) -> str | None:
@@ -305,18 +182,3 @@ def _separator(lines: list[tuple[int, str]], where: str, decimal: str | None) ->
             "set dataset.sep, or correct the line"
         )
     return chosen
-
-
-def strict_lines(path: Path, encoding: str | None = None) -> list[str]:
-    """The lines of a text file of names, without blanks at their ends and empty lines at its end.
-
-    Names must be right, so nothing but a byte order mark is guessed. Raises DataError with file and line.
-    """
-    raw = content(path)
-    marked = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), "utf-8")
-    try:
-        text = _decoded(raw, marked)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}, is not {marked}; if it is Latin-1: dataset.encoding=latin-1") from error
-    return [line.strip() for line in io.StringIO(text.rstrip())]
