@@ -1,7 +1,7 @@
 """Readers of files, one kind a module: a path in, `held.Arrays` or `held.Table` out.
 
-`decoding`, `text`, `numerals`, `header` and `tables` read text; `typed` reads tables whose columns have types; `arrays`
-and, in a process of its own, `child` read arrays and sparse matrices. `choosing` decides what is X, and what the labels.
+`decoding`, `text`, `numerals`, `header` and `tables` read text, `typed` tables whose columns have types. `arrays` and,
+in a process of its own, `child` read arrays and sparse matrices. `choosing` decides what is X and what are the labels.
 """
 
 from pathlib import Path
