@@ -205,6 +205,8 @@ def test_message_of_import_names_its_own_flags(tmp_path: Path, capsys) -> None:
         "labels: --y city; if they name the samples: --names city; to leave them out: --drop city"
         in capsys.readouterr().err
     )
+    assert nmfbench("data", "import", tmp_path / "t.csv", "--y", "citi") == 3
+    assert "has no column 'citi' for --y; did you mean city?" in capsys.readouterr().err
     assert nmfbench("data", "import", tmp_path / "t.csv", "--drop", "city") == 0
     assert holds_the_frame(load_dataset("t", scaling="none")) and config.defaults("dataset", "t")["drop"] == ["city"]
     FRAME.assign(kind=KINDS).to_csv(tmp_path / "u.csv", index=False, header=False)

@@ -64,8 +64,9 @@ def look_at(path: Path, **given: Any) -> Seen:
     held = formats.read(path, asked, given.get("x") if path.suffix.lower() == ".xlsx" else None)
     guessed, lines = _of_table(held, given) if isinstance(held, Table) else _of_arrays(held, path, given)
     y = guessed.get("y", given.get("y"))
-    if y is not None and y not in (held.columns if isinstance(held, Table) else held.arrays):
-        guessed["y"] = str(Path(y).expanduser().absolute())  # the dataset must work from any folder
+    names = held.columns if isinstance(held, Table) else held.arrays
+    if y is not None and y not in names and (file := Path(y).expanduser().absolute()).is_file():
+        guessed["y"] = str(file)  # the dataset must work from any folder
     defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
     node = {"_target_": f"{File.__module__}.{File.__name__}", **defaults, **given, **guessed, "path": str(path)}
     node = config.escaped(node)
@@ -143,8 +144,8 @@ def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[st
     labels = {name: a for name, a in held.arrays.items() if name != x and name not in (x or ()) and _fits(a, stored)}
     usual = [name for name in labels if re.split(r"[/.]", name)[-1].lower() in USUAL_Y]
     y = y or next(iter(usual or list(labels) * (len(labels) == 1)), None)
-    if y is not None and y not in held.arrays and Path(y).is_file():
-        counted = [read_labels(Path(y))]
+    if y is not None and y not in held.arrays and (file := Path(y).expanduser()).is_file():
+        counted = [read_labels(file)]
     else:
         counted = [labels[y]] if y in labels else list(labels.values())
     samples, reason = given.get("samples"), "as you said"
