@@ -105,7 +105,9 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     """
     chosen = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), None) or _unmarked(raw)
     try:
-        text = _decoded(raw, chosen)
+        text = raw.decode(chosen)
+    except LookupError:
+        raise _unknown(encoding) from None
     except (UnicodeError, ValueError) as error:
         if encoding:
             raise DataError(f"{where} is not {encoding}: {error}") from error
@@ -126,11 +128,8 @@ def decode(raw: bytes, where: str, encoding: str | None = None) -> tuple[str, st
     return text, chosen.removesuffix("-sig")
 
 
-def _decoded(raw: bytes, encoding: str) -> str:
-    try:
-        return raw.decode(encoding)
-    except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …") from None
+def _unknown(encoding: str | None) -> ConfigError:
+    return ConfigError(f"encoding {encoding!r} is unknown; utf-8, utf-16, latin-1, cp1252, shift_jis, …")
 
 
 def _unmarked(raw: bytes) -> str:
@@ -291,7 +290,9 @@ def strict_lines(path: Path, encoding: str | None = None) -> list[str]:
     raw = content(path)
     marked = encoding or next((name for mark, name in _BOMS if raw.startswith(mark)), "utf-8")
     try:
-        text = _decoded(raw, marked)
+        text = raw.decode(marked)
+    except LookupError:
+        raise _unknown(encoding) from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {line}, is not {marked}; if it is Latin-1: dataset.encoding=latin-1") from error
