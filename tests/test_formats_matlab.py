@@ -250,6 +250,8 @@ else:
 
 @pytest.mark.parametrize("reading", [False, True])
 def test_process_does_not_outlive_a_killed_parent(reading: bool, saved: Path, endless: Path) -> None:
+    if reading and sys.platform == "darwin":
+        pytest.skip("macOS discards the signal that ends a reading process")
     command = [sys.executable, "-c", PARENT, str(saved), *([str(endless)] if reading else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as parent:
         pid = int(parent.stdout.readline())

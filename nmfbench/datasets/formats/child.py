@@ -70,7 +70,10 @@ def _hide_packages() -> None:
 
 
 def _end_with_parent(pipe: int) -> None:
-    """Let SIGIO end this process as soon as the pipe closes, also inside a library that never returns to Python."""
+    """Let SIGIO end this process as soon as the pipe closes, also inside a library that never returns to Python.
+
+    macOS discards SIGIO; there the process ends with the file that it reads, at the latest by its alarm.
+    """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
