@@ -1,4 +1,4 @@
-"""The same samples in a file of every kind that nmfbench reads."""
+"""The same samples in a file of every kind that nmfbench reads, and a table with a look at what it was taken for."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import scipy.io
 import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
+from nmfbench import load_dataset
+from nmfbench.datasets.base import Dataset
 from nmfbench.datasets.formats import SVMLIGHT
 
 ROWS = np.random.default_rng(0).uniform(0.1, 1, size=(11, 7))
@@ -63,3 +65,23 @@ def write(path: Path, rows: np.ndarray = ROWS, labels: np.ndarray = LABELS) -> d
         case _:
             frame.to_csv(path, index=False, sep="\t" if suffix in (".tsv", ".tab") else ",")
     return {"y": "kind"}
+
+
+FRAME = pd.DataFrame(np.random.default_rng(0).uniform(size=(60, 6)).round(3)).add_prefix("f")
+KINDS = ["u", "v", "w"] * 20
+WITH_KIND = FRAME.assign(kind=KINDS)
+
+
+def loaded(path: Path, **keys: object) -> Dataset:
+    """The dataset of a user's file, unscaled."""
+    return load_dataset("file", path=str(path), scaling="none", **keys)
+
+
+def said(data: Dataset) -> str:
+    """What the file was taken for, in a line."""
+    return data.preprocessing[0]
+
+
+def holds_the_frame(data: Dataset) -> bool:
+    """Whether X is `FRAME`."""
+    return np.array_equal(data.X, FRAME.to_numpy().T)

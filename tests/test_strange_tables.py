@@ -6,8 +6,8 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from files import FRAME, KINDS, WITH_KIND, holds_the_frame, loaded, said
 from shell import load, nmfbench, run
-from test_text_tables import FRAME, KINDS, WITH_KIND, holds_the_frame, loaded, said
 
 from nmfbench import config, load_dataset
 from nmfbench.errors import ConfigError, DataError

@@ -3,29 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from files import FRAME, WITH_KIND, holds_the_frame, loaded, said
 
-from nmfbench import load_dataset
-from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, DataError
-
-FRAME = pd.DataFrame(np.random.default_rng(0).uniform(size=(60, 6)).round(3)).add_prefix("f")
-KINDS = ["u", "v", "w"] * 20
-WITH_KIND = FRAME.assign(kind=KINDS)
-
-
-def loaded(path: Path, **keys: object) -> Dataset:
-    return load_dataset("file", path=str(path), scaling="none", **keys)
-
-
-def said(data: Dataset) -> str:
-    return data.preprocessing[0]
-
-
-def holds_the_frame(data: Dataset) -> bool:
-    return np.array_equal(data.X, FRAME.to_numpy().T)
-
 
 WRITTEN = {
     "commas": ({}, "fields separated by commas"),
