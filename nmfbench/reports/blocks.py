@@ -19,7 +19,7 @@ def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
 
 
 def told_apart(records: Sequence[Record]) -> list[Record]:
-    """The records; where two sets of data have one name and the same settings, part of their checksums stands behind it.
+    """The records; where two sets of data have one name and the same settings, part of their checksums stands behind.
 
     So are two files of one name in different folders. Data that each seed draws for itself is one set.
     """
