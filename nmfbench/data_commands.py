@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 
 from nmfbench import config
@@ -151,6 +152,8 @@ def _data_import(arguments: argparse.Namespace) -> int:
 
 def _in_flags(message: str) -> str:
     """A message of the loader with this command's flags in the place of a run's settings."""
-    message = re.sub(r"dataset\.(drop|missing)=\[('?)(.*?)\2\]", r"--\1 \3", message)
+    message = re.sub(
+        r"dataset\.(drop|missing)=\[('?)(.*?)\2\]", lambda found: f"--{found[1]} {shlex.quote(found[3])}", message
+    )
     keys = "x|y|samples|sep|decimal|header|encoding|names"
     return re.sub(rf"dataset\.({keys})=", r"--\1 ", re.sub(rf"dataset\.({keys})\b(?!=)", r"--\1", message))

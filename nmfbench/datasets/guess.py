@@ -53,6 +53,7 @@ def look_at(path: Path, **given: Any) -> Seen:
     """
     path = path.expanduser().absolute()
     given = {key: value for key, value in given.items() if value is not None}
+    given |= {key: [name for name in given[key] if name] for key in ("drop", "missing") if key in given}
     if path.is_dir() and not formats.is_10x(path):
         if given:
             raise ConfigError(f"{path} is a folder of images, for which {', '.join(given)} has no meaning")
@@ -64,6 +65,9 @@ def look_at(path: Path, **given: Any) -> Seen:
     guessed, shown, lines = _of_table(held, given) if isinstance(held, Table) else _of_arrays(held, path, given)
     defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
     node = {"_target_": f"{File.__module__}.{File.__name__}", **defaults, **given, **guessed, "path": str(path)}
+    y = given.get("y")
+    if y and y not in (held.columns if isinstance(held, Table) else held.arrays) and Path(y).expanduser().is_file():
+        node["y"] = str(Path(y).expanduser().absolute())  # it is read from any folder
     node = config.escaped(node)
     data = replace(config.build(node, Loader, "dataset"), scaling="none").load()
     side = math.isqrt(data.X.shape[0])
@@ -115,13 +119,13 @@ def _why_not(column: np.ndarray, name: str = "it") -> str:
 
 
 def _hint_at_last(table: Table) -> str:
-    """A hint at the last column, if it alone holds few different numbers."""
+    """A hint at the first or the last column, if it alone holds few different numbers."""
     few = [
         name
         for name, column in table.columns.items()
         if column.dtype.kind == "f" and len(np.unique(column)) <= len(column) / 5 and not _why_not(column)
     ]
-    if few == [list(table.columns)[-1]]:
+    if len(few) == 1 and few[0] in (next(iter(table.columns)), list(table.columns)[-1]):
         return f"; column {few[0]} holds {len(np.unique(table.columns[few[0]]))} different numbers: --y {few[0]}?"
     return "; --y NAME says which"
 
@@ -267,7 +271,7 @@ def save(seen: Seen, path: Path, name: str | None = None, force: bool = False) -
     target = folder / f"{name}.yaml"
     if target.exists() and not force:
         raise ConfigError(f"{target} exists already; --force replaces it, --name chooses another name")
-    lines = [f"# {seen.title}"]
+    lines = [f"# {' '.join(seen.title.splitlines())}"]  # a file's name may hold a line end
     for key, value in (seen.node | ({"name": name} if "name" in seen.node else {})).items():
         shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).partition("\n")[0]
         if "\n" in str(value):
