@@ -68,6 +68,8 @@ class File(base.Loader):
         super().__post_init__()
         if self.samples not in (None, "rows", "columns", "pixels"):
             raise ConfigError(f"samples must be rows, columns or pixels, got {self.samples!r}")
+        if empty := [key for key in self.location if getattr(self, key) == "" and key != "path"]:
+            raise ConfigError(f"{empty[0]} is empty; leave it out, or {empty[0]}=null for the default")
         if not self.path:
             raise ConfigError("path must be given: dataset.path=my.npz")
         several = isinstance(self.x, (list, tuple)) and self.x and all(isinstance(name, str) for name in self.x)
@@ -126,7 +128,7 @@ class File(base.Loader):
             header=self.header,
             encoding=self.encoding,
             missing=self.missing,
-            texts=[name for name in (self.y, self.names) if name is not None],
+            texts=[name for name in (self.y, self.names, *(self.drop or ())) if name is not None],
         )
 
     def _refuse_unused(self, path: Path) -> None:

@@ -11,6 +11,7 @@ from scipy.sparse import hstack, issparse
 
 from nmfbench.config import nearest
 from nmfbench.datasets import labels as label_kinds
+from nmfbench.datasets.formats.header import ROWS
 from nmfbench.datasets.formats.held import Arrays, Table
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
@@ -85,8 +86,11 @@ def of_table(
                     f"dataset.drop=[{name}]"
                 )
             left_out[name] = f"names the {named}"
-        elif drop is None and len(columns) > 1 and (reason := _identifies(name, column)):
-            left_out[name] = reason
+        elif reason := _identifies(name, column) if len(columns) > 1 else "":
+            if drop is None or name == ROWS:
+                left_out[name] = reason
+            else:
+                sentences.append(f"{name} kept, since dataset.drop is given ({reason})")
     row_names = next((columns[name] for name, reason in left_out.items() if reason.startswith("names")), None)
     features = {name: column for name, column in columns.items() if name not in left_out}
     if not features:
@@ -95,6 +99,11 @@ def of_table(
         raise DataError(f"{where} has no column of numbers{f' but {y}' if y else ''}{kept}")
     if left_out:
         sentences.append("left out: " + ", ".join(f"{name} ({reason})" for name, reason in left_out.items()))
+    counting = [name for name, column in features.items() if drop is None and _differs(column)]
+    if len(counting) == 1 < len(features):
+        sentences.append(
+            f"{counting[0]} holds another whole number in each row; if it identifies them: dataset.drop=[{counting[0]}]"
+        )
     X = np.stack(list(features.values()))
     _check_missing(X, list(features), table.absent, where)
     if samples == "rows":
@@ -112,7 +121,7 @@ def _numbers(labels: np.ndarray) -> np.ndarray:
 
 def _check_missing(X: np.ndarray, names: list[str], absent: dict[str, str], where: str) -> None:
     """Raise DataError with the first missing value, by its line and by its place in X."""
-    if not absent.keys() & {*names}:
+    if not np.isnan(X).any():
         return
     row, j = np.argwhere(np.isnan(X.T))[0]
     count = int(np.isnan(X).sum())
@@ -123,12 +132,23 @@ def _check_missing(X: np.ndarray, names: list[str], absent: dict[str, str], wher
     )
 
 
+def _is_whole(column: np.ndarray) -> bool:
+    return bool(np.isfinite(column).all() and (column == np.round(column)).all())
+
+
+def _differs(column: np.ndarray) -> bool:
+    """Whether a column of ten rows or more holds another whole number in each."""
+    return len(column) >= 10 and _is_whole(column) and len(np.unique(column)) == len(column)
+
+
 def _identifies(name: str, column: np.ndarray) -> str:
     """Why a column of numbers tells which row it is; empty: it does not."""
-    if len(column) < 3 or not np.isfinite(column).all() or (column != np.round(column)).any():
+    if len(column) < 3 or not _is_whole(column):
         return ""
     if column[0] in (0, 1) and (np.diff(column) == 1).all():
         return "counts the rows"
+    if name == ROWS:
+        return "another number in each row, and no name of its own"
     if _IDENTIFIER.fullmatch(name) and len(np.unique(column)) == len(column):
         return "another number in each row, named like an identifier"
     return ""

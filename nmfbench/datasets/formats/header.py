@@ -27,6 +27,8 @@ class Header:
 def header(lines: Split, head: list[Row], asked: Asked) -> Header:
     """The header of a text table, by its first rows. Raises DataError where it cannot be told or does not fit."""
     (first_line, first), data = head[0], head[1:]
+    if not data and asked.header is not False and not any(map(_plain, first)):
+        raise DataError(f"{lines.where} holds no row but line {first_line}, which has words alone: a header?")
     if asked.header is False or not data:
         return _unnamed(head)
     width = Counter(len(fields) for _, fields in data).most_common(1)[0][0]
@@ -58,22 +60,27 @@ def _fitted(lines: Split, names: list[str], width: int, data: list[Row], skipped
     """The names of a header, fitted to the rows. Raises DataError where the two differ in length."""
     sentences = [f"header in {where}"]
     sample = [fields for _, fields in data if len(fields) == width]
-    ends_empty = all(fields[-1] == "" for fields in sample)
-    if ends_empty and (len(names) == width - 1 or (len(names) == width and names[-1] == "")):
-        # Every row ends with a separator.
-        sentences.append("the empty field behind the last separator dropped")
-        names = names[: width - 1]
-        return Header(names=_distinct(names, sentences), width=width, skipped=skipped, sentences=sentences)
-    if len(names) == width + 1 and names[-1] == "":
+    while len(names) > width and names[-1] == "":
         names = names[:-1]
-    if len(names) == width - 1 and _names_rows([fields[0] for fields in sample]):
+    used = width
+    while used > 1 and (used > len(names) or names[used - 1] == "") and not any(fields[used - 1] for fields in sample):
+        used -= 1
+    if used < width and len(names) >= used:
+        # Every row ends with separators, as spreadsheets write them for columns that were emptied.
+        n_empty = width - used
+        dropped = f"the {n_empty} empty fields" if n_empty > 1 else "the empty field"
+        sentences.append(f"{dropped} behind the last separator dropped")
+        names = names[:used]
+    else:
+        used = width
+    if len(names) == used - 1 and _names_rows([fields[0] for fields in sample]):
         sentences.append("the first field of each row, which the header does not name, taken for the row's name")
         names = [ROWS, *names]
-    if len(names) != width:
+    if len(names) != used:
         line = next(line for line, fields in data if len(fields) == width)
         raise DataError(
-            f"{lines.where}: {where} has {len(names)} fields, line {line} has {width}; give every column a name, or "
-            "set dataset.header or dataset.sep"
+            f"{lines.where}: {where} has {len(names)} fields, line {line} has {width}; give every column a name and "
+            "remove titles above the names, or set dataset.header or dataset.sep"
         )
     if names[0] == "" and width > 1:
         if not _names_rows([fields[0] for fields in sample]):

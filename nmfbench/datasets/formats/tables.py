@@ -20,6 +20,7 @@ from nmfbench.datasets.formats.text import (
     Split,
     content,
     decode,
+    is_written,
     lines_of,
     number,
 )
@@ -45,7 +46,8 @@ def table(lines: Split, asked: Asked, sentences: Sequence[str] = ()) -> Table:
     rows = (row for row in lines.rows() if row[0] not in found.skipped)
     reader = _Columns(lines.where, found, decimal, asked)
     columns = reader.read(rows)
-    said = [*sentences, *found.sentences, "decimal comma" if decimal == "," else ""]
+    empty = f"{lines.n_empty} row{'s' if lines.n_empty > 1 else ''} of empty fields skipped" if lines.n_empty else ""
+    said = [*sentences, empty, *found.sentences, "decimal comma" if decimal == "," else ""]
     absent = {
         found.names[j]: f"{repr(text) if text else 'an empty field'} in line {line}"
         for j, (line, text) in reader.absent.items()
@@ -99,8 +101,8 @@ class _Columns:
             raise DataError(
                 f"{self.where}: line {line} has {len(fields)} fields, the others have {self.found.width}; correct it"
             )
-        if len(fields) > len(self.found.names) and fields[-1]:
-            raise DataError(f"{self.where}: line {line} has {fields[-1]!r} behind the last column; correct it")
+        if surplus := [field for field in fields[len(self.found.names) :] if field]:
+            raise DataError(f"{self.where}: line {line} has {surplus[0]!r} behind the last column; correct it")
 
     def _words(self, j: int, texts: list[str]) -> np.ndarray:
         if j not in self.texts and {text.casefold() for text in texts} <= {"true", "false"}:
@@ -109,7 +111,7 @@ class _Columns:
 
     def _is_numeric(self, j: int, rows: list[Row]) -> bool:
         held = [fields[j] for _, fields in rows if j < len(fields) and fields[j].casefold() not in self.missing]
-        return 2 * sum(number(field, self.decimal) is not None for field in held) >= len(held)
+        return 2 * sum(is_written(field) or number(field, self.decimal) is not None for field in held) >= len(held)
 
     def _refuse(self, strange: list[tuple[int, int, str]], head: list[Row]) -> None:
         line, j, text = strange[0]
@@ -118,19 +120,20 @@ class _Columns:
         if 2 * len(above) > len(first) and all(at == first_line for at, _, _ in strange):
             raise DataError(
                 f"{self.where}: line {first_line} holds words above columns of numbers ({', '.join(above[:3])}): "
-                "a row of units, perhaps; remove it"
+                "a row of units or of classes, perhaps; remove it"
             )
         n = sum(column == j for _, column, _ in strange)
         more = f", and {n - 1} more in this column" if n > 1 else ""
+        name = self.found.names[j]
         cure = (
-            "write it without marks between thousands"
-            if re.fullmatch(r"[+-]?\d{1,3}([, '.]\d{3})+([.,]\d+)?", text)
-            else f"correct it; if it marks a missing value: dataset.missing=['{text}']; if the column holds words: "
-            f"dataset.drop=['{self.found.names[j]}']"
+            "write it as digits with a decimal point, without units, currency or marks between thousands"
+            if is_written(text)
+            else f"correct it; if it marks a missing value: dataset.missing=['{text}']"
         )
-        raise DataError(
-            f"{self.where}, line {line}, column {self.found.names[j]!r}: {text!r} is no number{more}; {cure}"
-        )
+        if self.decimal == "." and re.fullmatch(r"[+-]?(0,\d+|\d+,(\d{1,2}|\d{4,}))", text):
+            cure = "if the comma is a decimal one: dataset.decimal=','"
+        cure += f"; if the column holds labels: dataset.y='{name}'; to leave it out: dataset.drop=['{name}']"
+        raise DataError(f"{self.where}, line {line}, column {name!r}: {text!r} is no number{more}; {cure}")
 
 
 def _float(text: str) -> float:

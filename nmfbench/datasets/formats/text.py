@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import re
+import string
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -24,6 +25,7 @@ CALLED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", 
 HEAD = 200
 """Rows by which separator, header and kinds of columns are decided; all other rows must agree."""
 _COMMENT = ("#", "%")
+_BLANK = string.whitespace + "".join(SEPARATORS)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -132,6 +134,7 @@ class Split:
     comments: number of comment lines that were skipped.
     heading: the last comment before the first line, without its mark: it may be a header. None: no comment.
     where: the file, for messages.
+    n_empty: number of rows whose fields are all empty; they were skipped.
     """
 
     lines: list[tuple[int, str]]
@@ -139,6 +142,7 @@ class Split:
     comments: int
     heading: tuple[int, str] | None
     where: str
+    n_empty: int = 0
 
     def rows(self) -> Iterator[Row]:
         """Every row. Raises DataError for a quote that is never closed."""
@@ -184,7 +188,9 @@ def lines_of(text: str, where: str, sep: str | None = None, decimal: str | None 
     of the first rows are numbers and the rows have equally many. Lines that begin with # or % are comments; one among
     the rows that has as many fields as they is refused, since it might be a sample. Raises DataError.
     """
-    numbered = [(i, line) for i, line in enumerate(io.StringIO(text, newline=""), start=1) if line.strip()]
+    written = [(i, line) for i, line in enumerate(io.StringIO(text, newline=""), start=1) if line.strip()]
+    numbered = [(i, line) for i, line in written if line.strip(_BLANK)]
+    n_empty = len(written) - len(numbered)
     if not numbered:
         raise DataError(f"{where} is empty")
     if sep is None and (told := re.fullmatch(r"sep=(.)\s*", numbered[0][1])):
@@ -197,7 +203,7 @@ def lines_of(text: str, where: str, sep: str | None = None, decimal: str | None 
     separator = CALLED.get(sep, sep) if sep else _separator(lines[:HEAD], where, decimal)
     if separator is not None and (len(separator) != 1 or separator in "\r\n\"'"):
         raise ConfigError(f"sep must be one character, or one of {', '.join(CALLED)}, got {sep!r}")
-    kept = Split(lines, separator, top, heading, where)
+    kept = Split(lines, separator, top, heading, where, n_empty)
     if not any(line.lstrip().startswith(_COMMENT) for _, line in lines):
         return kept
     n_fields = len(kept.fields(lines[0]))
@@ -207,11 +213,27 @@ def lines_of(text: str, where: str, sep: str | None = None, decimal: str | None 
             uncommented.append((number, line))
         elif len(kept.fields((number, line))) == n_fields:
             raise DataError(f"{where}, line {number}, begins like a comment but has the fields of a row; correct it")
-    return Split(uncommented, separator, top + len(lines) - len(uncommented), heading, where)
+    return Split(uncommented, separator, top + len(lines) - len(uncommented), heading, where, n_empty)
+
+
+_CURRENCY = "[$€£¥]"
+_WRITTEN = re.compile(
+    rf"[<>~]?[+-]?{_CURRENCY}?[+-]?(\d{{1,3}}([ .,'’\u00a0\u202f]\d{{3}})+|\d+)([.,]\d*)?"
+    rf"(d[+-]?\d+|[+-]\d+(\.\d*)?[ij])?\s*([%‰]|{_CURRENCY})?",
+    re.IGNORECASE,
+)
+"""A number with a currency, a percent sign, marks between thousands, another decimal mark, Fortran's exponent, or an
+imaginary part."""
+
+
+def is_written(text: str) -> bool:
+    """Whether a field holds a number, though perhaps in a notation that is not read."""
+    return _WRITTEN.fullmatch(text.replace("−", "-")) is not None
 
 
 def number(text: str, decimal: str = ".") -> float | None:
     """The number that a field holds; None if it holds none."""
+    text = text.replace("−", "-")  # the minus of typesetters
     if decimal == ",":
         if "." in text:
             return None

@@ -42,10 +42,8 @@ def read_xlsx(path: Path, asked: Asked, sheet: str | None = None) -> Table:
         raise
     except Exception as error:  # the parser of a damaged file may raise anything
         raise DataError(f"{path} cannot be read as .xlsx: {error}; save it again, or as .csv") from error
-    # Rows without any value are no rows.
-    text = "\n".join(line for line in out.getvalue().splitlines() if line.strip(","))
     said = [f"sheet {chosen}" + (f" of {len(sheets)}" if len(sheets) > 1 else "")]
-    return table(lines_of(text, str(path), ","), replace(asked, decimal="."), said)
+    return table(lines_of(out.getvalue(), str(path), ","), replace(asked, decimal="."), said)
 
 
 def read_parquet(path: Path, asked: Asked) -> Table:
