@@ -133,6 +133,13 @@ def test_import_remembers_where_the_file_of_labels_is(tmp_path: Path, monkeypatc
     assert load_dataset("mine").y.tolist() == [0, 1, 2] * 20
 
 
+def test_file_of_labels_with_row_numbers_is_refused_by_its_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", FRAME.to_numpy())
+    pd.Series(KINDS).to_csv(tmp_path / "y.csv")
+    with pytest.raises(DataError, match=r"y\.csv, which must hold one label a line and nothing else: 60 classes among"):
+        loaded(tmp_path / "x.npy", y=str(tmp_path / "y.csv"))
+
+
 def test_name_of_a_file_with_a_line_end_is_imported(tmp_path: Path) -> None:
     WITH_KIND.to_csv(tmp_path / "new\nline.csv", index=False)
     assert nmfbench("data", "import", tmp_path / "new\nline.csv") == 0
