@@ -180,14 +180,11 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
         checked = {str(k): v for k, v in OmegaConf.to_container(merged, resolve=True, throw_on_missing=True).items()}  # type: ignore[union-attr]
     except OmegaConfBaseException as error:
         key = f"{prefix}{error.full_key}"
+        if values.get(error.full_key) == "":
+            raise ConfigError(f"{key} is empty; give a value, or leave it out for the default") from error
         if "is not a ListConfig" in str(error):
             raise ConfigError(f"{key} must be a list, e.g. {key}=[2,3]") from error
-        given: Any = values
-        for part in error.full_key.split(".") if error.full_key else ():
-            given = given.get(part) if isinstance(given, Mapping) else None
-        if given == "":
-            raise ConfigError(f"{key} is empty; give a value, or leave it out for the default") from error
-        raise ConfigError(f"{key}: {_plain(str(error).splitlines()[0])}") from error
+        raise ConfigError(f"{key}{_plain(str(error).splitlines()[0])}") from error
     for key, value in checked.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{prefix}{key} must be finite, got {value}")
@@ -200,10 +197,10 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
 
 
 def _plain(message: str) -> str:
-    """OmegaConf's word for a wrong type in the words of a person."""
+    """OmegaConf's message about a key, in the words of a person."""
     found = re.fullmatch(r"Value (.*) (?:of type '\w+' could not be converted to|is not a valid) (\w+).*", message)
     kinds = {"Integer": "a whole number", "Float": "a number", "float": "a number", "bool": "true or false"}
-    return f"must be {kinds.get(found[2], found[2])}, got {found[1]}" if found else message
+    return f" must be {kinds.get(found[2], found[2])}, got {found[1]}" if found else f": {message}"
 
 
 @cache

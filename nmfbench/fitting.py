@@ -148,6 +148,8 @@ def failure(seed: int, error: Exception) -> FitResult:
 
 def check_device(device: str) -> torch.device:
     """The torch device, or ConfigError when the name is unknown or the device is missing."""
+    if device == "":  # for torch this is the CPU
+        raise ConfigError("device is empty; device=cpu, cuda or cuda:N")
     try:
         checked = torch.device(device)
     except (RuntimeError, TypeError):

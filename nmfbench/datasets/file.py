@@ -93,11 +93,12 @@ class File(base.Loader):
         self._refuse_unused(path)
         sheet = self.x if path.suffix.lower() == ".xlsx" else None
         held = read(path, self.asked(), sheet)
-        y, elsewhere = self.y, None
+        y, elsewhere, holder = self.y, None, str(path)
         if y is not None and y not in (held.columns if isinstance(held, Table) else held.arrays):
             file = Path(y).expanduser().absolute()
             if file.is_file():
                 y, elsewhere = None, read_labels(file, self.encoding)
+                holder = f"{file}, which must hold one label a line and nothing else"
         if isinstance(held, Table):
             parts = choosing.of_table(held, str(path), y, self.drop, self.names, self.samples or "rows", elsewhere)
         else:
@@ -115,7 +116,7 @@ class File(base.Loader):
         return base.Dataset(
             name=self.name or stem(path).lstrip(".") or "data",
             X=X,
-            y=None if y_raw is None else labels.classes(y_raw, str(path)),
+            y=None if y_raw is None else labels.classes(y_raw, holder),
             shape=shape,
             feature_names=self._vocabulary() or parts.feature_names,
             preprocessing=("; ".join(parts.sentences),) if parts.sentences else (),

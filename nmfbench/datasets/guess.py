@@ -271,7 +271,7 @@ def save(seen: Seen, path: Path, name: str | None = None, force: bool = False) -
     target = folder / f"{name}.yaml"
     if target.exists() and not force:
         raise ConfigError(f"{target} exists already; --force replaces it, --name chooses another name")
-    lines = [f"# {seen.title}"]
+    lines = [f"# {' '.join(seen.title.splitlines())}"]  # a file's name may hold a line end
     for key, value in (seen.node | ({"name": name} if "name" in seen.node else {})).items():
         shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).partition("\n")[0]
         if "\n" in str(value):

@@ -84,7 +84,7 @@ class Settings:
         """The seeds, one by one. Raises ConfigError for a setting that is no number or list of seeds."""
         seeds = list(range(self.seeds)) if _is_count(self.seeds) else self.seeds
         if not isinstance(seeds, list) or not seeds or not all(map(_is_count, seeds)) or len(set(seeds)) < len(seeds):
-            raise ConfigError(f"seeds must be a number above 0 or a list of distinct numbers ≥ 0, got {self.seeds}")
+            raise ConfigError(f"seeds must be a number above 0 or a list of distinct numbers ≥ 0, got {self.seeds!r}")
         return seeds
 
 

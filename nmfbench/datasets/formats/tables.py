@@ -1,5 +1,6 @@
 """From rows of text to a `Table`: header, row names, decimal mark, numbers and words. Every rule says what it found."""
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -116,12 +117,13 @@ class _Columns:
             )
         n = sum(column == j for _, column, _ in strange)
         more = f", and {n - 1} more in this column" if n > 1 else ""
+        name = self.found.names[j]
         cure = (
-            "write it as digits with a decimal point, without marks between thousands, signs or units; or leave the "
+            "write it as digits with a decimal point, without units, currency or marks between thousands"
             if is_written(text)
-            else f"correct it; if it marks a missing value: dataset.missing=['{text}']; if the column holds labels: "
-            f"dataset.y='{self.found.names[j]}'; else leave the "
-        ) + f"column out: dataset.drop=['{self.found.names[j]}']"
-        raise DataError(
-            f"{self.where}, line {line}, column {self.found.names[j]!r}: {text!r} is no number{more}; {cure}"
+            else f"correct it; if it marks a missing value: dataset.missing=['{text}']"
         )
+        if self.decimal == "." and re.fullmatch(r"[+-]?(0,\d+|\d+,(\d{1,2}|\d{4,}))", text):
+            cure = "if the comma is a decimal one: dataset.decimal=','"
+        cure += f"; if the column holds labels: dataset.y='{name}'; to leave it out: dataset.drop=['{name}']"
+        raise DataError(f"{self.where}, line {line}, column {name!r}: {text!r} is no number{more}; {cure}")
