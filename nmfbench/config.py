@@ -138,10 +138,10 @@ def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequenc
             f"{group}._target_ {target!r} is none of nmfbench's solvers, datasets and evaluators; refused"
         )
     try:
-        said = defaults(group, name, trusted or trusted_dirs()).get("_target_")
+        declared = defaults(group, name, trusted or trusted_dirs()).get("_target_")
     except ConfigError:
-        said = None
-    if said != target:
+        declared = None
+    if declared != target:
         raise ConfigError(
             f"{group}._target_ {target!r} is refused: importing a class runs its module, so one from outside nmfbench "
             f"must stand in {group}/NAME.yaml of yours, in a folder that --config-dir or NMFBENCH_CONFIG names"

@@ -265,15 +265,15 @@ def _fit_batch(
             result.seconds, result.cpu_seconds = clock.wall / S, clock.cpu / S
             fall = math.nan if before is None else before - objective
             stalled = rule.tol > 0 and 0 <= fall <= rule.tol * abs(objective)
-            reason = cure = ""
+            reason = hint = ""
             if not (finite[s] and math.isfinite(objective)):
                 reason = "not finite"
             elif (vanishes := abs(objective) < smallest) or stalled:
                 reason = losses.lost_to_scale(problem.X, factorization.restart(s), vanishes)
-                cure = "; scale X, or use dtype=float64"
+                hint = "; scale X, or use dtype=float64"
             if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
-                result.status, result.error = "diverged", f"{reason} at iteration {iteration}{kept}{cure}"
+                result.status, result.error = "diverged", f"{reason} at iteration {iteration}{kept}{hint}"
                 ended.append(s)
                 continue
             result.iterations, result.objective = iteration, objective

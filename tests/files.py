@@ -77,7 +77,7 @@ def loaded(path: Path, **keys: object) -> Dataset:
     return load_dataset("file", path=str(path), scaling="none", **keys)
 
 
-def said(data: Dataset) -> str:
+def reading_of(data: Dataset) -> str:
     """What the file was taken for, in a line."""
     return data.preprocessing[0]
 

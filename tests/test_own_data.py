@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from files import FRAME, KINDS, WITH_KIND, holds_the_frame, loaded, said
+from files import FRAME, KINDS, WITH_KIND, holds_the_frame, loaded, reading_of
 from shell import nmfbench, run
 
 from nmfbench import load_dataset
@@ -44,7 +44,7 @@ def test_numbers_in_another_notation_are_no_names_and_no_labels(case: str, n: in
 def test_words_with_digits_are_names(form: str, tmp_path: Path) -> None:
     WITH_KIND.assign(name=[form.format(i) for i in range(60)]).to_csv(tmp_path / "t.csv", index=False)
     data = loaded(tmp_path / "t.csv", y="kind")
-    assert holds_the_frame(data) and "left out: name (names the samples)" in said(data)
+    assert holds_the_frame(data) and "left out: name (names the samples)" in reading_of(data)
 
 
 def test_decimal_commas_in_quotes_are_told_with_their_cure(tmp_path: Path) -> None:
@@ -82,8 +82,10 @@ def test_padding_of_spreadsheets_is_dropped_and_said(case: str, tmp_path: Path) 
     (tmp_path / "t.csv").write_text(PADDED[case](WITH_KIND.to_csv(index=False)))
     data = loaded(tmp_path / "t.csv", y="kind")
     assert holds_the_frame(data) and data.y.tolist() == [0, 1, 2] * 20
-    assert ("of empty fields skipped" in said(data)) == ("rows" in case)
-    assert ("behind the last separator dropped" in said(data)) == (case.startswith("columns") and "alone" not in case)
+    assert ("of empty fields skipped" in reading_of(data)) == ("rows" in case)
+    assert ("behind the last separator dropped" in reading_of(data)) == (
+        case.startswith("columns") and "alone" not in case
+    )
 
 
 def test_value_behind_the_padding_is_refused_and_so_is_a_named_empty_column(tmp_path: Path) -> None:
@@ -104,14 +106,16 @@ def test_numbers_before_each_row_without_a_name_are_never_features(drop: list[st
     (tmp_path / "r.csv").write_text("\n".join([lines[0].lstrip(","), *lines[1:]]))
     for name in ("t.csv", "r.csv"):
         data = loaded(tmp_path / name, drop=drop)
-        assert data.feature_names == tuple(FRAME.columns)[1 if drop else 0 :] and "row names" in said(data)
+        assert data.feature_names == tuple(FRAME.columns)[1 if drop else 0 :] and "row names" in reading_of(data)
 
 
 def test_number_that_may_identify_is_named_and_one_that_is_kept_too(tmp_path: Path) -> None:
     WITH_KIND.assign(code=range(7, 607, 10)).to_csv(tmp_path / "t.csv", index=False)
-    assert "code holds another whole number in each row" in said(loaded(tmp_path / "t.csv", y="kind"))
+    assert "code holds another whole number in each row" in reading_of(loaded(tmp_path / "t.csv", y="kind"))
     WITH_KIND.assign(Id=range(60)).to_csv(tmp_path / "t.csv", index=False)
-    assert "Id kept, since dataset.drop is given (counts" in said(loaded(tmp_path / "t.csv", y="kind", drop=["f0"]))
+    assert "Id kept, since dataset.drop is given (counts" in reading_of(
+        loaded(tmp_path / "t.csv", y="kind", drop=["f0"])
+    )
     (tmp_path / "i.csv").write_text("a,b\n" + "\n".join(f"{i},{i * i}" for i in range(20)))
     assert nmfbench("data", "import", tmp_path / "i.csv", "--drop", "") == 0
     assert load_dataset("i").X.shape == (2, 20)

@@ -6,7 +6,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from files import FRAME, KINDS, WITH_KIND, holds_the_frame, loaded, said
+from files import FRAME, KINDS, WITH_KIND, holds_the_frame, loaded, reading_of
 from shell import load, nmfbench, run
 
 from nmfbench import config, load_dataset
@@ -36,7 +36,7 @@ def test_column_that_tells_the_row_is_left_out_and_said(case: str, tmp_path: Pat
     name, values = IDENTIFIERS[case]
     with_id(name, values).to_csv(tmp_path / "t.csv", index=False)
     data = loaded(tmp_path / "t.csv", y="kind")
-    assert holds_the_frame(data) and f"left out: {name} (" in said(data)
+    assert holds_the_frame(data) and f"left out: {name} (" in reading_of(data)
     assert nmfbench("data", "import", tmp_path / "t.csv") == 0
     output = capsys.readouterr().out
     assert f"left out: {name} (" in output and "labels: column kind" in output
@@ -55,9 +55,10 @@ def test_features_that_look_like_identifiers_stay_if_a_person_says_so(tmp_path: 
 def test_whole_number_that_differs_in_each_row_is_a_feature_and_asked_about(tmp_path: Path) -> None:
     with_id("ticket", np.random.default_rng(0).permutation(10_000)[:60]).to_csv(tmp_path / "t.csv", index=False)
     data = loaded(tmp_path / "t.csv", y="kind")
-    assert data.X.shape == (7, 60) and "ticket holds another whole number in each row; if it identifies them" in said(
-        data
-    )
+    assert data.X.shape == (
+        7,
+        60,
+    ) and "ticket holds another whole number in each row; if it identifies them" in reading_of(data)
 
 
 @pytest.mark.parametrize("word", ["rank=", "seeds=", "dataset.path=", "dataset.sep=", "threads=", "stopping.max_iter="])

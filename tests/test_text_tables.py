@@ -1,10 +1,10 @@
-"""Tables in text: what a file is taken for, said, and given back as the right numbers; or why it is refused."""
+"""Tables in text: each is read as the numbers that it holds, with a report of how, or refused with the reason."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from files import FRAME, WITH_KIND, holds_the_frame, loaded, said
+from files import FRAME, WITH_KIND, holds_the_frame, loaded, reading_of
 
 from nmfbench.errors import ConfigError, DataError
 
@@ -31,14 +31,14 @@ def test_table_is_read_as_it_was_written_and_said_so(case: str, tmp_path: Path) 
     options, sentence = WRITTEN[case]
     WITH_KIND.to_csv(tmp_path / "t.csv", **{"index": False, **options})
     data = loaded(tmp_path / "t.csv", y="kind")
-    assert holds_the_frame(data) and sentence in said(data)
+    assert holds_the_frame(data) and sentence in reading_of(data)
     assert data.y.tolist() == [0, 1, 2] * 20 and data.feature_names == tuple(FRAME.columns)
 
 
 def test_latin_1_is_read_and_said(tmp_path: Path) -> None:
     FRAME.assign(kind=["ä", "b", "ç"] * 20).to_csv(tmp_path / "t.csv", index=False, encoding="latin-1")
     data = loaded(tmp_path / "t.csv", y="kind")
-    assert holds_the_frame(data) and data.n_classes == 3 and "CP1252" in said(data)
+    assert holds_the_frame(data) and data.n_classes == 3 and "CP1252" in reading_of(data)
     with pytest.raises(DataError, match="is not utf-8"):
         loaded(tmp_path / "t.csv", y="kind", encoding="utf-8")
     with pytest.raises(ConfigError, match="encoding 'klingon' is unknown"):
@@ -80,7 +80,7 @@ def test_strange_layout_is_read_and_said(case: str, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text(text)
     data = loaded(tmp_path / "t.txt", drop=[]) if "row names" not in case else loaded(tmp_path / "t.txt")
     assert np.array_equal(data.X, [[i % 3 for i in range(9)], [i + 0.5 for i in range(9)], [i % 7 for i in range(9)]])
-    assert sentence in said(data)
+    assert sentence in reading_of(data)
 
 
 REFUSED = {
@@ -144,7 +144,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_told_is_refused_with_line_and_cure(case: str, tmp_path: Path) -> None:
+def test_what_cannot_be_told_is_refused_with_the_line_and_a_hint(case: str, tmp_path: Path) -> None:
     text, message = REFUSED[case]
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(DataError, match=message):
@@ -179,7 +179,7 @@ def test_years_are_a_header_though_names_stand_before_them(tmp_path: Path) -> No
 def test_names_that_occur_twice_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,a\n1.5,2,3\n4,5,6\n")
     data = loaded(tmp_path / "t.csv")
-    assert data.feature_names == ("a", "b", "a.1") and "column 3 is called a like another" in said(data)
+    assert data.feature_names == ("a", "b", "a.1") and "column 3 is called a like another" in reading_of(data)
 
 
 def test_minus_of_typesetters_is_a_minus(tmp_path: Path) -> None:

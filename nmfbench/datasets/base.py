@@ -109,7 +109,7 @@ class Loader(ABC):
     """Fields that only locate the data. Records leave them out and have the checksum of the data instead."""
 
     own: ClassVar[bool] = False
-    """Whether the data is a user's own, so that what it was taken for is said before it runs."""
+    """Whether the data is a user's own. Then a run starts with a line on how its file was read."""
 
     scaling: Any = "max"
     n_clusters: list[int] | None = None

@@ -19,7 +19,8 @@ from nmfbench.errors import ConfigError, DataError, DataMissing
 class File(base.Loader):
     """X and labels from a table, a file of arrays or a sparse matrix. No pickle is loaded.
 
-    What is not given is decided by stated rules, and said: see `formats.text`, `formats.header` and `formats.choosing`.
+    Stated rules decide what is not given, and the record shows it: see `formats.text`, `formats.header` and
+    `formats.choosing`.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ class File(base.Loader):
         )
 
     def asked(self) -> Asked:
-        """What is said about a table, for its reader. Raises ConfigError."""
+        """The settings that a reader of tables obeys. Raises ConfigError."""
         return Asked(
             sep=self.sep,
             decimal=self.decimal,

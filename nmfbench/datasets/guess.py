@@ -90,7 +90,7 @@ def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], list
     """The labels' column: one with a usual name, else the only one of words that may be classes."""
     if given.get("samples") == "columns":
         labels = given.get("y") or "none; --y FILE gives them, one a line"
-        return {}, [f"labels: {labels}", "samples: in columns, as you said"]
+        return {}, [f"labels: {labels}", "samples: in columns, as asked"]
     apart = {*given.get("drop", ()), given.get("names")}
     reasons = {
         name: _why_not(column, f"column {name}")
@@ -148,7 +148,7 @@ def _of_arrays(held: Arrays, path: Path, given: dict[str, Any]) -> tuple[dict[st
         counted = [read_labels(file)]
     else:
         counted = [labels[y]] if y in labels else list(labels.values())
-    samples, reason = given.get("samples"), "as you said"
+    samples, reason = given.get("samples"), "as asked"
     if samples is None:
         samples, reason = _axis(stored, counted, held.samples)
     may_be = f"{', '.join(labels)} would fit" if labels else "none found"
@@ -169,10 +169,10 @@ def _fits(labels: Any, X: Any) -> bool:
     return is_vector and labels.size in (X.shape[0], X.shape[-1]) and not _why_not(labels.ravel())
 
 
-def _axis(X: Any, labels: list[Any], said: str | None) -> tuple[str | None, str]:
+def _axis(X: Any, labels: list[Any], of_format: str | None) -> tuple[str | None, str]:
     """Where the samples are, and why."""
-    if said:
-        return None, f"{said}: the format says so"
+    if of_format:
+        return None, f"{of_format}: the format says so"
     if X.ndim == 3 and any(np.shape(array) in (X.shape[:2], X.shape[1:]) for array in labels):
         return None, "pixels: the labels are a map of them"
     sizes = {max(np.shape(array), default=0) for array in labels}

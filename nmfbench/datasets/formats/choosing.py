@@ -51,11 +51,10 @@ def of_table(
 ) -> Parts:
     """The parts of a table. All columns are features but those of ``y``, ``drop`` and ``names``.
 
-    ``labels`` are those of another file; else ``y`` names their column.
-
-    A column of words that are all different holds the names of the rows. A column that counts the rows, or that is
-    called like an identifier and has another whole number in each row, is left out unless ``drop`` is given. Raises
-    DataError for any other column of words, and for missing values.
+    ``labels`` are those of another file; else ``y`` names their column. A column of words that are all different holds
+    the names of the rows. A column that counts the rows, or that is called like an identifier and has another whole
+    number in each row, is left out unless ``drop`` is given. Raises DataError for any other column of words, and for
+    missing values.
     """
     columns, sentences = dict(table.columns), list(table.sentences)
     for name, key in [

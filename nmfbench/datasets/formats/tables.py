@@ -38,12 +38,12 @@ def table(lines: Split, asked: Asked, sentences: Sequence[str] = ()) -> Table:
     reader = _Columns(lines.where, found, decimal, asked)
     columns = reader.read(rows)
     empty = f"{lines.n_empty} row{'s' if lines.n_empty > 1 else ''} of empty fields skipped" if lines.n_empty else ""
-    said = [*sentences, empty, *found.sentences, "decimal comma" if decimal == "," else ""]
+    found_out = [*sentences, empty, *found.sentences, "decimal comma" if decimal == "," else ""]
     absent = {
         found.names[j]: f"{repr(text) if text else 'an empty field'} in line {line}"
         for j, (line, text) in reader.absent.items()
     }
-    return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(filter(None, said)))
+    return Table(columns=columns, y=found.y, absent=absent, sentences=tuple(filter(None, found_out)))
 
 
 class _Columns:
@@ -118,12 +118,12 @@ class _Columns:
         n = sum(column == j for _, column, _ in strange)
         more = f", and {n - 1} more in this column" if n > 1 else ""
         name = self.found.names[j]
-        cure = (
+        hint = (
             "write it as digits with a decimal point, without units, currency or marks between thousands"
             if is_written(text)
             else f"correct it; if it marks a missing value: dataset.missing=['{text}']"
         )
         if self.decimal == "." and re.fullmatch(r"[+-]?(0,\d+|\d+,(\d{1,2}|\d{4,}))", text):
-            cure = "if the comma is a decimal one: dataset.decimal=','"
-        cure += f"; if the column holds labels: dataset.y='{name}'; to leave it out: dataset.drop=['{name}']"
-        raise DataError(f"{self.where}, line {line}, column {name!r}: {text!r} is no number{more}; {cure}")
+            hint = "if the comma is a decimal one: dataset.decimal=','"
+        hint += f"; if the column holds labels: dataset.y='{name}'; to leave it out: dataset.drop=['{name}']"
+        raise DataError(f"{self.where}, line {line}, column {name!r}: {text!r} is no number{more}; {hint}")
