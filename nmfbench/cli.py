@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from nmfbench import __version__, completion, config, data_commands, endings
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
-GROUPS = {"solvers": "solver", "datasets": "dataset", "evaluators": "evaluator", "experiments": "experiment"}
+GROUPS = {
+    "solvers": "solver",
+    "datasets": "dataset",
+    "evaluators": "evaluator",
+    "stopping": "stopping",
+    "experiments": "experiment",
+}
 FORMATS = ("text", "csv", "md", "latex")
 RESULTS = Path("results/local")
 _CHOICE = "key=value words that choose records: solver=mu,wnnf dataset=orl rank=40; results_dir=DIR"
@@ -72,6 +79,7 @@ def _run(arguments: list[str]) -> int:
 def _run_help() -> str:
     settings = (config.CONFIG_DIR / "config.yaml").read_text(encoding="utf-8")
     settings = settings[settings.index("rank:") :].rstrip()
+    title, *rule = config.text("stopping", "own").splitlines()
     groups = "\n".join(f"{group}: {', '.join(config.options(group))}" for group in GROUPS.values())
     return f"""usage: nmfbench run [-m] key=value …
 
@@ -84,6 +92,8 @@ Groups (choose with group=option; `run --cfg job solver=mu` shows an option's ow
 Settings (override with key=value)
 
 {settings}
+stopping:  {title}
+{textwrap.indent(chr(10).join(rule), "  ")}
 
 Examples
 

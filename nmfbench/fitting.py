@@ -4,7 +4,7 @@ import math
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
-from nmfbench.numerics import losses
+from nmfbench.numerics import convergence, losses
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.plain import plain, real_matrix, typed
 from nmfbench.numerics.problem import Problem
@@ -34,13 +34,13 @@ class Look:
     Parameters
     ----------
     iteration: sweeps so far, ≥ 0.
-    objective: mean over the restarts that still run.
+    objective: mean over the restarts that still run; None: the method is in its start.
     seconds: wall time of the whole batch so far.
     stopping: the rule by which the fit ends.
     """
 
     iteration: int
-    objective: float
+    objective: float | None
     seconds: float
     stopping: Stopping
 
@@ -52,7 +52,9 @@ class FitResult:
     Parameters
     ----------
     seed: the seed of the restart.
-    status: converged, max_iter, max_seconds, diverged or failed.
+    status: converged by the measure that is the same for all methods (see `numerics.convergence`), whatever ended the
+        fit. Else what ended it: max_iter; max_seconds; start, if that time was up before the method's first sweep;
+        stopped, by its own rule; solved, in one step; diverged; failed.
     iterations: iteration of the last finite state.
     seconds: wall time of the batch when this restart ended, divided by the number of restarts in the batch.
     batch: the seeds that were solved together.
@@ -238,23 +240,36 @@ def _fit_batch(
 ) -> list[FitResult]:
     S = len(seeds)
     clock = _Clock(problem.X.device)
-    iterates: Iterator[Factorization] = solver.iterates(problem, Streams(seeds))
+    iterates = solver.iterates(problem, Streams(seeds))
     results = [FitResult(seed, "max_iter", 0, 0.0, seeds) for seed in seeds]
     running = list(range(S))
     rounding, floor = ROUNDING[problem.X.dtype], _floor(problem) if solver.monotone else 0.0
     factorization: Factorization | None = None
-    iteration = -1
+    iteration, started_late = -1, False
+
+    def late() -> bool:
+        return rule.max_seconds is not None and clock.wall > rule.max_seconds
+
     while running:
-        with torch.no_grad(), clock:
-            following = next(iterates, None)
-        exhausted = following is None
-        if following is not None:
+        in_start, exhausted = factorization is None, False
+        try:
+            with torch.no_grad(), clock:
+                following = next(iterates)
+            while following is None:
+                if on_look:
+                    on_look(Look(0, None, clock.wall, rule))
+                assert isinstance(iterates, Generator)
+                with torch.no_grad(), clock:
+                    following = iterates.send(late())
             factorization, iteration = following, iteration + 1
+        except StopIteration:
+            exhausted = True
         if factorization is None:
             raise RuntimeError(f"{type(solver).__name__}.iterates yielded nothing")
+        started_late |= in_start and late()
         last = exhausted or iteration >= rule.max_iter
-        late = rule.max_seconds is not None and clock.wall > rule.max_seconds
-        if not (last or late or iteration % rule.check_every == 0):
+        over = late() and iteration > 0
+        if not (last or over or iteration % rule.check_every == 0):
             continue
         objective_of = solver.objective(problem, factorization)
         objectives, smallest = objective_of.tolist(), torch.finfo(objective_of.dtype).tiny
@@ -282,8 +297,11 @@ def _fit_batch(
                 result.history.append((iteration, objective, clock.wall / S))
             if solver.monotone and before is not None and objective - before > rounding * abs(before) + floor:
                 result.rises.append((iteration, objective - before))
-            if exhausted or stalled or last or late:
-                result.status = "converged" if exhausted or stalled else "max_iter" if last else "max_seconds"
+            converged = (last or over or stalled or rule.converged) and convergence.has_converged(result.history)
+            if last or over or stalled or converged:
+                own = "solved" if solver.direct else "stopped" if exhausted or stalled else ""
+                limit = own or ("max_iter" if last else "max_seconds")
+                result.status = "start" if started_late else "converged" if converged else limit
                 ended.append(s)
         for s in ended:
             running.remove(s)

@@ -45,20 +45,22 @@ class FitProgress:
             self.bar.close()
 
     def __call__(self, look: "Look") -> None:
-        total = look.stopping.max_iter
+        limit = look.stopping.max_seconds
+        total = None if limit else look.stopping.max_iter  # of two limits, time is the one that counts
+        objective = "in its start" if look.objective is None else f"objective {look.objective:.6g}"
         if sys.stderr.isatty():
             if self.bar is None or look.iteration < self.bar.n:
                 self.bar = self.bar or tqdm(desc=self.label, total=total, leave=False, dynamic_ncols=True, unit="it")
                 self.bar.reset(total)
-            self.bar.set_postfix_str(f"objective {look.objective:.6g}", refresh=False)
+            self.bar.set_postfix_str(objective, refresh=False)
             self.bar.update(look.iteration - self.bar.n)
-        elif time.monotonic() - self.last_line > EVERY and look.iteration:
+        elif time.monotonic() - self.last_line > EVERY:
             self.last_line = time.monotonic()
-            left = look.seconds / look.iteration * (total - look.iteration)
-            say(
-                f"{self.label}: iteration {look.iteration} of at most {total}, "
-                f"objective {look.objective:.6g}, at most {left:.0f} s left"
-            )
+            done = look.iteration / look.stopping.max_iter
+            left = limit - look.seconds if limit else look.seconds * (1 / done - 1) if done else None
+            time_left = "" if left is None else f", at most {max(0, left):.0f} s left"
+            of = f" of at most {total}" if total else ""
+            say(f"{self.label}: iteration {look.iteration}{of}, {objective}{time_left}")
 
 
 @contextmanager

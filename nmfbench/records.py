@@ -13,13 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from nmfbench.endings import is_stray, temporary_name
 from nmfbench.errors import ConfigError
+from nmfbench.numerics import convergence
 
 if TYPE_CHECKING:  # numpy takes a moment, and most commands read JSON alone
     import numpy as np
 
     from nmfbench.evaluators.base import Fitted
 
-SCHEMA = 2
+SCHEMA = 3
 REQUIRED = {
     "schema": int,
     "config": dict,
@@ -165,12 +166,12 @@ class Store:
                     layering=str(saved["layering"]) if "layering" in saved.files else "product",
                     label_scores=saved["label_scores"] if "label_scores" in saved.files else None,
                 )
-                if "layering" not in saved.files:  # a file of schema 1, see `_upgraded`
+                if "layering" not in saved.files:  # a file of schema 1, see `_of_schema_2`
                     fit["metrics"] = _without_stability(fit["metrics"])
                 W, H = fitted.factors.get("W"), fitted.factors.get("H")
                 if fitted.lacks_bases and W is not None and H is not None and W.shape[1] == len(H):
                     fitted = replace(fitted, bases=[W])
-                return fitted, fit
+                return fitted, fit | _measured_alike(fit)
         except _DAMAGED:
             return None  # the fit is run again
 
@@ -230,11 +231,27 @@ def read(path: Path) -> Record | Unreadable:
         wrong = ["metrics"]
     if wrong:
         return Unreadable(path, f"not a record of nmfbench: {', '.join(wrong)} missing or of the wrong type")
-    return record if record["schema"] == SCHEMA else _upgraded(record)
+    if record["schema"] == 1:
+        record = _of_schema_2(record)
+    return record if record["schema"] == SCHEMA else record | {"schema": SCHEMA} | _measured_alike(record)
 
 
-def _upgraded(record: Record) -> Record:
-    """A record of schema 1 in the present schema.
+def _measured_alike(fit: dict[str, Any]) -> dict[str, Any]:
+    """The status and the fall that the history of a fit of schema 1 or 2 shows.
+
+    There, "converged" said that the method's own rule had ended the fit, whatever its tolerance.
+    """
+    status = fit["status"]
+    if "fall" in fit or status not in ("converged", "max_iter", "max_seconds"):
+        return {"status": status, "fall": fit.get("fall")}
+    history = fit["history"]
+    own = "stopped" if fit["iterations"] else "solved"
+    ended = "converged" if history and convergence.has_converged(history) else own if status == "converged" else status
+    return {"status": ended, "fall": convergence.fall(history)}
+
+
+def _of_schema_2(record: Record) -> Record:
+    """A record of schema 1 in schema 2.
 
     Its variant was text, so the values are taken from the config. Its stability depended on the other seeds of its
     batch, so it is left out.
@@ -253,7 +270,7 @@ def _upgraded(record: Record) -> Record:
         {"block": "", "setting": {}, "declared": [], "exhibits": []}
         | record
         | {
-            "schema": SCHEMA,
+            "schema": 2,
             "variant": variant,
             "metrics": _without_stability(record["metrics"]),
         }

@@ -1,6 +1,6 @@
 """Shared by the tests of all solvers: building a solver, fits that several claims use, and permitted refusals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -10,6 +10,7 @@ import torch
 
 from nmfbench import config
 from nmfbench.fitting import FitResult, fit, place
+from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping
@@ -32,6 +33,11 @@ TOO_SMALL: dict[str, tuple[Callable[[int, int, int], bool], str]] = {
 Besides negative entries, which `accepts_negative` speaks of, nothing else may be refused: zero rows and columns,
 constants and huge or tiny entries are fitted. What stands here must be refused.
 """
+
+
+def states(solver: Solver, problem: Problem, seeds: Sequence[int]) -> Iterator[Factorization]:
+    """The factorizations of these seeds: the start, however long it takes, and that after each sweep."""
+    return (state for state in solver.iterates(problem, Streams(seeds)) if state is not None)
 
 
 def refusal(name: str, problem: Problem, rank: int) -> str | None:

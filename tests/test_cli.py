@@ -95,7 +95,7 @@ def test_status_counts_by_dataset_and_solver(tmp_path: Path, capsys) -> None:
     capsys.readouterr()
     assert main(["status", "--results", str(tmp_path)]) == 0
     mu, raw, total = capsys.readouterr().out.splitlines()
-    assert mu.split() == ["synthetic", "mu", "3", "max_iter"] and raw.split() == ["synthetic", "raw", "3", "converged"]
+    assert mu.split() == ["synthetic", "mu", "3", "max_iter"] and raw.split() == ["synthetic", "raw", "3", "solved"]
     assert total == f"6 finished, 0 failed, 0 unreadable in {tmp_path / 'runs'}"
 
 

@@ -5,13 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from contract import states
 
 from nmfbench import fit, load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics import hierarchies, inits, losses
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
-from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping
 from nmfbench.solvers.deep_kl import DeepKL
 from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL
@@ -97,7 +97,7 @@ def test_quadratic_blocks_reach_the_constrained_minimum() -> None:
 @betas
 def test_no_block_of_a_sweep_raises_the_objective(beta: float, X: np.ndarray, monkeypatch) -> None:
     problem, solver = Problem(torch.from_numpy(X)), DeepKL(ranks=[6, 4, 2], beta=beta, pretrain=20)
-    iterates = solver.iterates(problem, Streams([0, 1]))
+    iterates = states(solver, problem, [0, 1])
     state = next(iterates)
     Ws, Hs, weights = list(state.Ws), list(state.Hs), state.weights
     objectives = [solver.objective(problem, state)]
@@ -138,7 +138,7 @@ def test_no_sweep_raises_the_objective_on_real_faces(beta: float, dataset: str, 
 def test_vanishing_upper_weights_leave_the_first_layer_of_the_multilayer_method(beta: float, X: np.ndarray) -> None:
     problem = Problem(torch.from_numpy(X))
     solver = DeepKL(ranks=[5, 3], beta=beta, weights=[1.0, 1e-9], pretrain=3)
-    iterates = solver.iterates(problem, Streams([4]))
+    iterates = states(solver, problem, [4])
     state = next(iterates)
     W, H = state.Ws[0], state.Hs[0]
     for _ in range(20):
@@ -160,8 +160,8 @@ def test_one_layer_ends_where_shallow_kullback_leibler_nmf_is_at_rest(X: np.ndar
 
 def test_first_layer_of_the_multilayer_method_is_multiplicative_kullback_leibler(X: np.ndarray) -> None:
     problem, solver = Problem(torch.from_numpy(X)), MultilayerKL(ranks=[4, 2])
-    iterates = solver.iterates(problem, Streams([1]))
-    W, H = next(iterates).Ws[0], next(solver.iterates(problem, Streams([1]))).Hs[0]
+    iterates = states(solver, problem, [1])
+    W, H = next(iterates).Ws[0], next(states(solver, problem, [1])).Hs[0]
     for _ in range(30):
         after = next(iterates)
         H = H * (W.mT @ (problem.X / (W @ H))) / W.sum(-2)[..., None]
@@ -173,7 +173,7 @@ def test_first_layer_of_the_multilayer_method_is_multiplicative_kullback_leibler
 def test_first_layer_of_the_multilayer_method_is_that_of_nn_fac(X: np.ndarray) -> None:
     nmf = pytest.importorskip("nn_fac.nmf").nmf
     problem, solver = Problem(torch.from_numpy(X)), MultilayerKL(ranks=[4])
-    start = next(solver.iterates(problem, Streams([1])))
+    start = next(states(solver, problem, [1]))
     # It updates its first factor first, and ours is H.
     H0, W0 = start.Hs[0][0].mT.numpy().copy(), start.Ws[0][0].mT.numpy().copy()
     H, W = nmf(X.T, 4, "custom", H0, W0, n_iter_max=40, tol=0, update_rule="mu", beta=1)[:2]
@@ -201,10 +201,10 @@ def test_scaling_changes_no_layer_and_makes_the_sums_one() -> None:
 def test_weights_are_one_over_the_cost_at_the_start(X: np.ndarray) -> None:
     problem = Problem(torch.from_numpy(X))
     solver = DeepKL(ranks=[5, 3])
-    state = next(solver.iterates(problem, Streams([0])))
+    state = next(states(solver, problem, [0]))
     cost = hierarchies.costs(problem.X, state.Ws, state.Hs, 1.0)
     torch.testing.assert_close(state.weights * cost, cost[:, :1].expand(-1, 2))
-    given = next(DeepKL(ranks=[5, 3], weights=[4, 1]).iterates(problem, Streams([0])))
+    given = next(states(DeepKL(ranks=[5, 3], weights=[4, 1]), problem, [0]))
     assert given.weights.tolist() == [[4, 1]]
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from contract import states
 
 from nmfbench import fit, load_dataset
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
 from nmfbench.numerics.problem import Problem
-from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.deep_kl import DeepKL
 from nmfbench.solvers.lc_dmf import LayerCentricDMF
@@ -29,20 +29,20 @@ def test_no_sweep_raises_the_objective_and_the_sums_are_one(
 
 def test_rows_of_sum_one_without_volume_are_the_deep_method_at_beta_two(X: np.ndarray) -> None:
     problem = Problem(torch.from_numpy(X))
-    states = []
+    reached = []
     for solver in (
         LayerCentricDMF(ranks=[5, 3], sums="H", pretrain=30),
         DeepKL(ranks=[5, 3], beta=2.0, pretrain=30),
     ):
-        iterates = solver.iterates(problem, Streams([0, 1]))
-        states.append([next(iterates) for _ in range(15)][-1])
-    torch.testing.assert_close(states[0].reconstruct(), states[1].reconstruct(), rtol=1e-7, atol=1e-9)
+        iterates = states(solver, problem, [0, 1])
+        reached.append([next(iterates) for _ in range(15)][-1])
+    torch.testing.assert_close(reached[0].reconstruct(), reached[1].reconstruct(), rtol=1e-7, atol=1e-9)
 
 
 def test_layers_weigh_the_same_at_the_start_however_far_apart_their_costs() -> None:
     # Entries of X up to 255, of W_1 about 1/m: the costs differ ten orders of magnitude.
     problem = Problem(torch.from_numpy(255 * load_dataset("orl_28x23").X))
-    state = next(LayerCentricDMF(ranks=[20, 10], pretrain=20).iterates(problem, Streams([0])))
+    state = next(states(LayerCentricDMF(ranks=[20, 10], pretrain=20), problem, [0]))
     costs = hierarchies.costs(problem.X, state.Ws, state.Hs, 2.0)
     assert costs[0, 0] > 1e9 * costs[0, 1]
     torch.testing.assert_close(state.weights * costs, costs[:, :1].expand(-1, 2))

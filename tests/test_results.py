@@ -117,9 +117,9 @@ def test_canonical_hash_does_not_depend_on_the_order_of_keys() -> None:
 def test_codes_are_found_by_every_evaluator_and_by_no_other_fit(tmp_path: Path) -> None:
     store, H = Store(tmp_path), np.arange(6.0).reshape(2, 3)
     given = Fitted([H, H[:1]], {"W": H.T}, [H.T, H.T[:, :1]], [H[:1, :2]], "bases", 2 * H)
-    store.save_codes(CONFIG, 4, given, {"status": "converged"})
+    store.save_codes(CONFIG, 4, given, {"status": "converged", "fall": 0.0})
     fitted, fit = store.load_codes(CONFIG | {"evaluator": {"n_clusters": [9]}}, 4)
-    assert all(map(np.array_equal, fitted.codes, [H, H[:1]])) and fit == {"status": "converged"}
+    assert all(map(np.array_equal, fitted.codes, [H, H[:1]])) and fit == {"status": "converged", "fall": 0.0}
     assert np.array_equal(fitted.factors["W"], H.T) and np.array_equal(fitted.label_scores, 2 * H)
     assert all(map(np.array_equal, fitted.bases, given.bases)) and all(map(np.array_equal, fitted.links, given.links))
     assert fitted.layering == "bases" and len(fitted.bases) == 2 and len(fitted.links) == 1
@@ -132,9 +132,9 @@ def older(store: Store, **arrays: np.ndarray) -> Fitted:
     rows = [{"metric": "rel_error", "value": 0.5}, {"metric": "stability", "value": 1.0}]
     path = store.codes_path(CONFIG, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, fit=np.array(json.dumps({"status": "converged", "metrics": rows})), **arrays)
+    np.savez_compressed(path, fit=np.array(json.dumps({"status": "converged", "fall": 0.0, "metrics": rows})), **arrays)
     fitted, fit = store.load_codes(CONFIG, 0)
-    assert fit == {"status": "converged", "metrics": rows[:1]}
+    assert fit == {"status": "converged", "fall": 0.0, "metrics": rows[:1]}
     return fitted
 
 

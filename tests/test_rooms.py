@@ -21,7 +21,7 @@ MAY = {
     "config": {"errors"},
     "errors": set(),
     "endings": set(),
-    "records": {"config", "endings", "errors", "evaluators"},
+    "records": {"numerics", "config", "endings", "errors", "evaluators"},
     "progress": {"fitting"},
 }
 

@@ -7,13 +7,12 @@ from inspect import cleandoc
 import numpy as np
 import pytest
 import torch
-from contract import RANK, SEEDS, SOLVERS, TOO_SMALL, build, problem_of, refusal, run, shared_fit
+from contract import RANK, SEEDS, SOLVERS, TOO_SMALL, build, problem_of, refusal, run, shared_fit, states
 from scipy.sparse import csc_array
 
 from nmfbench import config
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.fitting import DTYPES
-from nmfbench.numerics.rng import Streams
 
 every_solver = pytest.mark.parametrize("name", SOLVERS)
 ONE_PRODUCT = ("deep_mu", "wnnf_deep", "dnsnmf")
@@ -154,7 +153,7 @@ def test_objective_falls_from_its_start(name: str, dtype: str) -> None:
 @every_solver
 def test_objective_is_one_finite_number_a_restart(name: str, X: np.ndarray) -> None:
     solver, problem = build(name), problem_of(X)
-    factorization = next(solver.iterates(problem, Streams([0, 1, 2])))
+    factorization = next(states(solver, problem, [0, 1, 2]))
     objective = solver.objective(problem, factorization)
     assert objective.shape == (3,) and objective.isfinite().all()
 

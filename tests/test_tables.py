@@ -17,7 +17,7 @@ from nmfbench.reports.renderers import RENDERERS
 from nmfbench.reports.report import build
 
 COLUMNS = ["dataset", "block", "solver", "variant", "rank", "layer", "n_clusters", "metric", "mean", "sd", "n", "best"]
-COLUMNS += ["paper", "difference", "seconds", "status"]
+COLUMNS += ["paper", "difference", "iterations", "seconds", "fall", "status"]
 WNNF = {"name": "wnnf", "version": 1, "_target_": "nmfbench.solvers.wnnf.WNNF", "rank": 40, "eta": 0.1, "lam": 0.1}
 WNNF |= {"loss": "l1", "reading": "penalty", "loss_reduction": "mean", "batch_size": 64, "lr": 1e-3, "curriculum": 0}
 
@@ -42,7 +42,14 @@ def record(seed: int = 0, nmi: float | None = 0.5, objective: float | None = 1.0
     data = {"features": 10304, "samples": 400, "classes": 40, "preprocessing": ["divided"]}
     whole = {"schema": 2, "declared": declared, "exhibits": [], "block": "", "setting": {}}
     whole |= {"config": config, "dataset": "orl", "solver": "wnnf", "variant": {}, "rank": 40, "seed": seed}
-    whole |= {"status": "max_iter", "iterations": 9, "seconds": 2.0, "objective": objective, "history": []}
+    whole |= {
+        "status": "max_iter",
+        "iterations": 9,
+        "seconds": 2.0,
+        "objective": objective,
+        "history": [],
+        "fall": 1e-4,
+    }
     whole |= {"metrics": metrics, "data": data, "environment": made, "error": None}
     return copy.deepcopy(whole | changes)
 

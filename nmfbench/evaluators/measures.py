@@ -1,6 +1,6 @@
 """Measures of every factorization, whatever the evaluator: sparsity, negativity, similarity of bases."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,8 @@ MEASURES = (
     Metric("error", "relative error ‖X − reconstruction‖/‖X‖", better="lower"),
     OBJECTIVE,
     Metric("stability", "stability of the bases over seeds (mean matched cosine)", decimals=2, better="higher"),
+    Metric("dead", "dead components", decimals=0, better="lower"),
+    Metric("penalty_share", "share of the penalty in the objective", "%", 1),
 )
 """Measured on every factorization as a whole."""
 FACTOR_MEASURES = (
@@ -46,6 +48,22 @@ def hoyer(factor: np.ndarray, axis: int) -> float:
         return 0.0
     ratio = np.divide(l1, l2, out=np.full_like(l1, np.sqrt(d)), where=l2 > 0)
     return float(np.mean((np.sqrt(d) - ratio) / (np.sqrt(d) - 1)))
+
+
+def dead_components(bases: Sequence[np.ndarray], codes: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """How many components of each layer are dead, as rows of layer (1 first), metric and value; none for raw data.
+
+    The size of a component is its largest basis entry (m, r) times its largest code entry (r, n), so that scale may lie
+    in either. It is dead below 1e-6 of the largest of its layer. Where codes have no row a basis, bases count alone.
+    """
+    rows = []
+    for layer, (W, H) in enumerate(zip(bases, codes, strict=False), start=1):
+        size = np.abs(W).max(0).astype(np.float64)
+        if len(H) == len(size):
+            size = size * np.abs(H).max(1)
+        dead = int((size <= 1e-6 * size.max()).sum())
+        rows.append({"layer": layer, "n_clusters": None, "metric": "dead", "value": dead})
+    return rows
 
 
 def matched_cosine(W: np.ndarray, V: np.ndarray) -> float:

@@ -4,7 +4,7 @@ Y (S, m, n) is the data of a layer, W (S, m, r), H (S, r, n). With V = W̃H̃ at
 negative and the positive part of the gradient. Leplat, Le, Onwunta & Gillis (2023).
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import torch
 from torch import Tensor
@@ -116,6 +116,19 @@ def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list
         Y, H = _top_one(W, H)
         Ws.append(Y)
         Hs.append(H)
+    return Ws, Hs
+
+
+def pretrained(
+    X: Tensor, ranks: list[int], rng: Streams, beta: float, sweeps: int
+) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
+    """The factors of `start` after that many sweeps of `multilayer`. It yields after each, as a solver's start does."""
+    Ws, Hs = start(X, ranks, rng)
+    eps = floor(X)
+    for _ in range(sweeps):
+        multilayer(X, Ws, Hs, beta, eps)
+        if (yield None):
+            break
     return Ws, Hs
 
 

@@ -50,14 +50,15 @@ def changed(record: Record, group: str) -> dict[str, Any]:
     values = {}
     for key, value in record["variant"].items():
         prefix, _, name = key.rpartition(".")
-        if (prefix or "solver") == group and key not in ("dtype", "label_fraction"):
+        if (prefix or "solver") == group and key not in ("dtype", "label_fraction", "stopping"):
             values[name] = value
     return values
 
 
 def stops_as(record: Record, rule: Mapping[str, float] | None = None) -> bool:
     """Whether the run stops by its solver's own rule, or by that rule with these changes."""
-    return all((rule or {}).get(key) == value for key, value in changed(record, "stopping").items())
+    own = "stopping" not in record["variant"]
+    return own and all((rule or {}).get(key) == value for key, value in changed(record, "stopping").items())
 
 
 def clusters_with(record: Record, n_init: int) -> bool:

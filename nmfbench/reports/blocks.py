@@ -152,8 +152,9 @@ def _merged_record(group: list[Record]) -> Record:
         "parts": group,
         "config": first["config"] | {"dataset": common, "solver": first["config"]["solver"] | {"rank": None}},
         "status": " or ".join(statuses),
-        "objective": None,  # each part has other data, so their objectives do not add up
-        "seconds": sum(record["seconds"] for record in group) / len(group),
+        "objective": None,  # each part has other data, so their objectives do not add up, nor do their falls
+        "fall": None,
+        **{key: sum(record[key] for record in group) / len(group) for key in ("iterations", "seconds")},
         "metrics": [row for record in group for row in _top(record)],
         "data": first["data"]
         | {

@@ -29,7 +29,9 @@ COLUMNS = [
     "best",
     "paper",
     "difference",
+    "iterations",
     "seconds",
+    "fall",
     "status",
 ]
 _KEYS = COLUMNS[:8]
@@ -42,9 +44,10 @@ def frame(
     """The long form: `COLUMNS`, and "printed", a list of (paper, its number) for each row.
 
     mean, sd (over seeds, n − 1) and n; best: the value of the seed with the lowest objective; paper and difference
-    where a paper prints the number; seconds: mean per seed. Metrics of unit % are in percent. ``refused``: pairs
-    (dataset, solver) where the solver cannot take the data; each has an empty row. Without ``by_name``, methods stand
-    in the order of their records.
+    where a paper prints the number; iterations and seconds: mean per seed; fall: mean relative fall of the objective
+    over the last 100 iterations. Metrics of unit % are in percent. ``refused``: pairs (dataset, solver) where the
+    solver cannot take the data; each has an empty row. Without ``by_name``, methods stand in the order of their
+    records.
     """
     rows = []
     for repetitions in group_repetitions(records):
@@ -147,7 +150,9 @@ def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, A
     ran = [record for record in repetitions if record["status"] != "failed"]
     if not ran:
         return [common | {"n": 0}]
-    common["seconds"] = sum(record["seconds"] for record in ran) / len(ran)
+    common |= {key: sum(record[key] for record in ran) / len(ran) for key in ("iterations", "seconds")}
+    falls = [fall for record in ran if (fall := record.get("fall")) is not None]
+    common["fall"] = sum(falls) / len(falls) if falls else math.nan
     with_objective = [record for record in ran if record.get("objective") is not None]
     # A direct method reaches the same objective from every seed, so no seed is best.
     differ = len(with_objective) == 1 or len({record["objective"] for record in with_objective}) > 1

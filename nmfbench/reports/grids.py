@@ -12,7 +12,7 @@ from nmfbench.reports import notes
 from nmfbench.reports.declared import metric_of
 from nmfbench.reports.words import DASH, four_digits, number
 
-SORTED_COLUMNS = ("rank", "seconds")
+SORTED_COLUMNS = ("rank", "iterations", "seconds", "fall")
 Cell = tuple[str, ...]
 """The lines of a cell."""
 
@@ -92,10 +92,10 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
     columns = [f"k = {k}" for k in counts] or [*metrics, *(["objective"] if "objective" not in metrics else [])]
     keys = ["solver", "rank", *(["layer"] if layered else [])]
     stability = ["stability"] if "stability" in {*part["metric"]} else []  # seed 0 alone has none
-    tail = [*([] if "error" in columns else ["error"]), *stability, "seconds", "ended"]
+    tail = [*([] if "error" in columns else ["error"]), *stability, "iterations", "seconds", "fall", "ended"]
     rows: list[tuple[float, list[Cell]]] = []
     for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
-        whole = method[method["layer"].isna()].set_index("metric")["mean"]
+        run, whole = method.iloc[0], method[method["layer"].isna()].set_index("metric")["mean"]
         for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
             # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
             here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
@@ -104,11 +104,14 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
                 f"k = {row['n_clusters']}" if counts else row["metric"]: _cell(row, shown)
                 for _, row in visible.iterrows()
             }
-            cells |= {"solver": label(solver, variant, common), "rank": (number(rank, "d"),)}
+            # What ended in its start is not the method's own.
+            name = f"{solver} (its start)" if "start" in run["status"] else solver
+            cells |= {"solver": label(name, variant, common), "rank": (number(rank, "d"),)}
             cells |= {"layer": (number(layer, "d"),), "objective": (number(whole.get("objective"), ".6g"),)}
             cells = {"error": (number(whole.get("error"), ".4f"),)} | cells
             cells |= {"stability": (number(whole.get("stability"), ".2f"),)}
-            cells |= {"seconds": (number(method["seconds"].iloc[0], ".2f"),), "ended": (method["status"].iloc[0],)}
+            cells |= {"iterations": (number(run["iterations"], ".0f"),), "seconds": (number(run["seconds"], ".2f"),)}
+            cells |= {"fall": (number(run["fall"], ".0e"),), "ended": (run["status"],)}
             row = [cells.get(heading, (DASH,)) for heading in (*keys, *columns, *tail)]
             rows.append((_rank_of(method[here], shown), row))
     if shown.sort is not None:

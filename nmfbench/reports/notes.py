@@ -7,6 +7,7 @@ import pandas as pd
 
 from nmfbench.config import build, check_class
 from nmfbench.evaluators.metric import Metric
+from nmfbench.numerics.convergence import SPAN, STEP, TOLERANCE
 from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports.declared import metric_of
@@ -122,11 +123,14 @@ def _on_cells(
             f"In parentheses: the number that the {' or the '.join(papers)} paper prints, and ours minus it."
         )
     if not by_class_count:
-        sentences.append(
+        sentences += [
             "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases (the first factor) of a seed and "
             "those of seed 0, each column matched with one of the other, mean over columns and seeds. Seconds: time of "
-            "the fit, per seed."
-        )
+            "the fit, per seed. Fall: relative fall of the objective over the last 100 iterations.",
+            f"Ended: converged, if the objective did not rise and fell by at most {TOLERANCE:g} of itself in the last "
+            f"{STEP} iterations ({TOLERANCE * SPAN / STEP:g} in {SPAN} where it also rose), whatever ended the fit; "
+            "else what ended it: max_iter, max_seconds, stopped (the method's own rule), solved (in one step).",
+        ]
     return sentences
 
 

@@ -1,5 +1,6 @@
 """build(): records in, a report out. A report is a value: renderers turn it into text, Markdown, LaTeX or CSV."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from nmfbench.reports.grids import (
     label,
 )
 from nmfbench.reports.settings import Table
+from nmfbench.reports.warnings import warnings
 from nmfbench.reports.words import DASH, parts
 
 
@@ -38,12 +40,14 @@ class Block:
     grids: its tables.
     exhibits: tables of the restart with the lowest objective of each method.
     sentences: how to read them.
+    warnings: those of the sentences that warn; the long form repeats them.
     """
 
     heading: str
     grids: list[Grid]
     exhibits: list[Grid]
     sentences: list[str]
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,11 @@ def build(
     # A sentence that holds for all blocks stands once, below them.
     first_sentences = built[0].sentences if len(built) > 1 else []
     shared = [s for s in first_sentences if all(s in block.sentences for block in built)]
-    built = [Block(b.heading, b.grids, b.exhibits, [s for s in b.sentences if s not in shared]) for b in built]
+    warned = [f"{b.heading.partition(':')[0]}: {warning}" for b in built for warning in b.warnings]
+    built = [dataclasses.replace(b, sentences=[s for s in b.sentences if s not in shared]) for b in built]
     present = {record["dataset"] for record in records}
     built += [Block(f"{name}: {DASH}", [], [], [why]) for name, why in absent.items() if name not in present]
-    return Report(built, shared, long, [*layout.notes, *notes.provenance(records)])
+    return Report(built, shared, long, [*layout.notes, *warned, *notes.provenance(records)])
 
 
 def _of_block(records: Sequence[Record], dataset: Any, block: Any) -> list[Record]:
@@ -140,7 +145,8 @@ def _block(
         grids = [by_class_count(part, metric, shown, common) for metric in metrics]
     else:
         grids = [by_method(part, metrics, shown, common)]
-    sentences = [*protocol, *([f"All methods: {', '.join(common)}."] if common else [])]
+    warned = warnings(records)
+    sentences = [*protocol, *([f"All methods: {', '.join(common)}."] if common else []), *warned]
     if compared is not None:
         tests = compared[(compared["dataset"] == records[0]["dataset"]) & (compared["block"] == block)]
         if len(tests):
@@ -153,7 +159,7 @@ def _block(
     sentences += [verdict] if verdict else []
     visible = part[part["metric"].isin(metrics)]
     sentences += notes.on_block(visible, records, shown.first, metrics, shown.declared, shown.by_class_count)
-    return Block(heading, grids, _exhibits(records), sentences)
+    return Block(heading, grids, _exhibits(records), sentences, warned)
 
 
 def _span(records: Sequence[Record], key: str) -> str:
@@ -193,7 +199,7 @@ def _common(records: Sequence[Record]) -> list[str]:
 
     def shares(words: Sequence[str], record: Record, word: str) -> bool:
         key = word.partition("=")[0].removeprefix("stopping.")
-        return word in words or (not record["iterations"] and key in record["config"]["stopping"])
+        return word in words or (not record["iterations"] and key in ("stopping", *record["config"]["stopping"]))
 
     longest = max((words for _, words in methods), key=len)
     return [word for word in longest if all(shares(words, record, word) for (_, words), record in methods.items())]

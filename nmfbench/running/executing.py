@@ -72,6 +72,7 @@ def _outcomes(
         labelled=labelled_samples(dataset, job.config["label_fraction"]),
         reference=job.store.load_bases(job.config_of(seeds[0]), measuring.REFERENCE_SEED),
         unscored=_saved(job, seeds),
+        of=len(job.records),
         on_look=on_look,
         on_end=lambda outcome: ended.update({outcome.seed: outcome}),
     )
@@ -145,6 +146,7 @@ def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, made_with: d
             "classes": dataset.n_classes,
             "labels_seen": labels_seen(dataset, job.config["label_fraction"]),
             "preprocessing": list(dataset.preprocessing),
+            "error_of_mean": dataset.error_of_mean,
         },
         "environment": made_with,
     }

@@ -120,8 +120,12 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     evaluator = build(escaped(evaluator_node), Evaluator, "evaluator")
     replaced = {key: value for key, value in settings.stopping.items() if value is not None}
     stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")
+    chosen = composed.choices.get("stopping", "own")  # a user's own config.yaml may lack the group
+    rule = {f"stopping.{k}": v for k, v in vars(stopping).items() if v != getattr(solver.stopping, k)}
+    if chosen != "own":
+        rule = {"stopping": chosen, **_changed(replaced, "stopping", chosen, request)}
     if solver.direct:
-        stopping = solver.stopping
+        stopping, rule = solver.stopping, {}
     # The checksum identifies the data, so its location is left out.
     preprocessing = {key: value for key, value in card.node.items() if key not in ("n_clusters", *loader.location)}
     scored = {key: value for key, value in evaluator_node.items() if key != "n_clusters"}
@@ -134,14 +138,15 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
             "solver": _named(composed, "solver", solver, {"version": solver.version, **solver_node, **_ranks(solver)}),
             "dataset": {"name": card.name, "sha256": card.sha256, **preprocessing},
             "evaluator": _named(composed, "evaluator", evaluator, evaluator_node),
-            "stopping": vars(stopping),
+            # Left out if false, so that a record made before there was this rule still counts as done.
+            "stopping": {key: value for key, value in vars(stopping).items() if key != "converged" or value},
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
         },
         variant={
             **changed(solver_node, "solver"),
             **changed({key: value for key, value in preprocessing.items() if key != "draw"}, "dataset"),
-            **{f"stopping.{k}": v for k, v in vars(stopping).items() if v != getattr(solver.stopping, k)},
+            **rule,
             **changed(scored, "evaluator"),
             **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
             **({"label_fraction": label_fraction} if label_fraction else {}),

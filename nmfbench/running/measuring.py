@@ -17,7 +17,7 @@ from torch import Tensor
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import Evaluator, Exhibit, Fitted, measures
 from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
-from nmfbench.numerics import losses
+from nmfbench.numerics import convergence, losses
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Solver, Stopping
@@ -59,6 +59,7 @@ def run(
     labelled: np.ndarray | None = None,
     reference: np.ndarray | None = None,
     unscored: Mapping[int, Outcome] | None = None,
+    of: int | None = None,
     on_look: Callable[[Look], None] | None = None,
     on_end: Callable[[Outcome], None] | None = None,
 ) -> Iterator[Outcome]:
@@ -66,7 +67,8 @@ def run(
 
     ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others. ``reference``
     (m, r): the first factor of seed `REFERENCE_SEED`, if it ran before. ``unscored``: seeds that were fitted before.
-    ``on_end`` is given the unscored outcome of each restart as it ends, while others of its batch may still run.
+    ``of``: how many seeds share the time limit of ``stopping``, these among them; None: these alone. ``on_end`` is
+    given the unscored outcome of each restart as it ends, while others of its batch may still run.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -84,10 +86,14 @@ def run(
             if labelled is not None:
                 labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
                 problem = replace(problem, labels=labels, labelled=mask)
-            fit(solver, problem, seeds=batch, stopping=stopping, on_look=on_look, on_end=end)
+            fit(solver, problem, seeds=batch, stopping=share(len(batch)), on_look=on_look, on_end=end)
         except Exception as error:  # the whole batch failed; the next one may succeed
             return [failed(seed, error) for seed in batch]
         return [ended[seed] for seed in batch]
+
+    def share(size: int) -> Stopping:
+        rule = stopping or solver.stopping
+        return replace(rule, max_seconds=rule.max_seconds and rule.max_seconds * size / (of or len(seeds)))
 
     known = unscored or {}
     # The reference seed comes first, because the others are compared with it.
@@ -173,6 +179,7 @@ def _summary(result: FitResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "cpu_seconds": result.cpu_seconds,
         "objective": result.objective,
+        "fall": convergence.fall(result.history),
         "history": [list(look) for look in result.history],
         "rises": [list(rise) for rise in result.rises],
         "batch": list(result.batch),
@@ -196,6 +203,7 @@ def _measured(result: FitResult, problem: Problem) -> Outcome:
             {"metric": "error", "value": residual if math.isfinite(residual) else None},
             {"metric": "objective", "value": result.objective},
             *measures.factor_measures(fitted.factors),
+            *measures.dead_components(fitted.bases, fitted.codes),
         ]
     except Exception as error:
         return failed(result.seed, error)

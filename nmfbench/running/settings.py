@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from omegaconf.errors import MissingMandatoryValue
+
 from nmfbench.config import escaped, nearest, structured
 from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
@@ -61,7 +63,11 @@ class Settings:
     def of(cls, node: Mapping[Any, Any]) -> "Settings":
         """The settings among the keys of a whole configuration. Raises ConfigError."""
         known = [f.name for f in fields(cls)]
-        return structured({key: escaped(value) for key, value in node.items() if key in known}, cls, "")
+        try:
+            values = {key: escaped(value) for key, value in node.items() if key in known}
+        except MissingMandatoryValue as error:
+            raise ConfigError(f"{error.full_key} must be given: add {error.full_key}=…") from None
+        return structured(values, cls, "")
 
     @classmethod
     def check_keys(cls, node: Mapping[Any, Any]) -> None:

@@ -1,7 +1,7 @@
 """The solver interface: a frozen dataclass of hyper-parameters and one generator."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -14,24 +14,30 @@ from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix
 
+Iterates = Iterator[Factorization] | Generator[Factorization | None, bool, None]
+"""What `Solver.iterates` returns; the generator is that of a method whose start takes long."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stopping(metaclass=Checked):
-    """When a fit ends: at the first of these three limits.
+    """When a fit ends: at the first of these limits. Whether it has converged is another matter: see `convergence`.
 
     Parameters
     ----------
     max_iter: iterations at most, ≥ 0.
-    tol: ≥ 0. A restart has converged once its objective did not rise since the last check and fell by at most
-        tol · |objective|; 0 turns this rule off.
-    max_seconds: time limit of the whole batch in seconds, > 0; None: no limit.
+    tol: ≥ 0. A restart ends once its objective did not rise since the last check and fell by at most tol · |objective|;
+        0 turns this rule off.
+    max_seconds: time limit in seconds, > 0, of all restarts together, their starts included; None: no limit. A fit
+        takes one iteration at least.
     check_every: iterations between two checks of the objectives, ≥ 1.
+    converged: whether a restart ends once it has converged, by the measure that is the same for all methods.
     """
 
     max_iter: int = 1000
     tol: float = 0.0
     max_seconds: float | None = None
     check_every: int = 10
+    converged: bool = False
 
     def __post_init__(self) -> None:
         check_at_least("max_iter", self.max_iter, 0)
@@ -58,7 +64,7 @@ class Solver(metaclass=Checked):
     @property
     def draws(self) -> bool:
         """Whether it draws random numbers. If not, every seed has the same factors, and one fit suffices for all."""
-        return not self.direct
+        return True
 
     @property
     def uses_labels(self) -> bool:
@@ -81,11 +87,12 @@ class Solver(metaclass=Checked):
         return ""
 
     @abstractmethod
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Factorization]:
+    def iterates(self, problem: Problem, rng: Streams) -> Iterates:
         """Yield the start, and then the factorization after each sweep over all blocks (or each epoch).
 
         Factors are (S, …) for the S seeds of ``rng``. A yielded factorization is valid until the next step.
-        A generator ends when the method has nothing more to do.
+        A generator ends when the method has nothing more to do. A start that takes long yields None after each of its
+        own sweeps; if that `yield` returns True, time is up and the start ends with what it has.
         """
 
     @abstractmethod

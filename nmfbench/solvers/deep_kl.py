@@ -1,6 +1,6 @@
 """Deep NMF with a β-divergence: all layers at once."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -54,11 +54,9 @@ class DeepKL(DeepSolver):
         super().check(problem)
         hierarchies.check_zeros(problem, self.beta)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
+    def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X, eps = problem.X, hierarchies.floor(problem.X)
-        Ws, Hs = hierarchies.start(X, self.layers, rng)
-        for _ in range(self.pretrain):
-            hierarchies.multilayer(X, Ws, Hs, self.beta, eps)
+        Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, self.beta, self.pretrain)
         hierarchies.scale(Ws, Hs, of="H")
         # Apply the bounds of every step at the start too; applying them later would raise the objective.
         Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=hierarchies.EPS) for H in Hs]

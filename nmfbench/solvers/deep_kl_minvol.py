@@ -1,6 +1,6 @@
 """Minimum-volume deep Kullback–Leibler NMF."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -62,11 +62,9 @@ class MinVolDeepKL(DeepSolver):
     def monotone(self) -> bool:
         return self.variant == "exact"
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
+    def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X, eps = problem.X, hierarchies.floor(problem.X)
-        Ws, Hs = hierarchies.start(X, self.layers, rng)
-        for _ in range(self.pretrain):
-            hierarchies.multilayer(X, Ws, Hs, 1.0, eps)
+        Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, 1.0, self.pretrain)
         hierarchies.scale(Ws, Hs, of="W")
         weights = hierarchies.weights(X, Ws, Hs, self.weights, 1.0)
         costs = weights * hierarchies.costs(X, Ws, Hs, 1.0)

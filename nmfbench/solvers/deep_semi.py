@@ -1,6 +1,6 @@
 """Deep semi-NMF, and its weakly supervised form."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -93,11 +93,11 @@ class DeepSemiNMF(DeepSolver):
         super().check(problem)
         inits.check_semi(self.init, problem.X, self.layers)
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[GraphChain]:
+    def iterates(self, problem: Problem, rng: Streams) -> Generator[GraphChain | None, bool, None]:
         X, labels = problem.X, None
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:
             labels = graph.same_label(problem.labels, problem.labelled)
-        Zs, Hs = self.pretrained(X, rng)
+        Zs, Hs = yield from self.pretrained(X, rng)
         while True:
             yield GraphChain(tuple(Zs), tuple(Hs), labels)
             for l in range(len(Zs)):
@@ -107,7 +107,7 @@ class DeepSemiNMF(DeepSolver):
                 graph_terms = [self.lams[l] * part for part in labels.split(Hs[l])] if labels and self.lams else []
                 Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *graph_terms)
 
-    def pretrained(self, X: Tensor, rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
+    def pretrained(self, X: Tensor, rng: Streams) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
         """Z_l (S, r_{l−1}, r_l) and H_l (S, r_l, n) after semi-NMF of each layer by itself, for X (m, n)."""
         Zs: list[Tensor] = []
         Hs = [X]
@@ -115,6 +115,8 @@ class DeepSemiNMF(DeepSolver):
             Z, H = inits.semi(self.init, Hs[-1], rank, rng, f"H{l}")
             for _ in range(self.pretrain):
                 Z, H = semi_sweep(Hs[-1], H)
+                if (yield None):
+                    break
             Zs.append(Z)
             Hs.append(H)
         return Zs, Hs[1:]

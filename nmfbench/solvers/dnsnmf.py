@@ -1,6 +1,6 @@
 """Deep non-smooth NMF."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -77,13 +77,15 @@ class DeepNonSmoothNMF(DeepSolver):
                     f"{self.init} starts need ranks that do not rise, got {self.layers}; use init=uniform"
                 )
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[NonSmooth]:
+    def iterates(self, problem: Problem, rng: Streams) -> Generator[NonSmooth | None, bool, None]:
         data, Zs = problem.X, []
         for l, (r, theta) in enumerate(zip(self.layers, self.thetas, strict=True), start=1):
             Z, H = inits.start(self.init, data, r, rng, layer=l)
             layer = NonSmooth((Z,), H, (theta,))
             for _ in range(self.pretrain):
                 layer = layer.swept(data, self.inner, self.variant)
+                if (yield None):
+                    break
             Zs.append(layer.Zs[0])
             data = layer.H
         state = NonSmooth(tuple(Zs), data, self.thetas)

@@ -1,6 +1,6 @@
 """Layer-centric deep matrix factorization."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -60,11 +60,9 @@ class LayerCentricDMF(DeepSolver):
     def monotone(self) -> bool:
         return True
 
-    def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
-        X, eps = problem.X, hierarchies.floor(problem.X)
-        Ws, Hs = hierarchies.start(X, self.layers, rng)
-        for _ in range(self.pretrain):
-            hierarchies.multilayer(X, Ws, Hs, 2.0, eps)
+    def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
+        X = problem.X
+        Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, 2.0, self.pretrain)
         hierarchies.scale(Ws, Hs, of=self.sums)
         weights = hierarchies.weights(X, Ws, Hs, self.weights, 2.0)
         costs = weights * hierarchies.costs(X, Ws, Hs, 2.0)

@@ -1,0 +1,122 @@
+"""What a reader must be warned of, beside the numbers of a block: each sentence names its bound and the methods."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from nmfbench.records import Record
+from nmfbench.reports.words import variant_words
+
+PENALTY, FALL, ERROR = 0.5, 0.01, 1.5
+"""Bounds: share of the penalty in the objective, fall in 100 iterations, error over the lowest of the block."""
+
+
+def warnings(records: Sequence[Record]) -> list[str]:
+    """The sentences on the records of a block, none where nothing stands out."""
+    methods: dict[str, list[Record]] = {}
+    for record in records:
+        for part in record.get("parts", [record]):  # a merged record is made of those of several class counts
+            if part["status"] != "failed":
+                methods.setdefault(f"{record['solver']} {variant_words(record)}".strip(), []).append(part)
+    methods = dict(sorted(methods.items()))  # so that the order of the records changes nothing
+    every = [record for group in methods.values() for record in group]
+    lowest = _lowest_errors(every)
+
+    def over(bound: float, of: Callable[[Record], float | None], spec: str) -> list[str]:
+        """The methods whose mean value lies above the bound, each with that mean."""
+        return [
+            f"{name} {mean:{spec}}"
+            for name, group in methods.items()
+            if (values := [value for value in map(of, group) if value is not None])
+            and (mean := sum(values) / len(values)) > bound
+        ]
+
+    def ratio(record: Record) -> float | None:
+        error, best = _metric(record, "error"), lowest[id(record)]
+        return error / best if error is not None and best else None
+
+    def beyond_mean(record: Record) -> float | None:
+        error, of_mean = _metric(record, "error"), record["data"].get("error_of_mean")
+        return error - of_mean if error is not None and of_mean is not None else None
+
+    def unsettled(record: Record) -> float | None:
+        return 0.0 if record["status"] in ("converged", "start") else record.get("fall")
+
+    found = {
+        "Time was up before the first sweep, so these numbers are of the method's start: {}.": _started(methods),
+        "Reconstructs less than the mean sample does; error above that one's by: {}.": over(0, beyond_mean, ".2f"),
+        f"Reconstructs far less than a method of no higher rank; error over its error, above {ERROR}: {{}}.": over(
+            ERROR, ratio, ".1f"
+        ),
+        f"Share of the penalty in the objective above {PENALTY:.0%}: {{}}.": over(
+            PENALTY, lambda record: _metric(record, "penalty_share"), ".0%"
+        ),
+        "Dead components, whose entries are below 1e-6 of the largest of the layer: {}.": list(_dead(methods)),
+        f"Had not converged; the objective still fell by more than {FALL:.0%} in 100 iterations: {{}}.": over(
+            FALL, unsettled, ".1%"
+        ),
+        "The same fit, objective and error alike from every seed: {}.": _same(methods),
+    }
+    return [sentence.format(", ".join(names)) for sentence, names in found.items() if names]
+
+
+def _metric(record: Record, name: str) -> float | None:
+    return next((row["value"] for row in record["metrics"] if row["metric"] == name), None)
+
+
+def _lowest_errors(records: Sequence[Record]) -> dict[int, float | None]:
+    """id of a record → lowest error of an iterative method on the same data with no more components."""
+    known = [
+        (record["config"]["dataset"].get("sha256"), record.get("rank") or 0, error)
+        for record in records
+        if record["iterations"] and (error := _metric(record, "error")) is not None
+    ]
+    return {
+        id(record): min(
+            (
+                error
+                for sha256, rank, error in known
+                if record["iterations"]
+                and sha256 == record["config"]["dataset"].get("sha256")
+                and rank <= (record.get("rank") or 0)
+            ),
+            default=None,
+        )
+        for record in records
+    }
+
+
+def _started(methods: dict[str, list[Record]]) -> list[str]:
+    counts = {name: sum(record["status"] == "start" for record in group) for name, group in methods.items()}
+    return [f"{name} ({n} of {len(methods[name])} seeds)" for name, n in counts.items() if n]
+
+
+def _dead(methods: dict[str, list[Record]]) -> Iterator[str]:
+    """The methods with dead components, the most of any seed, layer by layer."""
+    for name, group in methods.items():
+        most: dict[int, int] = {}
+        for record in group:
+            for row in record["metrics"]:
+                if row["metric"] == "dead" and row["value"] > most.get(row["layer"], 0):
+                    most[row["layer"]] = row["value"]
+        solver = group[0]["config"]["solver"]
+        ranks = solver.get("ranks") or [group[0].get("rank")]
+        if most:
+            layers = [
+                f"{n} of {ranks[layer - 1]}" + (f" in layer {layer}" if len(ranks) > 1 else "")
+                for layer, n in sorted(most.items())
+            ]
+            yield f"{name} up to {', '.join(layers)}"
+
+
+def _same(methods: dict[str, list[Record]]) -> list[str]:
+    """Methods that reached the same objective and error from each of the same seeds."""
+    alike: dict[Any, list[str]] = {}
+    for name, group in methods.items():
+        fits = frozenset(
+            (record["config"]["dataset"].get("sha256"), record["seed"], record["objective"], _metric(record, "error"))
+            for record in group
+            if record["iterations"] and record.get("objective") is not None
+        )
+        if fits:
+            alike.setdefault(fits, []).append(name)
+    return [" = ".join(names) for names in alike.values() if len(names) > 1]
