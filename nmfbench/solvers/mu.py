@@ -106,5 +106,7 @@ class MultiplicativeNMF(Solver):
         return Wt @ (X * V ** (self.beta - 2)), Wt @ V ** (self.beta - 1)
 
     def _update(self, H: Tensor, p: Tensor, q: Tensor) -> Tensor:
-        ratio = p / (q + self.lam * H).clamp(min=torch.finfo(H.dtype).tiny)
+        q = q + self.lam * H if self.lam else q
+        # In place, because for many restarts a step is bound by memory.
+        ratio = p.div_(q.clamp_(min=torch.finfo(H.dtype).tiny))
         return H * (ratio if self.gamma == 1 else ratio**self.gamma)
