@@ -103,11 +103,18 @@ def seconds(step: Callable[[], object], device: str) -> float:
     return statistics.median(block(calls) for _ in range(5 if once < 0.5 else 2))
 
 
+def started(solver: Solver, problem: Problem, restarts: int) -> Iterator[object]:
+    """The iterations after the start; a long start yields None after each of its own steps."""
+    steps: Iterator[object] = solver.iterates(problem, Streams(range(restarts)))
+    while next(steps) is None:
+        pass
+    return steps
+
+
 @torch.no_grad()
 def seconds_of(solver: Solver, problem: Problem, restarts: int) -> float:
     """Median time of one iteration of all restarts, in seconds, without looks at the objective."""
-    steps: Iterator[object] = solver.iterates(problem, Streams(range(restarts)))
-    next(steps)
+    steps = started(solver, problem, restarts)
     return seconds(lambda: next(steps), problem.X.device.type)
 
 
@@ -223,14 +230,14 @@ def solvers(folder: Path) -> None:
 @torch.no_grad()
 def waits(solver: Solver, problem: Problem) -> int | str:
     """How often torch makes the host wait for the GPU in one step; "" for a method without steps, or without a GPU."""
-    steps = solver.iterates(problem, Streams([0, 1]))
-    if options.device == "cpu" or [next(steps, None) for _ in range(3)][-1] is None:
+    steps = started(solver, problem, 2)
+    if options.device == "cpu" or next(steps, None) is None:
         return ""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            next(steps)
+            next(steps, None)
         finally:
             torch.cuda.set_sync_debug_mode("default")
     return sum("synchronizing CUDA operation" in str(warning.message) for warning in caught)
@@ -296,11 +303,11 @@ if __name__ == "__main__":
     print(*machine(), f"nmfbench is {Path(nmfbench.__file__).parent}", sep="\n", flush=True)
     failed = []
     for part in options.parts:
-        started = time.monotonic()
+        began = time.monotonic()
         try:
             PARTS[part](options.folder)
         except Exception:
             failed.append(part)
             traceback.print_exc()
-        print(f"{part}: {time.monotonic() - started:.1f} s", flush=True)
+        print(f"{part}: {time.monotonic() - began:.1f} s", flush=True)
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
