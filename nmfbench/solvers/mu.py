@@ -78,6 +78,8 @@ class MultiplicativeNMF(Solver):
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X, floor = problem.X, self._floor(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
+        if W.is_cuda:  # components in rows, so that WᵀX is one product for all restarts; sums round differently
+            W = W.mT.contiguous().mT
         while True:
             yield Product(W, H)
             H = self._update(H, *self._gradient(W.mT, X, W, H, floor))
