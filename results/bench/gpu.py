@@ -6,8 +6,8 @@ Four parts, each with a CSV in FOLDER; a row is written as soon as it is measure
 - solvers: every solver on the GPU against the CPU in float64, and how often one of its steps makes the host wait.
 - table3a: the rows of ORL in the WNNF paper's Table 3a, from data to table; its own tables are copied to FOLDER.
 
-TF32 is off. A time is the median over blocks of steps, each ended by waiting for the device. Four minutes on an H100;
---quick (smaller, shorter) and --device cpu only show that the script runs.
+TF32 is off. A time is the median over blocks of steps, each ended by waiting for the device. --quick (smaller,
+shorter) and --device cpu only show that the script runs.
 """
 
 import argparse
