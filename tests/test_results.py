@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nmfbench import records
 from nmfbench.cli import main
@@ -50,6 +51,14 @@ def test_record_holds_what_others_rely_on(tmp_path: Path) -> None:
     assert {"nmfbench", "commit", "dirty", "python", "torch", "numpy", "cpu", "gpu", "load_average", "date"} <= {*made}
     nmi = [row for row in record["metrics"] if row["metric"] == "nmi"]
     assert [(row["layer"], row["n_clusters"], len(row["starts"])) for row in nmi] == [(1, 2, 1)]
+
+
+def test_products_are_of_full_precision_whatever_the_process_was_told(tmp_path: Path) -> None:
+    torch.set_float32_matmul_precision("medium")
+    run(tmp_path, "solver=mu", "seeds=1")
+    (path,) = tmp_path.glob("runs/*/*/*.json")
+    assert json.loads(path.read_text())["environment"]["float32_products"] == "highest"
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_name_is_the_hash_of_config_and_seed(tmp_path: Path) -> None:

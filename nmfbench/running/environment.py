@@ -29,6 +29,7 @@ def of_run(threads: int, device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
         "device": device,
+        "float32_products": torch.get_float32_matmul_precision(),
         "threads": threads,
         "kmeans_threads": 1,
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,

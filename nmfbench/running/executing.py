@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
 from nmfbench import endings, records
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import measures
@@ -26,6 +28,7 @@ def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None
     """
     start = time.monotonic()
     threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
+    torch.set_float32_matmul_precision("highest")  # no TF32, whatever this process was told
     made_with = environment.of_run(threads, job.settings.device)
     pending = job.pending()
     with FitProgress(prefix + job.label) as progress:

@@ -78,6 +78,8 @@ class MultiplicativeNMF(Solver):
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X, floor = problem.X, self._floor(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
+        if W.is_cuda:  # components in rows, so that WᵀX is one product for all restarts; sums round differently
+            W = W.mT.contiguous().mT
         while True:
             yield Product(W, H)
             H = self._update(H, *self._gradient(W.mT, X, W, H, floor))
@@ -106,5 +108,7 @@ class MultiplicativeNMF(Solver):
         return Wt @ (X * V ** (self.beta - 2)), Wt @ V ** (self.beta - 1)
 
     def _update(self, H: Tensor, p: Tensor, q: Tensor) -> Tensor:
-        ratio = p / (q + self.lam * H).clamp(min=torch.finfo(H.dtype).tiny)
+        q = q + self.lam * H if self.lam else q
+        # In place, because for many restarts a step is bound by memory.
+        ratio = p.div_(q.clamp_(min=torch.finfo(H.dtype).tiny))
         return H * (ratio if self.gamma == 1 else ratio**self.gamma)

@@ -117,7 +117,9 @@ class WeakSolver(Solver):
         while True:
             eta = self.eta_at(epoch)
             yield self.factorization(problem, Ws, H, H.new_full((S,), eta))
-            order = torch.from_numpy(np.stack([g.permutation(n) for g in shuffles])).to(H.device)
+            order = torch.from_numpy(np.stack([g.permutation(n) for g in shuffles]))
+            # The host waits for a copy to a GPU, except from pinned memory.
+            order = (order.pin_memory() if H.is_cuda else order).to(H.device, non_blocking=True)
             # Batches have nearly equal size, because a short last batch would give its samples more weight.
             for batch in order.tensor_split(self.n_batches(n), dim=1):
                 *dWs, dH_batch = self.gradient(problem, samples[batch], Ws, H[restarts, batch], eta)

@@ -1,0 +1,106 @@
+"""A step of the methods that many restarts are run of never makes the host wait for a GPU."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from contract import SEEDS, build, matrix
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from nmfbench.fitting import place
+from nmfbench.numerics import inits
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+
+never_waits = pytest.mark.parametrize("name", ["mu", "wnnf", "hals", "deep_kl"])
+
+
+class Waits(TorchDispatchMode):
+    """Names the operations for which the host would wait if tensors of the meta device lay on a GPU.
+
+    The meta device knows shapes and no values, so an operation that reads a value raises; a copy between devices counts
+    unless it is queued.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        # A scalar travels with the kernel.
+        devices = {leaf.device for leaf in tree_leaves((args, result)) if isinstance(leaf, Tensor) and leaf.ndim}
+        if len(devices) > 1 and not (kwargs or {}).get("non_blocking"):
+            self.names.append(str(operation))
+        return result
+
+
+def waits(steps: Iterator[object]) -> list[str]:
+    """What the host would wait for during the next step."""
+    with torch.no_grad(), Waits() as mode:
+        try:
+            next(steps)
+        except (RuntimeError, TypeError) as error:
+            mode.names.append(str(error))
+    return mode.names
+
+
+def started(steps: Iterator[object]) -> None:
+    """Take the steps of a start, which yield nothing, up to the first factorization."""
+    while next(steps) is None:
+        pass
+
+
+@never_waits
+def test_step_makes_the_host_wait_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A start may read the mean of X, which has no value here.
+    monkeypatch.setattr(inits, "mean", lambda X: 0.5)
+    steps = build(name, pretrain=1).iterates(Problem(torch.empty(matrix().shape, device="meta")), Streams(SEEDS))
+    started(steps)
+    assert [waits(steps) for _ in range(3)] == [[], [], []]
+
+
+PLANTED: dict[str, Callable[[Tensor], object]] = {
+    "item": lambda W: W.sum().item(),
+    "if": lambda W: 1 if (W > 0).all() else 0,
+    "cpu": lambda W: W.cpu(),
+    "tolist": lambda W: W.tolist(),
+    "numpy": lambda W: W.numpy(),
+    "nonzero": lambda W: W.nonzero(),
+    "mask": lambda W: W[W > 0],
+    "unique": lambda W: W.unique(),
+    "copy": lambda W: torch.ones(3).to(W.device),
+    "copy into": lambda W: W[:, 0].copy_(torch.ones(2)),
+    "index": lambda W: W[torch.tensor([1, 0])],
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_wait_in_a_step_is_noticed(planted: str) -> None:
+    def steps() -> Iterator[Tensor]:
+        W = torch.empty(2, 3, device="meta")
+        yield W
+        PLANTED[planted](W)
+        yield W
+
+    step = steps()
+    next(step)
+    assert len(waits(step)) == 1
+
+
+@never_waits
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
+def test_step_makes_the_host_wait_for_nothing_on_a_gpu(name: str, X: np.ndarray) -> None:
+    steps = build(name).iterates(place(X, device="cuda"), Streams(SEEDS))
+    with torch.no_grad():
+        started(steps)
+        next(steps)  # loads libraries
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            next(steps)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
