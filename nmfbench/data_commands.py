@@ -112,7 +112,7 @@ def _data_fetch(arguments: argparse.Namespace) -> int:
 
 def _data_build(arguments: argparse.Namespace) -> int:
     from nmfbench.datasets import features, sources
-    from nmfbench.fitting import check_device
+    from nmfbench.numerics.problem import check_device
     from nmfbench.progress import counted
 
     if arguments.batch < 1:

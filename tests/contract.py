@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from nmfbench import config
-from nmfbench.fitting import FitResult, fit, place
+from nmfbench.fitting import FitResult, fit
 from nmfbench.numerics.factorization import Factorization
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping
 

@@ -11,8 +11,8 @@ from sklearn.metrics import normalized_mutual_info_score
 from nmfbench import load_dataset
 from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
-from nmfbench.fitting import fit, place
-from nmfbench.numerics.problem import Problem
+from nmfbench.fitting import fit
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hals import HALS
 from nmfbench.solvers.hierarchical import HierarchicalNMF

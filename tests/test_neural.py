@@ -11,12 +11,12 @@ from sklearn.metrics import normalized_mutual_info_score
 from nmfbench import load_dataset
 from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
-from nmfbench.fitting import fit, place
+from nmfbench.fitting import fit
 from nmfbench.numerics import label_term
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.nnls import layer, nnls
 from nmfbench.numerics.optimizers import spectral_norm
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hierarchical import HierarchicalNMF
 from nmfbench.solvers.neural import NeuralNMF, _project, lipschitz

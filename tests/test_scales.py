@@ -10,9 +10,9 @@ from scipy.sparse import csc_array
 
 from nmfbench import HALS, MultiplicativeNMF, fit
 from nmfbench.errors import DataError
-from nmfbench.fitting import place
 from nmfbench.numerics import losses
 from nmfbench.numerics.factorization import Product
+from nmfbench.numerics.problem import place
 from nmfbench.solvers.base import Solver, Stopping
 
 SCALES = [1e-50, 1e-30, 1e-20, 1e20, 1e30, 1e38]

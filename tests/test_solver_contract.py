@@ -12,7 +12,7 @@ from scipy.sparse import csc_array
 
 from nmfbench import config
 from nmfbench.errors import ConfigError, DataError, NotApplicable
-from nmfbench.fitting import DTYPES
+from nmfbench.numerics.problem import DTYPES
 
 every_solver = pytest.mark.parametrize("name", SOLVERS)
 ONE_PRODUCT = ("deep_mu", "wnnf_deep", "dnsnmf")

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from nmfbench import fit
 from nmfbench.errors import NotApplicable
-from nmfbench.fitting import DTYPES
+from nmfbench.numerics.problem import DTYPES
 from nmfbench.solvers.base import Stopping
 
 KINDS = ["float64", "float32", "float16", "int32", "uint8", "bool"]

@@ -10,9 +10,9 @@ from sklearn.decomposition import NMF
 from nmfbench import load_dataset
 from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
-from nmfbench.fitting import fit, place
+from nmfbench.fitting import fit
 from nmfbench.numerics import label_term
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.mu import MultiplicativeNMF
 from nmfbench.solvers.ssnmf import SemiSupervisedNMF

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nmfbench.fitting import place
+from nmfbench import fitting
+from nmfbench.fitting import fit
 from nmfbench.numerics import inits
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Stopping
 
 never_waits = pytest.mark.parametrize("name", ["mu", "wnnf", "hals", "deep_kl"])
 
@@ -61,6 +63,18 @@ def test_step_makes_the_host_wait_for_nothing(name: str, monkeypatch: pytest.Mon
     steps = build(name, pretrain=1).iterates(Problem(torch.empty(matrix().shape, device="meta")), Streams(SEEDS))
     started(steps)
     assert [waits(steps) for _ in range(3)] == [[], [], []]
+
+
+@pytest.mark.parametrize(("max_seconds", "least", "most"), [(None, 3, 3), (1e6, 21, 50)])
+def test_fit_waits_at_its_looks_alone_unless_there_is_a_time_limit(
+    max_seconds: float | None, least: int, most: int, X: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    on_gpu = property(lambda clock: torch.device("cuda"), lambda clock, device: None)
+    monkeypatch.setattr(fitting._Clock, "device", on_gpu, raising=False)
+    fit(build("mu"), X, stopping=Stopping(max_iter=20, check_every=10, max_seconds=max_seconds))
+    assert least <= len(waited) <= most
 
 
 PLANTED: dict[str, Callable[[Tensor], object]] = {

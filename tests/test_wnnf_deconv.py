@@ -7,9 +7,9 @@ from test_wnnf import batch_loss, every_reading
 from torch.nn.functional import conv_transpose2d, leaky_relu
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.fitting import fit, place
+from nmfbench.fitting import fit
 from nmfbench.numerics.deconvolution import Blocks, Deconvolution
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.wnnf_deconv import DeconvWNNF
 

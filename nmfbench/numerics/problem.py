@@ -1,8 +1,19 @@
 """The data to factorize, and the knowledge about it that a solver may use."""
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import torch
+from scipy.sparse import issparse
 from torch import Tensor
+
+from nmfbench.errors import ConfigError, DataError
+from nmfbench.numerics.plain import real_matrix
+from nmfbench.numerics.sparse import SparseMatrix, canonical
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 @dataclass(frozen=True)
@@ -22,3 +33,69 @@ class Problem:
     shape: tuple[int, ...] | None = None
     labels: Tensor | None = None
     labelled: Tensor | None = None
+
+
+def check_device(device: str) -> torch.device:
+    """The torch device, or ConfigError when the name is unknown or the device is missing."""
+    if device == "":  # for torch this is the CPU
+        raise ConfigError("device is empty; device=cpu, cuda or cuda:N")
+    try:
+        checked = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}") from None
+    if checked.type == "cuda" and not 0 <= (checked.index or 0) < torch.cuda.device_count():  # cuda:999 gets index −25
+        n = torch.cuda.device_count()
+        raise ConfigError(f"device={device} was asked for, but torch sees {n or 'no'} CUDA devices; use device=cpu")
+    if checked.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device must be cpu, cuda or cuda:N, got {device!r}")
+    return checked
+
+
+def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int, ...] | None = None) -> Problem:
+    """The problem of factorizing X, on its device and in its dtype; sparse X stays sparse.
+
+    ``shape`` is the image shape of a sample. Raises ConfigError unless X is a real matrix, DataError for NaN or
+    infinite entries, with the place of the first.
+    """
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    on, kind = check_device(device), DTYPES[dtype]
+    X = real_matrix(X)
+    if issparse(X):
+        X = canonical(X)
+        placed: Any = SparseMatrix.of(X, kind, on)
+        given, values = torch.from_numpy(X.data), placed.values
+    else:
+        given = _tensor(X)
+        placed = values = given.to(on, kind)
+    bad = ~values.isfinite()
+    if bad.any():
+        raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, {_first(bad, X)}")
+    # A cast makes no entry of a zero, so counting is enough where none has vanished.
+    if given.is_floating_point() and given.count_nonzero().item() != values.count_nonzero().item():
+        small = torch.finfo(kind).eps ** 2 * given.abs().max()
+        vanished = (values == 0) & (given.abs() > small).to(on)  # beside a larger entry, a smaller one is rounding
+        if vanished.any():
+            raise DataError(
+                f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use "
+                "dtype=float64"
+            )
+    return Problem(placed, shape)
+
+
+def _first(which: Tensor, X: Any) -> str:
+    """The place of the first of these entries of X, in words; of a sparse X, in compressed rows, the stored entries."""
+    at = which.nonzero()[0].tolist()
+    if issparse(X):
+        at = [int(np.searchsorted(X.indptr, at[0], "right")) - 1, int(X.indices[at[0]])]
+    return f"the first at feature {at[0]}, sample {at[1]} (counted from 0)"
+
+
+def _tensor(X: Any) -> Tensor:
+    """The array as a tensor, on the same memory if possible, so that a memory-mapped file is not read."""
+    if isinstance(X, Tensor):
+        return X
+    with warnings.catch_warnings():
+        # Nothing writes to X, so a read-only array is harmless.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(X if min(X.strides) >= 0 else np.ascontiguousarray(X))

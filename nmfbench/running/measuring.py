@@ -16,10 +16,10 @@ from torch import Tensor
 
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import Evaluator, Exhibit, Fitted, measures
-from nmfbench.fitting import DTYPES, FitResult, Look, failure, fit, place
+from nmfbench.fitting import FitResult, Look, failure, fit
 from nmfbench.numerics import convergence, losses
 from nmfbench.numerics.factorization import Factorization
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import DTYPES, Problem, place
 from nmfbench.solvers.base import Solver, Stopping
 
 REFERENCE_SEED = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import measures
-from nmfbench.fitting import check_device, place
+from nmfbench.numerics.problem import check_device, place
 from nmfbench.records import Record, Store, digest
 from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed

@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from nmfbench import HALS, WNNF, MultiplicativeNMF, Problem, Solver, Stopping, config, fit, load_dataset
-from nmfbench.fitting import place
+from nmfbench.numerics.problem import place
 from nmfbench.numerics.rng import Streams
 from nmfbench.running import environment
 
