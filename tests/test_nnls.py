@@ -136,7 +136,7 @@ def test_restart_in_a_batch_is_bit_for_bit_the_run_alone(monkeypatch: pytest.Mon
     assert batch.shape == (4, 6, 30)
     for s in range(4):
         assert torch.equal(batch[s], nnls(G[s], C[s]))
-    monkeypatch.setattr(module, "CHUNK", 7 * 36)
+    monkeypatch.setitem(module.CHUNK, "cpu", 7 * 36)
     assert torch.equal(nnls(G, C), batch)
 
 

@@ -145,7 +145,7 @@ def _block(
         grids = [by_class_count(part, metric, shown, common) for metric in metrics]
     else:
         grids = [by_method(part, metrics, shown, common)]
-    warned = warnings(records)
+    warned = warnings(records, common)
     sentences = [*protocol, *([f"All methods: {', '.join(common)}."] if common else []), *warned]
     if compared is not None:
         tests = compared[(compared["dataset"] == records[0]["dataset"]) & (compared["block"] == block)]

@@ -4,19 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nmfbench.records import Record
-from nmfbench.reports.words import variant_words
+from nmfbench.reports.words import parts
 
 PENALTY, FALL, ERROR = 0.5, 0.01, 1.5
 """Bounds: share of the penalty in the objective, fall in 100 iterations, error over the lowest of the block."""
 
 
-def warnings(records: Sequence[Record]) -> list[str]:
-    """The sentences on the records of a block, none where nothing stands out."""
+def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]:
+    """The sentences on the records of a block, none where nothing stands out; ``common``: settings not to repeat."""
     methods: dict[str, list[Record]] = {}
     for record in records:
         for part in record.get("parts", [record]):  # a merged record is made of those of several class counts
             if part["status"] != "failed":
-                methods.setdefault(f"{record['solver']} {variant_words(record)}".strip(), []).append(part)
+                words = [record["solver"], ", ".join(word for word in parts(record) if word not in common)]
+                methods.setdefault(" ".join(filter(None, words)), []).append(part)
     methods = dict(sorted(methods.items()))  # so that the order of the records changes nothing
     every = [record for group in methods.values() for record in group]
     lowest = _lowest_errors(every)

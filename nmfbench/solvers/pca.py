@@ -66,6 +66,10 @@ class PCA(Solver):
     def __post_init__(self) -> None:
         check_rank(self.rank)
 
+    @property
+    def draws(self) -> bool:
+        return False
+
     def check(self, problem: Problem) -> None:
         super().check(problem)
         if self.rank > min(problem.X.shape):

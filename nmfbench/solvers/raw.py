@@ -47,6 +47,10 @@ class Raw(Solver):
     direct: ClassVar[bool] = True
     accepts_negative: ClassVar[bool] = True
 
+    @property
+    def draws(self) -> bool:
+        return False
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Samples]:
         yield Samples(problem.X.expand(len(rng.seeds), -1, -1))
 
