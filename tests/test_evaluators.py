@@ -63,7 +63,7 @@ def test_accuracy_is_the_best_over_all_one_to_one_assignments(case: str) -> None
 def test_one_class_has_no_score_however_it_is_clustered(k: int) -> None:
     found = scores(np.zeros(20, int), rng.integers(0, k, 20))
     assert set(found) == {metric.name for metric in Clustering.metrics} and set(found.values()) == {None}
-    for select in ("inertia", "mean"):
+    for select in ("inertia", "mean", "best"):
         rows = Clustering(n_clusters=[k], n_init=2, select=select).cluster([blobs()[0]], np.zeros(60), seed=0)
         assert len(rows) == 6 and all(row["value"] is None for row in rows)
 
@@ -103,6 +103,16 @@ def test_chosen_start_stays_chosen_whatever_the_labels() -> None:
         (ari,) = (row for row in rows if row["metric"] == "ari")
         chosen.add(ari["starts"].index(ari["value"]))
     assert len(chosen) == 1
+
+
+def test_best_keeps_whole_the_start_that_the_labels_prefer() -> None:
+    H, y = blobs()
+    rows = Clustering(n_clusters=[6], n_init=8, select="best").cluster([H], y, seed=0)
+    (accuracy,) = (row for row in rows if row["metric"] == "accuracy")
+    assert accuracy["value"] == max(accuracy["starts"]) > min(accuracy["starts"])
+    kept = [i for i, value in enumerate(accuracy["starts"]) if value == accuracy["value"]]
+    assert any(all(row["value"] == row["starts"][i] for row in rows) for i in kept)
+    assert Clustering().select == "inertia", "never the default"
 
 
 def test_mean_over_the_starts_is_their_mean() -> None:
@@ -168,7 +178,7 @@ def test_fewer_distinct_codes_than_clusters_is_no_warning() -> None:
         ({"n_clusters": [0]}, "n_clusters must be positive"),
         ({"n_init": 0}, "n_init must be at least 1, got 0"),
         ({"max_iter": 0}, "max_iter must be at least 1, got 0"),
-        ({"select": "nmi"}, "select must be inertia or mean, got 'nmi'"),
+        ({"select": "nmi"}, "select must be inertia, mean or best, got 'nmi'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict, message: str) -> None:
