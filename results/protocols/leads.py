@@ -106,10 +106,9 @@ def figure(every: pd.DataFrame) -> Figure:
     return page
 
 
-def main() -> None:
+def markdown() -> str:
+    """Both tables as a page."""
     every, chosen = leads(), unlabelled()
-    for name, table in (("leads", every), ("unlabelled", chosen)):
-        table.to_csv(HERE / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
     titles = {
         "nmi": "Lead in NMI, points (WNNF paper; seeds 100 and 101, mean over k)",
         "accuracy": "Lead in accuracy, points (dnsNMF paper; draws 100 to 104 of 4, 7 and 10 people)",
@@ -118,13 +117,18 @@ def main() -> None:
     parts = ["# How the leads move over the settings that we tried", PREFACE, "![](leads.png)"]
     for metric, title in titles.items():
         rows = every[every["metric"] == metric].drop(columns="metric").dropna(axis=1, how="all")
-        digits = ".3f" if metric == "error" else ".1f"
-        parts += [f"## {title}", rows.to_markdown(index=False, floatfmt=digits)]
+        parts += [f"## {title}", rows.to_markdown(index=False, floatfmt=".3f" if metric == "error" else ".1f")]
     parts += ["## Settings chosen without labels, each method by the same rule, and its NMI", ON_RULES]
     parts += [chosen.round({"error": 3, "stability": 2, "nmi": 1}).to_markdown(index=False)]
-    (HERE / "leads.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    for name, table in (("leads", leads()), ("unlabelled", unlabelled())):
+        table.to_csv(HERE / f"{name}.csv", index=False, float_format="%.8g", lineterminator="\n")
+    (HERE / "leads.md").write_text(markdown(), encoding="utf-8")
     with plots.styled:
-        (HERE / "leads.png").write_bytes(plots.file(figure(every), "png"))
+        (HERE / "leads.png").write_bytes(plots.file(figure(leads()), "png"))
 
 
 if __name__ == "__main__":
