@@ -105,16 +105,6 @@ def test_chosen_start_stays_chosen_whatever_the_labels() -> None:
     assert len(chosen) == 1
 
 
-def test_best_keeps_whole_the_start_that_the_labels_prefer() -> None:
-    H, y = blobs()
-    rows = Clustering(n_clusters=[6], n_init=8, select="best").cluster([H], y, seed=0)
-    (accuracy,) = (row for row in rows if row["metric"] == "accuracy")
-    assert accuracy["value"] == max(accuracy["starts"]) > min(accuracy["starts"])
-    kept = [i for i, value in enumerate(accuracy["starts"]) if value == accuracy["value"]]
-    assert any(all(row["value"] == row["starts"][i] for row in rows) for i in kept)
-    assert Clustering().select == "inertia", "never the default"
-
-
 def test_mean_over_the_starts_is_their_mean() -> None:
     H, y = blobs()
     for row in Clustering(n_clusters=[6], n_init=5, select="mean").cluster([H], y, seed=0):
