@@ -286,3 +286,13 @@ def test_leads_over_all_settings_are_those_of_the_explorations() -> None:
         text = getattr(module, name)().to_csv(index=False, float_format="%.8g", lineterminator="\n")
         assert text == (RESULTS / "protocols" / f"{name}.csv").read_text(), "python results/protocols/leads.py"
     assert module.markdown() == (RESULTS / "protocols" / "leads.md").read_text()
+
+
+def test_notes_of_the_experiments_give_the_same_numbers() -> None:
+    def note(name: str) -> str:
+        return " ".join((ROOT / "configs" / "experiment" / f"{name}.yaml").read_text(encoding="utf-8").split())
+
+    orl, mfeat = (f"by {min(x):+.1f} to {max(x):+.1f}" for x in map(settings, DATASETS))
+    assert f"{orl} points on ORL and {mfeat} on multi-feature" in note("wnnf_table3a")
+    scaled, divided = gnmf_on_orl(scaled=True), gnmf_on_orl(scaled=False)
+    assert f"graph NMF scores {divided} with it and {scaled} with unit length" in note("dnsnmf_tables")
