@@ -52,7 +52,7 @@ publish: ## copy whole tables and figures from results/local to results, where t
 	    if [ -e "$$file" ]; then cp "$$file" results/tables/ && echo "results/tables/$${file##*/}"; fi; \
 	  done; \
 	done
-	@for file in $(LOCAL)/figures/*.png $(LOCAL)/figures/*.pdf; do \
+	@for file in $(LOCAL)/figures/*.png $(LOCAL)/figures/*.pdf $(LOCAL)/figures/*.csv; do \
 	  if [ -e "$$file" ]; then cp "$$file" results/figures/ && echo "results/figures/$${file##*/}"; fi; \
 	done
 

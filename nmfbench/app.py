@@ -65,11 +65,12 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
 
 
 def plot(name: str, words: Sequence[str], results: Path) -> int:
-    """`nmfbench plot NAME`: a figure of a paper from its finished runs; what is missing is named.
+    """`nmfbench plot NAME`: a figure of a paper from its finished runs, and its numbers; what is missing is named.
 
     Raises DataMissing or DataError where the data of a run is needed and not here.
     """
-    from nmfbench.reports import figures, plots
+    from nmfbench.reports import figures, notes, plots
+    from nmfbench.reports.renderers import csv
     from nmfbench.running.finished import finished
 
     figure = figures.FIGURES[name]
@@ -86,7 +87,12 @@ def plot(name: str, words: Sequence[str], results: Path) -> int:
     drawn = figure.draw(runs)
     for kind in ("png", "pdf"):
         write_bytes(store.root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
-    print(f"written to {store.root / 'figures' / name}.png and .pdf")
+    kinds = ".png and .pdf"
+    if figure.numbers:
+        text = csv.commented(notes.provenance([run.record for run in runs]), figure.numbers(runs))
+        write_text(store.root / "figures" / f"{name}.csv", text)
+        kinds = ".png, .pdf and .csv"
+    print(f"written to {store.root / 'figures' / name}{kinds}")
     return 0
 
 

@@ -63,7 +63,7 @@ def test_accuracy_is_the_best_over_all_one_to_one_assignments(case: str) -> None
 def test_one_class_has_no_score_however_it_is_clustered(k: int) -> None:
     found = scores(np.zeros(20, int), rng.integers(0, k, 20))
     assert set(found) == {metric.name for metric in Clustering.metrics} and set(found.values()) == {None}
-    for select in ("inertia", "mean"):
+    for select in ("inertia", "mean", "best"):
         rows = Clustering(n_clusters=[k], n_init=2, select=select).cluster([blobs()[0]], np.zeros(60), seed=0)
         assert len(rows) == 6 and all(row["value"] is None for row in rows)
 
@@ -168,7 +168,7 @@ def test_fewer_distinct_codes_than_clusters_is_no_warning() -> None:
         ({"n_clusters": [0]}, "n_clusters must be positive"),
         ({"n_init": 0}, "n_init must be at least 1, got 0"),
         ({"max_iter": 0}, "max_iter must be at least 1, got 0"),
-        ({"select": "nmi"}, "select must be inertia or mean, got 'nmi'"),
+        ({"select": "nmi"}, "select must be inertia, mean or best, got 'nmi'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict, message: str) -> None:

@@ -113,3 +113,12 @@ def test_metric_of_an_evaluator_defined_elsewhere_is_shown_as_it_declares() -> N
 def test_declaring_a_metric_imports_neither_torch_nor_scikit_learn() -> None:
     code = "import sys; import nmfbench.evaluators.metric; print({'torch', 'sklearn', 'pandas'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_best_keeps_whole_the_start_that_the_labels_prefer() -> None:
+    rows = Clustering(n_clusters=[6], n_init=8, select="best").cluster([X], DATA.y, seed=0)
+    (accuracy,) = (row for row in rows if row["metric"] == "accuracy")
+    assert accuracy["value"] == max(accuracy["starts"]) > min(accuracy["starts"])
+    kept = [i for i, value in enumerate(accuracy["starts"]) if value == accuracy["value"]]
+    assert any(all(row["value"] == row["starts"][i] for row in rows) for i in kept)
+    assert Clustering().select == "inertia", "never the default"

@@ -1,10 +1,12 @@
 """`nmfbench plot`: what the figures show, from which runs, and the messages about missing runs."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.text import Text
@@ -68,6 +70,19 @@ def test_figure_is_written_from_the_runs_and_is_the_same_bytes_again(tiny: Path,
     assert f"written to {tiny / 'figures' / 'tiny_fig1'}.png and .pdf" in capsys.readouterr().out
     assert written[0] == written[1]
     assert written[0][0][:4] == b"\x89PNG" and written[0][1][:5] == b"%PDF-" and b"CreationDate" not in written[0][1]
+
+
+def test_numbers_of_a_figure_are_written_beside_it_behind_how_they_were_made(tiny: Path, monkeypatch, capsys) -> None:
+    assert run(tiny, "experiment=tiny", "solver=mu") == 0
+    assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 0
+    assert not (tiny / "figures" / "tiny_fig1.csv").exists()
+    counted = replace(FIGURES["tiny_fig1"], numbers=lambda runs: pd.DataFrame([{"runs": len(runs), "paper": None}]))
+    monkeypatch.setitem(FIGURES, "tiny_fig1", counted)
+    capsys.readouterr()
+    assert main(["plot", "tiny_fig1", "--results", str(tiny)]) == 0
+    assert capsys.readouterr().out.endswith("tiny_fig1.png, .pdf and .csv\n")
+    written = (tiny / "figures" / "tiny_fig1.csv").read_text().splitlines()
+    assert written[0].startswith("# Made by nmfbench") and written[-2:] == ["runs,paper", "2,"]
 
 
 def test_record_without_its_codes_is_named_with_the_setting_that_makes_them(tiny: Path, capsys) -> None:
@@ -141,6 +156,45 @@ def _tensors(*arrays: np.ndarray) -> list[torch.Tensor]:
     return [torch.from_numpy(array)[None] for array in arrays]
 
 
+def test_ratios_of_figs_2_and_4_stand_beside_the_printed_ones() -> None:
+    X, ranks = rng.uniform(0.1, 1, (7, 9)), [4, 3, 2]
+
+    def finished(solver: str, seed: int, max_iter: int) -> common.Run:
+        sizes = zip([9, *ranks], ranks, strict=False)
+        Ws, Hs = [rng.uniform(0.1, 1, (7, r)) for r in ranks], [rng.uniform(0.1, 1, (r, c)) for c, r in sizes]
+        made = arrays(Hierarchy(tuple(map(torch.from_numpy, Ws)), tuple(map(torch.from_numpy, Hs)), torch.ones(3)))
+        record = {"solver": solver, "seed": seed, "config": {"stopping": {"max_iter": max_iter}}}
+        return common.Run(record, made, lambda: SimpleNamespace(X=X))
+
+    deep = {(s, i): finished("deep_kl", s, i) for s in (0, 1) for i in (0, 500)}
+    final = [finished("multilayer_kl", s, 1000) for s in (0, 1)]
+    costs = {key: deep_kl.layer_costs(X, r.fitted) for key, r in deep.items()}
+    ratios = [100 * costs[s, 500] / deep_kl.layer_costs(X, final[s].fitted) for s in (0, 1)]
+    for name, printed in (("deep_kl_fig2", [108.3, 26.8, 4.4]), ("deep_kl_fig4", [107.5, 30, 22])):
+        table = FIGURES[name].numbers([*deep.values(), *final])
+        last = table[table["iteration"] == 500]
+        assert list(last["paper"]) == printed and table.loc[table["iteration"] == 0, "paper"].isna().all()
+        np.testing.assert_allclose(last["median"], np.mean(ratios, axis=0))
+        np.testing.assert_allclose(last[["low", "high"]].T, [np.min(ratios, 0), np.max(ratios, 0)])
+        assert list(last["n"]) == [2, 2, 2] and list(table.columns[:2]) == ["layer", "iteration"]
+
+
+def test_minima_of_fig_2_stand_beside_the_printed_ones_of_that_penalty() -> None:
+    W, H = rng.normal(size=(5, 2)), rng.random((2, 7))
+    runs = [
+        common.Run(
+            {"solver": solver, "objective": 1.0, "config": {"solver": {"lam": lam}}},
+            SimpleNamespace(factors={"W": W, "H": H}),
+            None,
+        )
+        for solver, lam in (("wnnf", 0.1), ("wnnf", 0.0), ("mu", 0.0))
+    ]
+    table = FIGURES["wnnf_fig2"].numbers(runs)
+    assert list(table["minimum"]) == [W.min(), H.min()] * 3
+    assert list(table["paper"][:2]) == [-0.008, -0.03] and table["paper"][2:].isna().all()
+    assert table["negative_fraction"][0] == (W < 0).mean() and table["negative_fraction"][1] == 0
+
+
 def test_rows_are_put_in_the_order_of_those_they_resemble() -> None:
     codes = rng.random((4, 30))
     like = codes[[2, 0, 3, 1]] * 3 + 0.01 * rng.random((4, 30))
@@ -196,6 +250,10 @@ def test_caption_of_accuracy_against_depth_counts_the_draws() -> None:
         return common.Run({"dataset": "yale", "config": {"solver": {"ranks": ranks}}, "metrics": [row]}, None, None)
 
     one = [record([10 * 2**k for k in reversed(range(depth))]) for depth in range(1, 6)]
+    one[1].record["metrics"][0]["value"] = 0.7
+    table = dnsnmf.depth_numbers(3 * one)
+    assert list(table["mean"]) == [50, 70, 50, 50, 50] and list(table["layers"]) == [1, 2, 3, 4, 5]
+    assert list(table["n"]) == [3] * 5 and (table["dataset"] == "Yale").all() and (table["sd"] == 0).all()
     for runs, draws in ((one, "1 draw "), (3 * one, "3 draws ")):
         figure = dnsnmf.dnsnmf_fig9(runs)
         assert any(draws in text.get_text().replace("\n", " ") for text in figure.findobj(Text))

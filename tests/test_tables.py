@@ -15,6 +15,7 @@ from nmfbench.reports import frames
 from nmfbench.reports.declared import declarations
 from nmfbench.reports.renderers import RENDERERS
 from nmfbench.reports.report import build
+from nmfbench.reports.settings import Table
 
 COLUMNS = ["dataset", "block", "solver", "variant", "rank", "layer", "n_clusters", "metric", "mean", "sd", "n", "best"]
 COLUMNS += ["paper", "difference", "iterations", "seconds", "fall", "status"]
@@ -213,6 +214,46 @@ def test_notes_say_how_the_numbers_were_made() -> None:
         "WNNF paper",
     ):
         assert sentence in shown, sentence
+
+
+def test_protocol_in_which_labels_choose_the_start_says_so() -> None:
+    chosen = record()
+    chosen["config"]["evaluator"]["select"] = "best"
+    sentence = "K-means: 10 starts, the start with the highest accuracy, chosen by the labels: no label-free score."
+    for style in ("text", "md", "latex"):
+        assert sentence in " ".join(RENDERERS[style](build([chosen])).replace("\n%", "").split()), style
+        assert "chosen by the labels" not in RENDERERS[style](build([record()]))
+    assert pd.isna(row([chosen])["paper"]), "the WNNF paper says nothing of labels"
+
+
+def test_number_in_an_inferred_row_is_marked_and_counts_in_no_distance() -> None:
+    deconv = {"name": "wnnf_deconv", "latent": "sum", "stride": 2}
+    records = [record(seed, solver=deconv) | {"solver": "wnnf_deconv"} for seed in (0, 1)] + [record(0), record(1)]
+    shown = RENDERERS["text"](build(records, Table()))
+    assert "(inferred 76.4, -26.4)" in shown and "(78.1, -28.1)" in shown
+    assert "inferred: we inferred in which row" in shown
+    assert "printed numbers: wnnf 28.1." in shown
+    known = RENDERERS["text"](build([record(solver=deconv | {"stride": 4}) | {"solver": "wnnf_deconv"}], Table()))
+    assert "(79.1, -29.1)" in known and "inferred" not in known
+
+
+def test_draws_that_share_samples_are_counted_and_not_tested() -> None:
+    def of(solver: str, scores: list[float], draws: bool) -> list[dict]:
+        data = [{"draw": seed, "sha256": str(seed)} if draws else {} for seed in range(8)]
+        made = [record(s, nmi, solver={"name": solver}, data=data[s]) for s, nmi in enumerate(scores)]
+        return [r | {"solver": solver, "dataset": "drawn" if draws else "orl"} for r in made]
+
+    high, low = [0.8 + i / 100 for i in range(8)], [0.85 - i / 90 for i in range(8)]
+    records = of("a", high, True) + of("b", low, True) + of("a", high, False) + of("b", low, False)
+    report = build(records, Table())
+    drawn, repeated = report.blocks
+    assert [cell[0] for cell in drawn.grids[1].headings] == ["against", "difference", "larger on"]
+    ((_, shift, wins),) = drawn.grids[1].rows
+    assert wins == ("5 of 8",) and shift == repeated.grids[1].rows[0][1]
+    assert "no interval and no p" in " ".join(drawn.sentences)
+    assert [cell[0] for cell in repeated.grids[1].headings][-2:] == ["p", "n"]
+    assert "Holm for the 1 tests" in " ".join(repeated.sentences)
+    assert frames.verdicts(of("a", high, True) + of("b", low, True), ["a", "b"], "nmi", declarations(records)) == {}
 
 
 def test_latex_is_a_table_whose_notes_are_comments() -> None:

@@ -14,6 +14,13 @@ Place = tuple[int | None, int | None, str]
 """The place of a number: layer, number of clusters (None where they do not apply), metric."""
 
 
+class Inferred(float):
+    """A printed number whose row in the paper's table we inferred, because our copy does not show it.
+
+    Tables mark it, and it does not count in a method's distance to the printed numbers.
+    """
+
+
 @dataclass(frozen=True)
 class Paper:
     """A paper, as tables cite it.

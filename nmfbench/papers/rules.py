@@ -4,7 +4,7 @@ A parameter that a record lacks counts as unchanged, because the solver's YAML f
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,14 @@ def stops_as(record: Record, rule: Mapping[str, float] | None = None) -> bool:
     return own and all((rule or {}).get(key) == value for key, value in changed(record, "stopping").items())
 
 
-def clusters_with(record: Record, n_init: int) -> bool:
-    """Whether the codes are clustered from at least ``n_init`` starts, each run to its end."""
+def clusters_with(record: Record, n_init: int, select: Collection[str]) -> bool:
+    """Whether the codes are clustered from at least ``n_init`` full starts, one of which is kept by such a rule.
+
+    ``select``: the rules that count, see `Clustering`. "best" sees labels, so only a paper that says so may name it.
+    """
     evaluator = record["config"]["evaluator"]
-    return evaluator.get("n_init", 0) >= n_init and evaluator.get("max_iter", 300) >= 300
+    ended = evaluator.get("n_init", 0) >= n_init and evaluator.get("max_iter", 300) >= 300
+    return ended and evaluator.get("select", "inertia") in select
 
 
 def has(record: Record, parameters: Mapping[str, Any]) -> bool:

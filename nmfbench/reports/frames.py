@@ -192,7 +192,8 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
 
     One row per block × method × layer: n, shift (how much larger the metric of the first is, in its unit, in the mean
     over the cluster counts that both have), its 95 % interval low and high, p, and p_holm, corrected for all rows. A
-    method of fewer layers is compared with the first method's top layer.
+    method of fewer layers is compared with the first method's top layer. Where each seed draws its own classes of the
+    data, seeds share samples and are no independent pairs, so there low, high and p are NaN.
     """
     from nmfbench.reports.statistics import Effect, holm, paired  # scipy.stats takes a second
 
@@ -215,7 +216,10 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
                     a, b = ([sum(pair[i][r] for pair in pairs) / len(pairs) for r in sorted(shared)] for i in (0, 1))
                     method = {"solver": other[0]["solver"], "variant": variant_words(other[0]), "layer": layer}
                     rows.append({"dataset": dataset, "block": block} | method | vars(paired(a, b)))
-    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+                    if _draws(first[0]):
+                        rows[-1] |= dict.fromkeys(("low", "high", "p"), math.nan)
+    tested = [row for row in rows if not math.isnan(row["p"])]
+    for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["p_holm"] = p
     columns = ["dataset", "block", "solver", "variant", "layer", *(f.name for f in dataclasses.fields(Effect))]
     return pd.DataFrame(rows, columns=[*columns, "p_holm"]).astype({"layer": "Int64"})
@@ -237,7 +241,7 @@ def verdicts(
         block, k = (first["dataset"], first.get("block", "")), first["data"]["classes"]
         values = _by_repetition(repetitions, metric, declared)
         top = max((layer for layer, count in values if layer and count == k), default=None)
-        if first["solver"] in solvers and top:
+        if first["solver"] in solvers and top and not _draws(first):  # as in `compare`
             values_of.setdefault(block, {})[first["solver"]] = values[top, k]
             classes[block] = k
     sentences = {}
@@ -265,6 +269,11 @@ def verdicts(
             f"for these {len(ps)} tests."
         )
     return sentences
+
+
+def _draws(record: Record) -> bool:
+    """Whether each seed draws its own classes of the data."""
+    return "draw" in record["config"]["dataset"]
 
 
 def _by_repetition(

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nmfbench.evaluators.metric import Metric
+from nmfbench.papers import Inferred
 from nmfbench.reports import notes
 from nmfbench.reports.declared import metric_of
 from nmfbench.reports.words import DASH, four_digits, number
@@ -72,15 +73,19 @@ def label(solver: Any, variant: Any, common: Sequence[str]) -> Cell:
 
 def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Grid:
     """The tests of the first method against the others, a row a method and layer."""
-    with_layers = bool((tests["layer"] > 1).any())
+    with_layers, untested = bool((tests["layer"] > 1).any()), bool(tests["p"].isna().all())
     rows: list[list[Cell]] = []
     for _, test in tests.iterrows():
-        spec = "+" + _spec(shown.first, max(abs(test[["shift", "low", "high"]])))
+        spec = "+" + _spec(shown.first, test[["shift", "low", "high"]].abs().max())
         interval = DASH if pd.isna(test["low"]) else f"{test['low']:{spec}} to {test['high']:{spec}}"
-        cells = [f"{test['shift']:{spec}}", interval, f"{test['p_holm']:.2g}", str(test["n"])]
+        certainty = (
+            [f"{test['wins']} of {test['n']}"] if untested else [interval, f"{test['p_holm']:.2g}", str(test["n"])]
+        )
+        cells = [f"{test['shift']:{spec}}", *certainty]
         layer = [(number(test["layer"], "d"),)] if with_layers else []
         rows.append([label(test["solver"], test["variant"], common), *layer, *((cell,) for cell in cells)])
-    headings = ["against", *(["layer"] if with_layers else []), "difference", "95 % interval", "p", "n"]
+    certainty = ["larger on"] if untested else ["95 % interval", "p", "n"]
+    headings = ["against", *(["layer"] if with_layers else []), "difference", *certainty]
     return Grid(cells_of(headings), rows)
 
 
@@ -168,9 +173,11 @@ def _cell(row: pd.Series, shown: Shown) -> Cell:
     if pd.isna(row["paper"]):
         return (cell,)
     digits = notes.printed_spec(metric)
-    numbers = row["printed"] if isinstance(row["printed"], list) and len(row["printed"]) > 1 else [("", row["paper"])]
+    numbers = row["printed"] if isinstance(row["printed"], list) else [("", row["paper"])]
     beside = "; ".join(
-        f"{f'{paper} ' if paper else ''}{value:{digits}}, {row['mean'] - value:+{digits}}" for paper, value in numbers
+        f"{f'{paper} ' if len(numbers) > 1 else ''}{'inferred ' if isinstance(value, Inferred) else ''}"
+        f"{value:{digits}}, {row['mean'] - value:+{digits}}"
+        for paper, value in numbers
     )
     return (cell, f"({beside})")
 

@@ -8,12 +8,19 @@ import pandas as pd
 from nmfbench.config import build, check_class
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics.convergence import SPAN, STEP, TOLERANCE
+from nmfbench.papers import Inferred
 from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports.declared import metric_of
 from nmfbench.reports.words import labels_seen, ranges
 
 Declared = Mapping[str, Metric]
+KEPT = {
+    "inertia": "lowest inertia",
+    "mean": "mean over starts",
+    "best": "the start with the highest accuracy, chosen by the labels: no label-free score",
+}
+"""The value that is kept of several k-means starts, by `select`."""
 
 
 def shown_metrics(record: Record) -> list[str]:
@@ -35,23 +42,32 @@ def on_comparison(
     first: str,
     metric: Metric,
     compared: pd.DataFrame,
+    untested: bool,
     declared: Declared,
     label: Mapping[tuple[Any, Any], str],
 ) -> list[str]:
     """Sentences on how to read the tests of a block, and on its distance from the printed numbers.
 
+    ``compared``: the tests of all blocks. ``untested``: whether this block has differences alone, see `frames.compare`.
     ``label``: (solver, variant) → the name of a method.
     """
     # If one method wins all n pairs, the two-sided p is 2 · 2⁻ⁿ. No n pairs can give a smaller one.
-    smallest = len(compared) * 2.0 ** (1 - compared["n"].max())
+    tested = compared[compared["p"].notna()]
+    smallest = 0 if untested else len(tested) * 2.0 ** (1 - tested["n"].max())
     of_metric = part[part["metric"] == metric.name]
     counts = of_metric["n_clusters"].nunique()
     depths = of_metric.groupby(["solver", "variant"], sort=False)["layer"].max().fillna(1)
     direction = " (smaller is better)" if metric.better == "lower" else ""
+    test = (
+        "and the number of seeds on which it is larger. Each seed draws its own classes of the data, so draws share "
+        "samples and are no independent pairs: no interval and no p."
+        if untested
+        else "its own 95 % interval from 6 seeds on, p of Wilcoxon's signed-rank test corrected by Holm for the "
+        f"{len(tested)} tests of all blocks. p is about other starts and k-means on this data, not about other data."
+    )
     return [
         f"Against: how much larger the {metric.name} of {first} is{', the mean over all k' if counts > 1 else ''}, "
-        f"seed by seed{direction}: Hodges–Lehmann shift, its own 95 % interval from 6 seeds on, p of Wilcoxon's "
-        f"signed-rank test corrected by Holm for the {len(compared)} tests of all blocks."
+        f"seed by seed{direction}: Hodges–Lehmann shift, {test}"
         + (" Methods of one layer are compared with its top layer." if depths.min() < depths.iloc[0] else "")
         + (f" So few seeds and so many tests allow no p below {min(smallest, 1):.2g}." if smallest > 0.05 else ""),
         *_on_printed(part, declared, label),
@@ -59,13 +75,21 @@ def on_comparison(
 
 
 def _on_printed(part: pd.DataFrame, declared: Declared, label: Mapping[tuple[Any, Any], str]) -> list[str]:
-    printed = part.dropna(subset=["paper"])
+    # An inferred row was placed by its distance, so its distance shows nothing.
+    printed = part[part["paper"].notna() & ~_inferred(part)]
     distances = []
     for (solver, variant, name), method in printed.groupby(["solver", "variant", "metric"], sort=False):
         which = "" if printed["metric"].nunique() == 1 else f" ({name})"
         spec = printed_spec(metric_of(str(name), declared))
         distances.append(f"{label[solver, variant]}{which} {method['difference'].abs().mean():{spec}}")
     return [f"Mean absolute difference to the printed numbers: {', '.join(distances)}."] if distances else []
+
+
+def _inferred(part: pd.DataFrame) -> pd.Series:
+    """Whether the row of each printed number is inferred."""
+    return (
+        part["printed"].map(lambda p: isinstance(p, list) and any(isinstance(v, Inferred) for _, v in p)).astype(bool)
+    )
 
 
 def printed_spec(metric: Metric) -> str:
@@ -121,6 +145,7 @@ def _on_cells(
     if papers:
         sentences.append(
             f"In parentheses: the number that the {' or the '.join(papers)} paper prints, and ours minus it."
+            + (" inferred: we inferred in which row of the paper's table it stands." if _inferred(part).any() else "")
         )
     if not by_class_count:
         sentences += [
@@ -163,7 +188,7 @@ def _on_protocol(records: Sequence[Record]) -> list[str]:
     evaluators = [record["config"]["evaluator"] for record in records]
     protocol: dict[str, list[str]] = {
         "K-means": [
-            f"{plural(e['n_init'], 'start')}, {'mean over starts' if e.get('select') == 'mean' else 'lowest inertia'}"
+            f"{plural(e['n_init'], 'start')}, {KEPT[e.get('select', 'inertia')]}"
             for e, record in zip(evaluators, records, strict=True)
             if "n_init" in e and any(row.get("n_clusters") for row in record["metrics"])
         ],

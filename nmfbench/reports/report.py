@@ -155,7 +155,10 @@ def _block(
                 (solver, variant): " ".join(label(solver, variant, common))
                 for solver, variant in zip(part["solver"], part["variant"], strict=True)
             }
-            sentences += notes.on_comparison(part, records[0]["solver"], shown.first, compared, shown.declared, labels)
+            untested = bool(tests["p"].isna().all())
+            sentences += notes.on_comparison(
+                part, records[0]["solver"], shown.first, compared, untested, shown.declared, labels
+            )
     sentences += [verdict] if verdict else []
     visible = part[part["metric"].isin(metrics)]
     sentences += notes.on_block(visible, records, shown.first, metrics, shown.declared, shown.by_class_count)

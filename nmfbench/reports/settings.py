@@ -17,7 +17,8 @@ SPLITS = ("layers", "label_fraction")
 class Tuning:
     """Settings are chosen by this metric on seeds that the table leaves out.
 
-    The data is drawn anew for each seed from a number of classes, as in the dnsNMF paper.
+    The data is drawn anew for each seed from a number of classes, as in the dnsNMF paper. Draws of all seeds take their
+    classes from the same data, so the seeds that choose share samples with those of the table.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ class Effect:
     Parameters
     ----------
     n: number of seeds.
+    wins: number of seeds on which a is larger.
     shift: Hodges–Lehmann estimate, the median of the means of all pairs of differences.
     low: lower end of its interval of at least 95 %, by inverting the signed-rank test; NaN for fewer than six seeds.
     high: upper end of that interval.
@@ -24,6 +25,7 @@ class Effect:
     """
 
     n: int
+    wins: int
     shift: float
     low: float
     high: float
@@ -43,7 +45,7 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Effect:
     # Cut as many means at each end as keeps at most 2.5 % of the sign choices outside on that side.
     cut = np.searchsorted(np.cumsum(ways) / 2.0**n, 0.025, side="right") - 1
     low, high = (walsh[cut], walsh[-1 - cut]) if cut >= 0 else (np.nan, np.nan)
-    return Effect(n, float(np.median(walsh)), float(low), float(high), _signed_rank(d[d != 0]))
+    return Effect(n, int((d > 0).sum()), float(np.median(walsh)), float(low), float(high), _signed_rank(d[d != 0]))
 
 
 def _signed_rank(d: np.ndarray) -> float:

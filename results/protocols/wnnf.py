@@ -1,7 +1,7 @@
 """Rank the scalings and ranks that `nmfbench run experiment=protocol_wnnf` tried for the tables of the WNNF paper.
 
 The measure is the mean absolute difference to all printed rows of a dataset: WNNF, NMF and unfolded NMF (Table 3a), and
-both layers of deep WNNF and deep NMF (Table 3b), which are run at their printed ranks and so depend on the scaling only.
+both layers of deep WNNF and deep NMF (Table 3b), which run at their printed ranks and so depend on the scaling only.
 
     nmfbench run experiment=protocol_wnnf results_dir=DIR && python results/protocols/wnnf.py DIR
 """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from nmfbench.datasets.base import Dataset
@@ -62,6 +63,7 @@ class PaperFigure:
     draw: draws it from those runs.
     shows: whether it needs a run, given the config of its record.
     codes: whether it is drawn from codes and bases; if not, from records alone.
+    numbers: the numbers that it shows, with those that the paper prints, one row each; None: it shows images.
     """
 
     title: str
@@ -69,6 +71,7 @@ class PaperFigure:
     draw: Callable[[Sequence[Run]], Figure]
     shows: Callable[[dict[str, Any]], bool] = lambda config: True
     codes: bool = True
+    numbers: Callable[[Sequence[Run]], pd.DataFrame] | None = None
 
 
 def best_of(runs: Sequence[Run], solver: str, **settings: object) -> Run:

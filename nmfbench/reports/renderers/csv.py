@@ -1,10 +1,19 @@
 """The long form as CSV, every metric."""
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from nmfbench.reports.frames import COLUMNS
 from nmfbench.reports.report import Report
 
 
 def render(report: Report) -> str:
-    """The long form behind a header of `#` lines that say how it was made: pandas.read_csv(…, comment="#")."""
-    header = "".join(f"# {line}\n" for line in report.header)
-    return header + str(report.frame[COLUMNS].to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    """The long form behind a header that says how it was made."""
+    return commented(report.header, report.frame[COLUMNS])
+
+
+def commented(sentences: Sequence[str], table: pd.DataFrame) -> str:
+    """The table behind a `#` line for each sentence: pandas.read_csv(…, comment="#")."""
+    header = "".join(f"# {sentence}\n" for sentence in sentences)
+    return header + str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
