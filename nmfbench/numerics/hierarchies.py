@@ -122,7 +122,7 @@ def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list
 def pretrained(
     X: Tensor, ranks: list[int], rng: Streams, beta: float, sweeps: int
 ) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
-    """The factors of `start` for X (m, n) after that many sweeps of `multilayer`; it yields as `Solver.iterates` says."""
+    """`start` for X (m, n), then that many sweeps of `multilayer`; it yields as `Solver.iterates` says."""
     Ws, Hs = start(X, ranks, rng)
     eps = floor(X)
     for _ in range(sweeps):
