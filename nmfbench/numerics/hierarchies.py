@@ -54,6 +54,7 @@ def objective(X: Tensor, hierarchy: Hierarchy, beta: float) -> Tensor:
 
 def volumes(hierarchy: Hierarchy) -> Tensor:
     """Σ_l α_l log det(W_lᵀW_l + δI), (S,), in double precision."""
+    assert hierarchy.alphas is not None
     return (hierarchy.alphas * torch.stack([volume.log_det(W) for W in hierarchy.Ws], -1)).sum(-1)
 
 
