@@ -4,7 +4,7 @@ Each row is a reading of λ on a dataset, at its default rank (CBCL: 49) and sca
 dataset's cluster counts; ‖X − reconstruction‖/‖X‖; and the penalty's share of the objective. Means over seeds 100 and
 101, which no table has. NMF by multiplicative updates is the reference.
 
-    python results/protocols/wnnf_lambda.py [DATASET …]    # adds to wnnf_lambda.csv and .md beside this file
+    python results/protocols/wnnf_lambda.py [DATASET …]    # adds the missing rows to wnnf_lambda.csv and .md here
 """
 
 import sys
@@ -74,10 +74,13 @@ def measured(name: str, reading: str) -> dict[str, float | str]:
     return {"dataset": name, "reading": reading, **dict(scores)}
 
 
-for name in sys.argv[1:] or DATASETS:
-    for reading in READINGS:
-        rows = pd.DataFrame([measured(name, reading)])
-        rows.round(4).to_csv(TABLE, mode="a", index=False, header=not TABLE.exists())
+done = pd.read_csv(TABLE)[["dataset", "reading"]].itertuples(index=False) if TABLE.exists() else []
+missing = dict.fromkeys((name, reading) for name in sys.argv[1:] or DATASETS for reading in READINGS)
+for place_in_table in done:
+    missing.pop(tuple(place_in_table), None)
+for name, reading in missing:
+    row = pd.DataFrame([measured(name, reading)]).round(4)
+    row.to_csv(TABLE, mode="a", index=False, header=not TABLE.exists())
 table = pd.read_csv(TABLE).pivot(index="reading", columns="dataset")
 blocks = [
     f"{title}\n\n{table[key].reindex(READINGS)[[c for c in DATASETS if c in table[key]]].round(digits).to_markdown()}\n"
