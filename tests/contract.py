@@ -1,7 +1,7 @@
 """Shared by the tests of all solvers: building a solver, fits that several claims use, and permitted refusals."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 import numpy as np
@@ -53,11 +53,27 @@ def matrix() -> np.ndarray:
     return np.random.default_rng(0).uniform(0.01, 1, (13, 29))
 
 
+WEIGHTS = {"mu": {"lam": 0.5}, "unfolded": {"l1": 0.1, "l2": 0.2}, "lc_dmf": {"alpha": [0.1, 0.2]}}
+WEIGHTS |= {"deep_semi": {"lams": [0.1, 0.2]}}
+"""Weights of penalties and label terms that are 0 by default."""
+
+
+def weighted(name: str) -> Solver:
+    """The solver with all its penalties and label terms."""
+    return replace(build(name), **WEIGHTS.get(name, {}))
+
+
 @lru_cache(maxsize=None, typed=True)
 def build(name: str, rank: int = RANK, pretrain: int = 20) -> Solver:
     """The solver as its YAML has it, with a short pre-training."""
     node = {k: rank if v == "${rank}" else v for k, v in config.defaults("solver", name).items()}
     return config.build(node | ({"pretrain": pretrain} if "pretrain" in node else {}), Solver, "solver")
+
+
+def labelled(X: np.ndarray) -> Problem:
+    """X as a problem with three classes, of whose labels two in three are seen."""
+    number = torch.arange(X.shape[1])
+    return replace(problem_of(X), labels=number % 3, labelled=number % 9 < 6)
 
 
 def problem_of(X: np.ndarray, dtype: str = "float64") -> Problem:

@@ -91,6 +91,7 @@ def test_lam_zero_is_plain_multiplicative_nmf(init: str, X: np.ndarray) -> None:
 
 def test_sweep_is_the_rule_of_the_paper(X: np.ndarray) -> None:
     solver, lam = GNMF(rank=4, lam=0.3, p=3), 0.3
+    X /= np.linalg.norm(X, axis=0)
     A = dense(graph.nearest_neighbours(torch.from_numpy(X), 3))
     D = np.diag(A.sum(0))
     before, now = (after(solver, X, sweeps).factorization for sweeps in (6, 7))

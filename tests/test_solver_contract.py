@@ -1,18 +1,35 @@
 """The promises of every solver, claim by claim, for every YAML in configs/solver and both dtypes."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from inspect import cleandoc
+from itertools import islice, product
 
 import numpy as np
 import pytest
 import torch
-from contract import RANK, SEEDS, SOLVERS, TOO_SMALL, build, problem_of, refusal, run, shared_fit, states
+from contract import (
+    RANK,
+    SEEDS,
+    SOLVERS,
+    TOO_SMALL,
+    build,
+    labelled,
+    problem_of,
+    refusal,
+    run,
+    shared_fit,
+    states,
+    weighted,
+)
 from scipy.sparse import csc_array
 
 from nmfbench import config
 from nmfbench.errors import ConfigError, DataError, NotApplicable
+from nmfbench.fitting import fit
+from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import DTYPES
+from nmfbench.solvers.base import Stopping
 
 every_solver = pytest.mark.parametrize("name", SOLVERS)
 ONE_PRODUCT = ("deep_mu", "wnnf_deep", "dnsnmf")
@@ -156,6 +173,38 @@ def test_objective_is_one_finite_number_a_restart(name: str, X: np.ndarray) -> N
     factorization = next(states(solver, problem, [0, 1, 2]))
     objective = solver.objective(problem, factorization)
     assert objective.shape == (3,) and objective.isfinite().all()
+
+
+@every_solver
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_multiples_of_X_have_the_same_codes_up_to_a_factor(name: str, factor: float, X: np.ndarray) -> None:
+    for solver, place in product((build(name), weighted(name)), (problem_of, labelled)):
+        assert solver.scale_free
+        (plain,), (scaled,) = (
+            fit(solver, place(X * by), seeds=[3], stopping=Stopping(max_iter=10)) for by in (1.0, factor)
+        )
+        for H, multiple in zip(plain.factorization.codes, scaled.factorization.codes, strict=True):
+            ratio = torch.linalg.vector_norm(multiple) / torch.linalg.vector_norm(H)
+            torch.testing.assert_close(multiple / ratio, H, rtol=1e-6, atol=1e-9 * H.abs().max().item())
+
+
+@every_solver
+def test_penalty_is_the_part_of_the_objective_that_vanishes_with_its_weights(name: str, X: np.ndarray) -> None:
+    solver, problem = weighted(name), labelled(X)
+    with torch.no_grad():
+        *_, state = islice(states(solver, problem, [0, 1]), 3)
+    weights = {
+        f.name: getattr(solver, f.name) for f in fields(solver) if f.name in ("lam", "lams", "l1", "l2", "alpha")
+    }
+    penalty, objective = solver.penalty(problem, state), solver.objective(problem, state)
+    assert (penalty is None) == (not weights)
+    if penalty is None:
+        return
+    zeros = {key: [0.0, 0.0] if key in ("lams", "alpha") else 0.0 for key in weights}
+    if isinstance(state, Hierarchy):  # which carries its weights
+        state = replace(state, alphas=torch.zeros_like(state.alphas))
+    assert penalty.shape == (2,) and (penalty != 0).all()
+    torch.testing.assert_close(replace(solver, **zeros).objective(problem, state), objective - penalty)
 
 
 @every_solver

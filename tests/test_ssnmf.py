@@ -20,9 +20,9 @@ from nmfbench.solvers.ssnmf import SemiSupervisedNMF
 
 @pytest.fixture
 def partly(X: np.ndarray) -> Problem:
-    """X with 5 classes; 11 of its 29 labels may be seen."""
+    """X in its unit, with 5 classes; 11 of its 29 labels may be seen."""
     y, mask = np.arange(29) % 5, np.arange(29) % 8 < 3
-    return replace(place(X, "float64"), labels=torch.from_numpy(y), labelled=torch.from_numpy(mask))
+    return replace(place(X / X.max(), "float64"), labels=torch.from_numpy(y), labelled=torch.from_numpy(mask))
 
 
 def after(solver, problem: Problem, sweeps: int, seed: int = 5):

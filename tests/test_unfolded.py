@@ -26,7 +26,7 @@ def iterate(solver: UnfoldedNMF, X: np.ndarray, steps: int, seeds: tuple[int, ..
 def test_training_is_that_of_torch_with_linear_layers_and_scipys_least_squares(
     l1: float, l2: float, X: np.ndarray
 ) -> None:
-    solver = UnfoldedNMF(rank=4, n_layers=3, l1=l1, l2=l2, init="random", lr=0.01)
+    solver, X = UnfoldedNMF(rank=4, n_layers=3, l1=l1, l2=l2, init="random", lr=0.01), X / X.max()
     (P,), (Q,), (W,) = solver.start(torch.from_numpy(X), Streams([0]))
     V = torch.from_numpy(X.T)
     # Samples in rows, as the paper has them: fc1 is r → r, fc2 is m → r.
@@ -62,7 +62,7 @@ def test_network_passes_gradcheck(X: np.ndarray) -> None:
 
 
 def test_slope_is_the_gradient_of_the_objective(X: np.ndarray) -> None:
-    solver = UnfoldedNMF(rank=4, l1=0.1, l2=0.2, init="random")
+    solver, X = UnfoldedNMF(rank=4, l1=0.1, l2=0.2, init="random"), X / X.max()
     now = iterate(solver, X, 2, (0, 1))
 
     def objective(H: Tensor) -> Tensor:

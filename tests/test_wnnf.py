@@ -1,5 +1,7 @@
 """Weakly non-negative factorization: its written-out step against autograd and torch's own optimizers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch.nn.functional import leaky_relu
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
+from nmfbench.numerics import leaky
 from nmfbench.numerics.leaky import LeakyStack
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
@@ -31,12 +34,16 @@ def batch_loss(solver: WeakSolver, V: torch.Tensor, X: torch.Tensor, *parameters
     if solver.loss_reduction == "mean":
         loss = loss / X.shape[1]
     if solver.reading == "penalty":
-        loss = loss + solver.lam * sum(parameter.square().flatten(1).sum(1) for parameter in parameters)
+        loss = loss + solver.weight * sum(parameter.square().flatten(1).sum(1) for parameter in parameters)
+    if solver.reading == "relative":
+        # λ times the mean square length of a factor's rows, beside the loss of a mean entry.
+        lengths = sum(parameter.square().sum(-1).flatten(1).mean(1) for parameter in parameters)
+        loss = loss + solver.weight * lengths * X[0].numel() / (X.shape[1] if solver.loss_reduction == "mean" else 1)
     return loss
 
 
 readings = [
-    pytest.mark.parametrize("reading", ["penalty", "decoupled"]),
+    pytest.mark.parametrize("reading", ["relative", "penalty", "decoupled"]),
     pytest.mark.parametrize("reduction", ["mean", "sum"]),
     pytest.mark.parametrize("loss", ["l1", "l2"]),
     pytest.mark.parametrize("eta", [0.0, 0.1, 1.0]),
@@ -53,7 +60,7 @@ def every_reading(test):
 def test_gradient_is_that_of_autograd(eta: float, loss: str, reduction: str, reading: str) -> None:
     solver = WNNF(rank=4, loss=loss, loss_reduction=reduction, reading=reading, lam=0.3)
     X, W, H = batch((2, 5, 13), (2, 13, 4), (2, 5, 4))
-    ours = solver.gradient(None, X, [W], H, eta)
+    ours = solver.gradient(Problem(X[0].mT), X, [W], H, eta)
     W.requires_grad_(), H.requires_grad_()
     batch_loss(solver, leaky_relu(H, eta) @ leaky_relu(W, eta).mT, X, W, H).sum().backward()
     torch.testing.assert_close(ours, [W.grad, H.grad], rtol=1e-6, atol=1e-12)
@@ -64,7 +71,7 @@ def test_gradient_of_three_layers_is_that_of_autograd(eta: float, loss: str, red
     solver = DeepWNNF(ranks=[2, 3, 4], loss=loss, loss_reduction=reduction, reading=reading, lam=0.3)
     X, *parameters = batch((2, 5, 13), (2, 3, 2), (2, 4, 3), (2, 13, 4), (2, 5, 2))
     *Ws, H = parameters
-    ours = solver.gradient(None, X, Ws, H, eta)
+    ours = solver.gradient(Problem(X[0].mT), X, Ws, H, eta)
     for parameter in parameters:
         parameter.requires_grad_()
     V = leaky_relu(H, eta)
@@ -97,8 +104,8 @@ def test_full_batch_fit_is_autograd_with_torchs_optimizer(reading: str, X: np.nd
     start = next(iterates)
     W = torch.nn.Parameter(start.Ws[0][0].clone())
     H = torch.nn.Parameter(start.H[0].mT.clone())
-    decay = solver.lam if reading == "decoupled" else 0.0
-    optimizer = torch.optim.AdamW([W, H], lr=solver.lr, weight_decay=decay)
+    decay = solver.weight if reading == "decoupled" else 0.0
+    optimizer = torch.optim.AdamW([W, H], lr=solver.rate, weight_decay=decay)
     for _ in range(10):
         optimizer.zero_grad()
         V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
@@ -112,7 +119,7 @@ def test_full_batch_fit_is_autograd_with_torchs_optimizer(reading: str, X: np.nd
 
 @pytest.mark.parametrize("ranks", [[4], [2, 3, 4]])
 def test_mini_batches_are_those_of_the_shuffled_samples_and_adam_sees_all_of_H(ranks: list[int], X: np.ndarray) -> None:
-    solver, problem = DeepWNNF(ranks=ranks, batch_size=10), Problem(torch.from_numpy(X))
+    solver, problem = DeepWNNF(ranks=ranks, batch_size=10, reading="penalty"), Problem(torch.from_numpy(X))
     iterates = solver.iterates(problem, Streams([3, 8]))
     start = next(iterates).map(torch.clone)
     with torch.no_grad():
@@ -120,7 +127,7 @@ def test_mini_batches_are_those_of_the_shuffled_samples_and_adam_sees_all_of_H(r
     for restart, (shuffle,) in enumerate(Streams([seed])("batches") for seed in (3, 8)):
         parameters = [torch.nn.Parameter(f[restart].clone()) for f in (*start.Ws, start.H)]
         *Ws, H = parameters
-        optimizer = torch.optim.Adam(parameters, lr=solver.lr)
+        optimizer = torch.optim.Adam(parameters, lr=solver.rate)
         for _ in range(3):
             for columns in np.array_split(shuffle.permutation(29), 3):  # 10, 10 and 9 samples
                 optimizer.zero_grad()
@@ -147,7 +154,7 @@ def test_parameters_start_uniform_within_the_bound_of_their_fan_in() -> None:
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("size", [None, 7, 10])
 def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: str, X: np.ndarray) -> None:
-    solver = WNNF(rank=4, batch_size=size, loss_reduction=reduction)
+    solver = WNNF(rank=4, batch_size=size, loss_reduction=reduction, reading="penalty")
     problem = Problem(torch.from_numpy(X))
     start = next(solver.iterates(problem, Streams([0])))
     generator, losses = np.random.default_rng(0), []
@@ -161,7 +168,10 @@ def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: s
 
 
 def test_objective_of_several_layers_penalises_every_factor(X: np.ndarray) -> None:
-    solver, problem = DeepWNNF(ranks=[2, 3, 4], batch_size=None, lam=0.7), Problem(torch.from_numpy(X))
+    solver, problem = (
+        DeepWNNF(ranks=[2, 3, 4], batch_size=None, lam=0.7, reading="penalty"),
+        Problem(torch.from_numpy(X)),
+    )
     start = next(solver.iterates(problem, Streams([0, 1])))
     expected = batch_loss(solver, start.reconstruct().mT, problem.X.mT.expand(2, -1, -1), *start.Ws, start.H)
     torch.testing.assert_close(solver.objective(problem, start), expected)
@@ -182,28 +192,63 @@ def test_relu_gives_nonnegative_factors(X: np.ndarray) -> None:
 def test_penalty_shrinks_what_is_negative(X: np.ndarray) -> None:
     mass = {}
     for lam in (0.0, 0.1):
-        (result,) = fit(WNNF(rank=4, lam=lam, lr=0.01), X, stopping=Stopping(max_iter=500))
+        (result,) = fit(WNNF(rank=4, lam=lam, lr=0.01, reading="penalty"), X, stopping=Stopping(max_iter=500))
         mass[lam] = sum(-factor[factor < 0].sum().item() for factor in result.factorization.factors.values())
     assert mass[0.1] < 0.5 * mass[0.0]
 
 
 def test_linear_unpenalised_l2_reaches_the_error_of_the_svd(X: np.ndarray) -> None:
-    solver = WNNF(rank=4, eta=1.0, lam=0.0, loss="l2", batch_size=None, lr=0.01)
+    solver = WNNF(rank=4, eta=1.0, lam=0.0, loss="l2", batch_size=None, lr=0.01, reading="penalty")
     (result,) = fit(solver, X, stopping=Stopping(max_iter=6000), dtype="float64")
     best = np.square(np.linalg.svd(X, compute_uv=False)[4:]).sum()
     reached = np.square(X - result.factorization.reconstruct().numpy()).sum()
     assert best <= reached <= 1.01 * best
 
 
+@pytest.mark.parametrize("solver", [WNNF(rank=4), DeepWNNF(ranks=[2, 4])])
+def test_relative_reading_is_the_absolute_one_on_X_in_its_unit(solver: WeakSolver, X: np.ndarray) -> None:
+    relative = replace(solver, batch_size=None)
+    unit = np.abs(X).mean()
+    # The bases have the unit back, so the penalty is compared on the factors of X in its unit.
+    start = next(relative.iterates(Problem(torch.from_numpy(X)), Streams([0])))
+    own = replace(start, Ws=(*start.Ws[:-1], start.Ws[-1] / unit))
+    V, scaled = own.reconstruct().mT, torch.from_numpy(X / unit).mT[None]
+    expected = batch_loss(relative, V, scaled, *own.Ws, own.H.mT)
+    torch.testing.assert_close(relative.objective(Problem(torch.from_numpy(X)), start), expected)
+
+
+def test_relative_steps_are_in_units_of_the_bound_of_the_codes(X: np.ndarray) -> None:
+    iterates = WNNF(rank=4, batch_size=None, lr=0.01).iterates(Problem(torch.from_numpy(X)), Streams([0]))
+    start = next(iterates).H.clone()
+    with torch.no_grad():
+        moved = (next(iterates).H - start).abs()
+    # The first step of Adam moves every parameter by the learning rate.
+    torch.testing.assert_close(moved, torch.full_like(moved, 0.01 * (6 / 4) ** 0.5), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("reading", ["penalty", "decoupled"])
+def test_absolute_readings_depend_on_the_scale_of_X(reading: str, X: np.ndarray) -> None:
+    solver = WNNF(rank=4, reading=reading)
+    one, other = (fit(solver, X * by, stopping=Stopping(max_iter=20), dtype="float64")[0] for by in (1, 1000))
+    assert not solver.scale_free
+    assert not torch.allclose(*(r.factorization.codes[0] / r.factorization.codes[0].norm() for r in (one, other)))
+
+
+def test_each_reading_has_its_own_default_weight_and_learning_rate() -> None:
+    assert (WNNF(rank=4).weight, WNNF(rank=4).rate) == (0.001, 0.0025)
+    assert ((paper := WNNF(rank=4, reading="penalty")).weight, paper.rate) == (0.1, 0.001)
+
+
 def test_curriculum_falls_linearly_from_1_to_eta_and_stays_there() -> None:
-    solver = WNNF(rank=4, eta=0.2, curriculum=10)
-    assert [solver.eta_at(epoch) for epoch in (0, 5, 10, 50)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
-    assert WNNF(rank=4, eta=0.2).eta_at(0) == 0.2
+    assert [leaky.slope_at(epoch, 0.2, 10) for epoch in (0, 5, 10, 50)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    assert leaky.slope_at(0, 0.2, 0) == 0.2
 
 
 def test_footnote_tells_the_readers_of_a_table_what_a_step_descends() -> None:
-    assert "descends the mean over batches of 64 samples" in (note := WNNF(rank=4).footnote)
-    assert "λ as penalty" in note and "the paper's (9) sums over all samples" in note
+    note = WNNF(rank=4).footnote
+    assert "descends the mean over batches of 64 samples" in note and "λ relative to the loss of an entry" in note
+    paper = WNNF(rank=4, reading="penalty").footnote
+    assert "λ as penalty" in paper and "the paper's (9) sums over all samples" in paper
     other = DeepWNNF(rank=4, batch_size=None, loss_reduction="sum", reading="decoupled").footnote
     assert "descends the sum over batches of all samples" in other and "λ as decoupled" in other
 
@@ -241,7 +286,7 @@ def test_step_of_three_layers_is_the_gradient_to_finite_differences() -> None:
         @staticmethod
         def backward(context, upstream):
             *Ws, H = context.saved_tensors
-            return tuple(upstream[0] * g for g in solver.gradient(None, X, Ws, H, 0.1))
+            return tuple(upstream[0] * g for g in solver.gradient(Problem(X[0].mT), X, Ws, H, 0.1))
 
     assert torch.autograd.gradcheck(Step.apply, [parameter.requires_grad_() for parameter in parameters])
 

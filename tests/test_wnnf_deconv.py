@@ -66,13 +66,14 @@ def test_gradient_is_that_of_autograd_through_torchs_convolution(
     W.requires_grad_(), H.requires_grad_()
     at_eta = Deconvolution((W,), H, torch.full((2,), eta, dtype=torch.float64), blocks, "raw")
     V = torch.stack([convolved(leaky_relu(W[s], eta), at_eta.kernels[s], blocks) for s in range(2)])
-    batch_loss(solver, V, X.flatten(2), W, H).sum().backward()
+    batch_loss(solver, V, X.flatten(2), W, H.unflatten(-1, (4, -1))).sum().backward()
     torch.testing.assert_close(ours, [W.grad, H.grad], rtol=1e-6, atol=1e-12)
 
 
 def test_step_is_the_gradient_to_finite_differences() -> None:
     state = parameters(6, 6, 2, S=1, n=2, r=2)
     solver, samples = DeconvWNNF(rank=2, stride=2, loss="l2"), state.blocks.cut(torch.rand(2, 6, 6).double())[None]
+    problem = Problem(state.blocks.paste(samples)[0].mT, shape=(6, 6))
 
     class Step(torch.autograd.Function):
         @staticmethod
@@ -81,12 +82,12 @@ def test_step_is_the_gradient_to_finite_differences() -> None:
             V = convolved(
                 leaky_relu(W[0], 0.1), Deconvolution((W,), H, state.eta, state.blocks, "raw").kernels[0], state.blocks
             )
-            return batch_loss(solver, V[None], state.blocks.paste(samples), W, H)
+            return batch_loss(solver, V[None], state.blocks.paste(samples), W, H.unflatten(-1, (4, -1)))
 
         @staticmethod
         def backward(context, upstream):
             W, H = context.saved_tensors
-            return tuple(upstream[0] * g for g in solver.gradient(Problem(W, shape=(6, 6)), samples, [W], H, 0.1))
+            return tuple(upstream[0] * g for g in solver.gradient(problem, samples, [W], H, 0.1))
 
     assert torch.autograd.gradcheck(Step.apply, [state.Ws[0].requires_grad_(), state.H.requires_grad_()])
 
@@ -103,7 +104,7 @@ def test_restart_in_a_batch_equals_the_run_alone_on_images(height: int, width: i
 
 def test_objective_is_the_loss_of_the_images_and_the_penalty_of_maps_and_kernels() -> None:
     state, X = parameters(7, 9, 2), torch.rand(63, 5, dtype=torch.float64)
-    solver = DeconvWNNF(rank=3, stride=2, batch_size=None, lam=0.7)
+    solver = DeconvWNNF(rank=3, stride=2, batch_size=None, lam=0.7, reading="penalty")
     expected = batch_loss(solver, state.reconstruct().mT, X.mT.expand(2, -1, -1), state.Ws[0], state.H)
     torch.testing.assert_close(solver.objective(Problem(X, shape=(7, 9)), state), expected)
 

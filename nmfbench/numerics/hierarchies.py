@@ -48,10 +48,14 @@ def costs(X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) ->
 
 def objective(X: Tensor, hierarchy: Hierarchy, beta: float) -> Tensor:
     """Σ_l λ_l D_β(W_{l−1}, W_l H_l), and Σ_l α_l log det(W_lᵀW_l + δI) where there are α_l, (S,)."""
-    layers = hierarchy.weights * costs(X, hierarchy.Ws, hierarchy.Hs, beta)
-    if hierarchy.alphas is not None:
-        layers = layers + hierarchy.alphas * torch.stack([volume.log_det(W) for W in hierarchy.Ws], -1)
-    return layers.sum(-1).to(X)
+    loss = (hierarchy.weights * costs(X, hierarchy.Ws, hierarchy.Hs, beta)).sum(-1)
+    return (loss if hierarchy.alphas is None else loss + volumes(hierarchy)).to(X)
+
+
+def volumes(hierarchy: Hierarchy) -> Tensor:
+    """Σ_l α_l log det(W_lᵀW_l + δI), (S,), in double precision."""
+    assert hierarchy.alphas is not None
+    return (hierarchy.alphas * torch.stack([volume.log_det(W) for W in hierarchy.Ws], -1)).sum(-1)
 
 
 def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import pinv
+from nmfbench.numerics.sparse import SparseMatrix
 
 CHOICES = ("uniform", "nndsvd", "nndsvda", "nndsvdar")
 SEMI_CHOICES = ("svd", "random")
@@ -51,6 +52,15 @@ def uniform(X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[
 def mean(X: Tensor) -> float:
     """The mean of all entries of X (m, n), summed in double precision: sums of huge float32 entries overflow early."""
     return X.mean(dtype=torch.float64).item()
+
+
+def unit(X: Tensor | SparseMatrix) -> float:
+    """The largest absolute entry of X (m, n), or 1 if X is zero: the unit of weights that papers print without one.
+
+    Scaled by the largest entry, as most data here is, X has the unit 1 exactly.
+    """
+    entries = X.values if isinstance(X, SparseMatrix) else X
+    return max(map(abs, torch.stack(entries.aminmax()).tolist())) or 1.0 if entries.numel() else 1.0
 
 
 def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int | str = "") -> tuple[Tensor, Tensor]:

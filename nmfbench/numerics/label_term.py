@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from nmfbench.numerics import inits
 from nmfbench.numerics.problem import Problem
 
 
@@ -18,6 +19,11 @@ def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:
     Y = torch.zeros((int(labels.max()) + 1, X.shape[1]), device=X.device, dtype=X.dtype)
     Y[labels, columns] = 1
     return Y, problem.labelled.to(X.dtype)
+
+
+def weight(problem: Problem, lam: float) -> float:
+    """λ in the unit of X, because the loss grows as the square of X and the label term does not."""
+    return lam * inits.unit(problem.X) ** 2
 
 
 def misfit(Y: Tensor, L: Tensor, B: Tensor, H: Tensor) -> Tensor:

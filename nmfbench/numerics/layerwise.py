@@ -17,9 +17,11 @@ def sweeps(
 ) -> Iterator[Chain]:
     """Sweep through the layers of X (m, n); the codes H_l (S, r_l, n) are the data of the layer above.
 
-    The last layer has the label term (λ/2)‖L∘(Y − BH_L)‖² where labels are ``seen``.
+    The last layer has the label term (λ/2)‖L∘(Y − BH_L)‖² where labels are ``seen``, with λ for X in its unit.
     """
-    X = problem.X
+    # Divided by its unit, because the starts of B and of the upper layers, and the labels, are absolute.
+    unit = inits.unit(problem.X)
+    X = problem.X / unit
     layers = [inits.uniform(X, ranks[0], rng)]
     for l, r in enumerate(ranks[1:], start=2):
         below = layers[-1][1]
@@ -30,7 +32,7 @@ def sweeps(
     Wts, Hs = [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
     Bt = rng.uniform("B", (ranks[-1], len(seen[0])), X) if seen else None
     while True:
-        yield Chain(tuple(Wt.mT for Wt in Wts), tuple(Hs), None if Bt is None else Bt.mT)
+        yield Chain(tuple(Wt.mT for Wt in Wts), tuple(unit * H for H in Hs), None if Bt is None else Bt.mT / unit)
         below = X
         for Wt, H in zip(Wts[:-1], Hs[:-1], strict=True):
             _sweep(below, Wt, H)

@@ -1,5 +1,6 @@
 """Products of leaky rectified factors: φ(x) = max(x, ηx)."""
 
+import math
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,17 @@ class LeakyStack(Leaky):
 
     def reconstruct(self) -> Tensor:
         return self.rectified.reconstruct()
+
+
+def bound(fan_in: int) -> float:
+    """Parameters start uniform on ±bound, of which φ keeps the size of a sum of ``fan_in`` terms. He et al. (2015)."""
+    return math.sqrt(6 / fan_in)
+
+
+def slope_at(epoch: int, eta: float, curriculum: int) -> float:
+    """The slope η of φ in this epoch, counted from 0: it falls linearly from 1 to ``eta`` in ``curriculum`` epochs."""
+    left = max(0.0, 1 - epoch / curriculum) if curriculum else 0.0
+    return eta + (1 - eta) * left
 
 
 def gradient(

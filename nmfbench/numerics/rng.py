@@ -1,7 +1,7 @@
 """Random numbers: one named stream per purpose and seed, drawn on the CPU."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -25,6 +25,14 @@ class Streams:
         """(S, *shape), uniform on [low, high). Drawn in float64 so that a seed means the same start in every dtype."""
         draws = np.stack([generator.uniform(low, high, shape) for generator in self(name)])
         return torch.from_numpy(draws).to(like.device, like.dtype)
+
+    def permutations(self, name: str, n: int, like: Tensor) -> Iterator[Tensor]:
+        """Endless random orders (S, n) of 0 … n − 1."""
+        generators = self(name)
+        while True:
+            order = torch.from_numpy(np.stack([g.permutation(n) for g in generators]))
+            # The host waits for a copy to a GPU, except from pinned memory.
+            yield (order.pin_memory() if like.is_cuda else order).to(like.device, non_blocking=True)
 
 
 def integer(name: str, seed: int) -> int:

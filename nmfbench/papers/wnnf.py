@@ -13,7 +13,8 @@ Tables show its numbers beside a run under these conditions.
   among the starts.
 - Table 4: our copy lost one of (raw, s = 4) and (sum, s = 2). The row that is left stands at (sum, s = 2): our scores
   there are 0.9 points from it, those at (raw, s = 4) 4.5. Its numbers are marked as inferred.
-- Parameters: η, λ, the loss and the curriculum where the paper prints them; its other parameters may vary.
+- Parameters: η, λ, the loss and the curriculum where the paper prints them; its other parameters may vary. Its λ is
+  absolute, so runs with the relative reading have no printed number.
 """
 
 from collections.abc import Iterator
@@ -57,6 +58,9 @@ def printed(record: rules.Record) -> dict[Place, float]:
     """100 · NMI by layer and number of clusters."""
     config = record["config"]
     dataset, solver = config["dataset"]["name"], config["solver"]
+    if solver.get("lam", 0.1) is None:  # the reading's own
+        solver = solver | {"lam": None if solver["reading"] == "relative" else 0.1}
+        record = {**record, "config": config | {"solver": solver}}
     if not (
         dataset in SIZES
         and rules.is_data(record, dataset, *SIZES[dataset])
@@ -64,6 +68,7 @@ def printed(record: rules.Record) -> dict[Place, float]:
         and rules.stops_as(record)
         and rules.clusters_with(record, n_init=10, select=("inertia", "mean"))
         and rules.is_unsupervised(record)
+        and solver.get("reading") != "relative"
     ):
         return {}
     name, ranks = solver["name"], rules.ranks(record)

@@ -82,6 +82,11 @@ class Solver(metaclass=Checked):
         return False
 
     @property
+    def scale_free(self) -> bool:
+        """Whether X and any multiple of it have the same codes, up to one positive factor a layer and rounding."""
+        return True
+
+    @property
     def footnote(self) -> str:
         """A sentence that a reader of a table must know about this method; empty: none."""
         return ""
@@ -98,6 +103,10 @@ class Solver(metaclass=Checked):
     @abstractmethod
     def objective(self, problem: Problem, factorization: Any) -> Tensor:
         """The value that the method minimises, (S,). ``factorization`` is of the class that `iterates` yields."""
+
+    def penalty(self, problem: Problem, factorization: Any) -> Tensor | None:
+        """The part of `objective` that is a penalty or a label term, (S,); None where the method has none."""
+        return None
 
     def check(self, problem: Problem) -> None:
         """Raise NotApplicable when this method cannot take this problem. Called before a fit."""

@@ -14,9 +14,7 @@ from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.special import wright_omega
 from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
 
-TANGENTS = 5
-"""Steps a block. On ORL and Samson the third step changes the block's decrease by less than 1e-6 of it."""
-VARIANTS = ("exact", "admm", "paper")
+TANGENTS = 5  # steps a block; on ORL and Samson the third changes the block's decrease by less than 1e-6 of it
 RHO, ADMM_STEPS, GAP = 100.0, 200, 1e-6
 
 
@@ -26,7 +24,7 @@ class MinVolDeepKL(DeepSolver):
 
     Starts like `DeepKL`, scaled to W_lᵀe = e. Each sweep takes a multiplicative step of H_l, then moves W_l to its
     majoriser's minimum: in closed form at the top, by ``TANGENTS`` such steps below.
-    Descends: with ``variant="exact"``; the two ADMM variants may raise the objective.
+    Descends: with ``variant="exact"``; ADMM may raise it. Scale-free: with that and no ``weights``, as ρ has no unit.
 
     Parameters
     ----------
@@ -37,8 +35,7 @@ class MinVolDeepKL(DeepSolver):
     weights: λ_1 … λ_L, each > 0; None: KL_1/KL_l at the start, the paper's 1/KL_l in the unit of X.
     pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0; not printed, as for `DeepKL`.
     variant: one of exact, admm, paper. "exact" minimises the block of W_l by tangents; "admm" splits it as the paper
-        does, 20 times slower and less exact; "paper" is ADMM with the paper's (27), in which ρ lacks a factor W̃, so it
-        does not solve the paper's own (24).
+        does, 20 times slower; "paper" is ADMM with its (27), where ρ lacks a factor W̃, so it does not solve its (24).
 
     Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, Algorithm 2
     """
@@ -56,11 +53,15 @@ class MinVolDeepKL(DeepSolver):
         hierarchies.check_weights(self.weights, self.layers)
         volume.per_layer(self.alpha, 0.05, self.layers)
         check_at_least("pretrain", self.pretrain, 0)
-        check_choice("variant", self.variant, VARIANTS)
+        check_choice("variant", self.variant, ("exact", "admm", "paper"))
 
     @property
     def monotone(self) -> bool:
         return self.variant == "exact"
+
+    @property
+    def scale_free(self) -> bool:
+        return self.variant == "exact" and self.weights is None
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X, eps = problem.X, hierarchies.floor(problem.X)
@@ -89,6 +90,9 @@ class MinVolDeepKL(DeepSolver):
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
         return hierarchies.objective(problem.X, factorization, beta=1)
 
+    def penalty(self, problem: Problem, factorization: Hierarchy) -> Tensor:
+        return hierarchies.volumes(factorization).to(problem.X)
+
 
 class WBlock:
     """The majoriser of KL(Y, WH) + α' log det(WᵀW + δI) at W̃, over Wᵀe = e."""
@@ -110,15 +114,13 @@ class WBlock:
         single = (B * W - T / (2 * W.clamp(min=tiny)) - C).amax(-2, keepdim=True)
         mu = single if self.mu is None else self.mu
         for _ in range(24 if self.mu is None else 2):
-            x = C + mu
-            root = (x.square() + S).sqrt().clamp(min=tiny)
+            root = ((x := C + mu).square() + S).sqrt().clamp(min=tiny)
             far = root + x.abs()
             # Two forms of the same value, (root − x)/T and 2B/(root + x): each avoids the other's cancellation.
             new = W * torch.where(x > 0, 2 * B / far, far / T)
             slope = new / root  # −dW/dμ
             mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
-        self.mu = mu
-        new = new.clamp(min=hierarchies.EPS)
+        self.mu, new = mu, new.clamp(min=hierarchies.EPS)
         return new / new.sum(-2, keepdim=True)
 
     def tangents(self, above: Tensor, lam: Tensor) -> Tensor:
@@ -134,11 +136,9 @@ class WBlock:
 
     def admm(self, above: Tensor, rho: Tensor, nu: Tensor, as_printed: bool) -> Tensor:
         """The same minimiser by splitting W = Z; ρ' = ρ/λ_l, ν = ρ/λ_{l+1}."""
-        W, Z, U = self.W, self.W, torch.zeros_like(self.W)
-        running = torch.ones_like(rho, dtype=torch.bool)
+        W, Z, U, running = self.W, self.W, torch.zeros_like(self.W), torch.ones_like(rho, dtype=torch.bool)
         for _ in range(ADMM_STEPS):
-            new = self.minimum(-rho * (Z - U), rho if as_printed else rho * self.W)
-            W = torch.where(running, new, W)
+            W = torch.where(running, self.minimum(-rho * (Z - U), rho if as_printed else rho * self.W), W)
             # Z = ω(log ν − b)/ν with b = −log W̄ − ν(W + U)
             Z = torch.where(running, wright_omega(nu.log() + above.log() + nu * (W + U)) / nu, Z)
             U = torch.where(running, U + W - Z, U)

@@ -30,12 +30,14 @@ class DeepMU(DeepSolver):
     ----------
     rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the WNNF paper's Table 3b.
-    lam: weight λ ≥ 0 of the L2 penalty; not printed for this baseline, so the WNNF paper's 0.1.
+    lam: weight λ ≥ 0 of the L2 penalty, for X whose largest entry is 1; not printed for this baseline, so the WNNF
+        paper's 0.1.
 
     Lee & Seung (2001), Theorem 1, block by block; Kobayashi & Watanabe, Sec. 3.2
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 0.1
@@ -58,7 +60,7 @@ class DeepMU(DeepSolver):
         c = (inits.mean(X) / math.prod(self.layers)) ** (1 / (L + 1))
         names = ["H", *(f"W{l}" for l in range(1, L + 1))]
         F = [rng.uniform(name, (sizes[i + 1], sizes[i]), X, high=2 * c) for i, name in enumerate(names)]
-        tiny = torch.finfo(X.dtype).tiny
+        tiny, lam = torch.finfo(X.dtype).tiny, self._weight(problem)
         while True:
             yield Stack(tuple(F[1:]), F[0])
             # A[i] is the product on the left of factor i; no update before factor i's own changes it.
@@ -66,9 +68,19 @@ class DeepMU(DeepSolver):
             B: Tensor | None = None
             for i, f in enumerate(F):
                 block = LeastSquares(X, A[i], B)
-                F[i] = f * block.C / (block.Q(f) + self.lam * f).clamp(min=tiny)
+                F[i] = f * block.C / (block.Q(f) + lam * f).clamp(min=tiny)
                 B = F[i] if B is None else F[i] @ B
 
     def objective(self, problem: Problem, factorization: Stack) -> Tensor:
-        loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
-        return (loss + self.lam * sum(F.square().sum((-2, -1)) for F in factorization.factors.values())) / 2
+        loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2
+        penalty = self.penalty(problem, factorization)
+        return loss if penalty is None else loss + penalty
+
+    def penalty(self, problem: Problem, factorization: Stack) -> Tensor | None:
+        squares = torch.stack([F.square().sum((-2, -1)) for F in factorization.factors.values()])
+        return self._weight(problem) * squares.sum(0) / 2 if self.lam else None
+
+    def _weight(self, problem: Problem) -> float:
+        """λ in the unit u of X: the loss grows as u², and each of the L + 1 factors as its root of that order."""
+        L = len(self.layers)
+        return self.lam * inits.unit(problem.X) ** (2 * L / (L + 1))

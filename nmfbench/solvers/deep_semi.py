@@ -4,10 +4,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError
-from nmfbench.numerics import graph, inits
+from nmfbench.numerics import graph, inits, label_term
 from nmfbench.numerics.factorization import Chain, Chained, product
 from nmfbench.numerics.graph import Graph
 from nmfbench.numerics.problem import Problem
@@ -58,12 +59,14 @@ class DeepSemiNMF(DeepSolver):
     pretrain: iterations of semi-NMF a layer, ≥ 0; the authors' program: at most 500.
     init: one of svd, random. "svd" is Gillis & Kumar (2015) without its zeros and draws nothing, so seeds do not
         differ; "random" draws H uniformly.
-    lams: λ_1 … λ_L, each ≥ 0, of the graphs of equal labels, for example [0, 0.1]; None: unsupervised.
+    lams: λ_1 … λ_L, each ≥ 0, of the graphs of equal labels, for X whose largest entry is 1, for example [0, 0.1];
+        None: unsupervised.
 
     Trigeorgis, Bousmalis, Zafeiriou & Schuller (2014), Algorithm 1; with labels (2017).
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
 
@@ -98,13 +101,14 @@ class DeepSemiNMF(DeepSolver):
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:
             labels = graph.same_label(problem.labels, problem.labelled)
         Zs, Hs = yield from self.pretrained(X, rng)
+        lams = [label_term.weight(problem, lam) for lam in self.lams or []]
         while True:
             yield GraphChain(tuple(Zs), tuple(Hs), labels)
             for l in range(len(Zs)):
                 Z = X @ pinv(self.above(l, Zs, Hs))
                 Zs[l] = pinv(product(Zs[:l])) @ Z if l else Z
                 D = product(Zs[: l + 1])
-                graph_terms = [self.lams[l] * part for part in labels.split(Hs[l])] if labels and self.lams else []
+                graph_terms = [lams[l] * part for part in labels.split(Hs[l])] if labels and lams else []
                 Hs[l] = square_root_step(Hs[l], D.mT @ X, D.mT @ D, *graph_terms)
 
     def pretrained(self, X: Tensor, rng: Streams) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
@@ -129,7 +133,12 @@ class DeepSemiNMF(DeepSolver):
 
     def objective(self, problem: Problem, factorization: GraphChain) -> Tensor:
         loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
-        if factorization.graph and self.lams:
-            for lam, H in zip(self.lams, factorization.Hs, strict=True):
-                loss = loss + lam * factorization.graph.roughness(H)
-        return loss
+        penalty = self.penalty(problem, factorization)
+        return loss if penalty is None else loss + penalty
+
+    def penalty(self, problem: Problem, factorization: GraphChain) -> Tensor | None:
+        graph = factorization.graph
+        if graph is None or not self.lams:
+            return None
+        terms = [lam * graph.roughness(H) for lam, H in zip(self.lams, factorization.Hs, strict=True)]
+        return label_term.weight(problem, 1.0) * torch.stack(terms).sum(0)

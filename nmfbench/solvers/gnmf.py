@@ -13,6 +13,7 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.graph import Graph, nearest_neighbours
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_nonnegative, check_rank
 
 
@@ -62,7 +63,8 @@ class GNMF(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    lam: weight λ ≥ 0 of the graph; paper: 100. It depends on the scale of X; the paper's samples have unit length.
+    lam: weight λ ≥ 0 of the graph, for samples of unit length; paper: 100. Other samples count in units of their root
+        mean square length, because the loss grows as the square of X and the penalty as X.
     p: nearest neighbours of a sample, 1 to n − 1; paper: 5, with weights 0 and 1.
     init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; paper: random.
 
@@ -70,6 +72,7 @@ class GNMF(Solver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
@@ -106,17 +109,27 @@ class GNMF(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[GraphProduct]:
         X = problem.X
-        graph = nearest_neighbours(X, self.p)
+        graph, lam = nearest_neighbours(X, self.p), self._weight(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
         while True:
             yield GraphProduct(W, H, graph)
             HA, HD = graph.split(H)
-            H = H * quotient(W.mT @ X + self.lam * HA, (W.mT @ W) @ H + self.lam * HD)
+            H = H * quotient(W.mT @ X + lam * HA, (W.mT @ W) @ H + lam * HD)
             W = W * quotient((H @ X.mT).mT, W @ (H @ H.mT))
 
     def objective(self, problem: Problem, factorization: GraphProduct) -> Tensor:
         W, H = factorization.W, factorization.H
-        return 2 * losses.of_product(problem.X, W, H, beta=2, floor=0) + self.lam * factorization.graph.roughness(H)
+        loss, penalty = losses.of_product(problem.X, W, H, beta=2, floor=0), self.penalty(problem, factorization)
+        return 2 * loss if penalty is None else 2 * loss + penalty
+
+    def penalty(self, problem: Problem, factorization: GraphProduct) -> Tensor | None:
+        return self._weight(problem) * factorization.graph.roughness(factorization.H) if self.lam else None
+
+    def _weight(self, problem: Problem) -> float:
+        """λ in the unit of X."""
+        X = problem.X
+        entries = X.values if isinstance(X, SparseMatrix) else X
+        return self.lam * torch.linalg.vector_norm(entries, dtype=torch.float64).item() / X.shape[-1] ** 0.5
 
 
 def quotient(p: Tensor, q: Tensor) -> Tensor:

@@ -24,12 +24,13 @@ class HierarchicalNMF(DeepSolver):
     ----------
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
-    lam: weight λ ≥ 0 of the labels; not printed.
+    lam: weight λ ≥ 0 of the labels, for X whose largest entry is 1; not printed.
 
     The baseline "Hier. NMF" of Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Table 1.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 1.0
@@ -47,7 +48,11 @@ class HierarchicalNMF(DeepSolver):
 
     def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         """The sum over the layers, label term included."""
-        error, seen = layerwise.error(problem, factorization), label_term.seen(problem)
-        if factorization.B is None or seen is None:
-            return error
-        return error + self.lam / 2 * label_term.misfit(*seen, factorization.B, factorization.Hs[-1])
+        error, penalty = layerwise.error(problem, factorization), self.penalty(problem, factorization)
+        return error if penalty is None else error + penalty
+
+    def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
+        B, seen = factorization.B, label_term.seen(problem)
+        if B is None or seen is None:
+            return None
+        return label_term.weight(problem, self.lam) / 2 * label_term.misfit(*seen, B, factorization.Hs[-1])

@@ -23,6 +23,8 @@ class LayerCentricDMF(DeepSolver):
 
     Columns of W_l or rows of H_l sum to one; otherwise the upper errors would vanish by scaling alone. Blocks move by
     accelerated proximal gradient, the log det by its tangent.
+    Scale-free: if columns of W_l sum to one, with weights of the start; given weights set layers in different units
+    against each other, and δ is absolute. If rows of H_l sum to one, without a volume penalty.
     Descends: always.
 
     Parameters
@@ -60,6 +62,10 @@ class LayerCentricDMF(DeepSolver):
     def monotone(self) -> bool:
         return True
 
+    @property
+    def scale_free(self) -> bool:
+        return self.weights is None if self.sums == "W" else not any(self.alpha or [])
+
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X = problem.X
         Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, 2.0, self.pretrain)
@@ -88,6 +94,9 @@ class LayerCentricDMF(DeepSolver):
 
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
         return hierarchies.objective(problem.X, factorization, beta=2)
+
+    def penalty(self, problem: Problem, factorization: Hierarchy) -> Tensor | None:
+        return hierarchies.volumes(factorization).to(problem.X) if any(self.alpha or []) else None
 
 
 def _times(G: Tensor, W: Tensor) -> Tensor:

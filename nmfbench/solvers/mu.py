@@ -29,13 +29,14 @@ class MultiplicativeNMF(Solver):
     rank: number of components r, ≥ 1.
     beta: β of the divergence, any real: 2 Frobenius (the WNNF paper's baseline "NMF [4]"), 1 Kullback–Leibler,
         0 Itakura–Saito. β ≤ 0 needs X > 0.
-    lam: weight λ ≥ 0 of the L2 penalty; the WNNF paper prints none for this baseline.
+    lam: weight λ ≥ 0 of the L2 penalty, for X whose largest entry is 1; the WNNF paper prints none for this baseline.
     init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
 
     Lee & Seung (2001), Theorems 1 and 2; Févotte & Idier (2011), Sec. 4.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
@@ -76,20 +77,28 @@ class MultiplicativeNMF(Solver):
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
-        X, floor = problem.X, self._floor(problem)
+        X, floor, lam = problem.X, self._floor(problem), self._weight(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
         if W.is_cuda:  # components in rows, so that WᵀX is one product for all restarts; sums round differently
             W = W.mT.contiguous().mT
         while True:
             yield Product(W, H)
-            H = self._update(H, *self._gradient(W.mT, X, W, H, floor))
+            H = self._update(H, *self._gradient(W.mT, X, W, H, floor), lam)
             # W takes the same update, on Xᵀ ≈ HᵀWᵀ.
-            W = self._update(W.mT, *self._gradient(H, X.mT, H.mT, W.mT, floor)).mT
+            W = self._update(W.mT, *self._gradient(H, X.mT, H.mT, W.mT, floor), lam).mT
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        W, H = factorization.W, factorization.H
-        loss = losses.of_product(problem.X, W, H, self.beta, self._floor(problem))
-        return loss + self.lam / 2 * (W.square().sum((-2, -1)) + H.square().sum((-2, -1)))
+        loss = losses.of_product(problem.X, factorization.W, factorization.H, self.beta, self._floor(problem))
+        penalty = self.penalty(problem, factorization)
+        return loss if penalty is None else loss + penalty
+
+    def penalty(self, problem: Problem, factorization: Product) -> Tensor | None:
+        squares = factorization.W.square().sum((-2, -1)) + factorization.H.square().sum((-2, -1))
+        return self._weight(problem) / 2 * squares if self.lam else None
+
+    def _weight(self, problem: Problem) -> float:
+        """λ in the unit of X: the divergence grows as its β-th power, the penalty as X."""
+        return self.lam * inits.unit(problem.X) ** (self.beta - 1) if self.lam else 0.0
 
     def _floor(self, problem: Problem) -> float:
         """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
@@ -107,8 +116,8 @@ class MultiplicativeNMF(Solver):
             return Wt @ (X / V), Wt.sum(-1, keepdim=True)
         return Wt @ (X * V ** (self.beta - 2)), Wt @ V ** (self.beta - 1)
 
-    def _update(self, H: Tensor, p: Tensor, q: Tensor) -> Tensor:
-        q = q + self.lam * H if self.lam else q
+    def _update(self, H: Tensor, p: Tensor, q: Tensor, lam: float) -> Tensor:
+        q = q + lam * H if lam else q
         # In place, because for many restarts a step is bound by memory.
         ratio = p.div_(q.clamp_(min=torch.finfo(H.dtype).tiny))
         return H * (ratio if self.gamma == 1 else ratio**self.gamma)

@@ -30,6 +30,7 @@ class MultilayerNMF(DeepSolver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:

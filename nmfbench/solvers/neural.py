@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import label_term, layerwise, losses
+from nmfbench.numerics import inits, label_term, layerwise, losses
 from nmfbench.numerics.factorization import Chain, product
 from nmfbench.numerics.nnls import layer, nnls
 from nmfbench.numerics.optimizers import Adam, spectral_norm
@@ -29,7 +29,7 @@ class NeuralNMF(DeepSolver):
     ----------
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
-    lam: weight λ ≥ 0 of the labels; not printed.
+    lam: weight λ ≥ 0 of the labels, for X whose largest entry is 1; not printed.
     cost: one of last, layers. "last" is the first term above, the error of the paper's Table 1; "layers" takes
         Σ ½‖S_{l−1} − A_l S_l‖² instead, "energy" in the authors' program.
     step: one of adam, gradient. The paper's Method 1 is gradient; the program has both; adam fits better (ORL, 100
@@ -41,6 +41,7 @@ class NeuralNMF(DeepSolver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 1.0
@@ -60,7 +61,9 @@ class NeuralNMF(DeepSolver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
-        X, seen = problem.X, label_term.seen(problem)
+        # Divided by its unit, because the labels and the ε of Adam are absolute.
+        unit, seen = inits.unit(problem.X), label_term.seen(problem)
+        X = problem.X / unit
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))
         As = tuple(A / torch.linalg.vector_norm(A, dim=-2, keepdim=True) for A in As)
@@ -73,7 +76,8 @@ class NeuralNMF(DeepSolver):
                     A.requires_grad_()
                 chain, cost = self.propagate(X, As, seen, Ss)
             Ss = tuple(S.detach() for S in chain.Hs)
-            yield Chain(tuple(A.detach() for A in As), Ss, chain.B)
+            B = None if chain.B is None else chain.B / unit
+            yield Chain(tuple(A.detach() for A in As), tuple(unit * S for S in Ss), B)
             gradients = torch.autograd.grad(cost, As)
             before = [A.clone() for A in As]
             if self.step == "adam":
@@ -117,10 +121,14 @@ class NeuralNMF(DeepSolver):
             cost = losses.beta_divergence(problem.X, factorization.reconstruct(), beta=2)
         else:
             cost = layerwise.error(problem, factorization)
-        seen = label_term.seen(problem)
-        if factorization.B is None or seen is None:
-            return cost
-        return cost + self.lam / 2 * label_term.misfit(*seen, factorization.B, factorization.Hs[-1])
+        penalty = self.penalty(problem, factorization)
+        return cost if penalty is None else cost + penalty
+
+    def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
+        B, seen = factorization.B, label_term.seen(problem)
+        if B is None or seen is None:
+            return None
+        return label_term.weight(problem, self.lam) / 2 * label_term.misfit(*seen, B, factorization.Hs[-1])
 
 
 def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor]:

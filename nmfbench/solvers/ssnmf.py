@@ -24,12 +24,14 @@ class SemiSupervisedNMF(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    lam: weight λ ≥ 0 of the labels; the paper leaves it to the user, the ssnmf package has 1.
+    lam: weight λ ≥ 0 of the labels, for X whose largest entry is 1; the paper leaves it to the user, the ssnmf package
+        has 1.
 
     Lee, Yoo & Choi (2010), with no entry of X missing.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
@@ -52,7 +54,7 @@ class SemiSupervisedNMF(Solver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
-        X, seen = problem.X, label_term.seen(problem)
+        X, seen, lam = problem.X, label_term.seen(problem), label_term.weight(problem, self.lam)
         A, S = inits.uniform(X, self.rank, rng)
         if seen:
             Y, L = seen
@@ -64,14 +66,20 @@ class SemiSupervisedNMF(Solver):
             if seen:
                 # Y needs no mask, because it is zero where L is.
                 B = _multiply(B, Y @ S.mT, B @ ((L * S) @ S.mT))
-                p, q = p + self.lam * (B.mT @ Y), q + self.lam * (B.mT @ B @ (L * S))
+                p, q = p + lam * (B.mT @ Y), q + lam * (B.mT @ B @ (L * S))
             S = _multiply(S, p, q)
 
     def objective(self, problem: Problem, factorization: Chain) -> Tensor:
-        (A,), (S,), B = factorization.Ws, factorization.Hs, factorization.B
+        (A,), (S,) = factorization.Ws, factorization.Hs
         distance = 2 * losses.of_product(problem.X, A, S, beta=2, floor=0)
-        seen = label_term.seen(problem)
-        return distance if B is None or seen is None else distance + self.lam * label_term.misfit(*seen, B, S)
+        penalty = self.penalty(problem, factorization)
+        return distance if penalty is None else distance + penalty
+
+    def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
+        (S,), B, seen = factorization.Hs, factorization.B, label_term.seen(problem)
+        if B is None or seen is None:
+            return None
+        return label_term.weight(problem, self.lam) * label_term.misfit(*seen, B, S)
 
 
 def _multiply(factor: Tensor, p: Tensor, q: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import losses
+from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.nnls import nnls
 from nmfbench.numerics.optimizers import Adam
@@ -40,7 +40,7 @@ class UnfoldedNMF(Solver):
     ----------
     rank: number of components r, ≥ 1.
     n_layers: layers of the network, ≥ 1; paper: 10, of 5, 10, 15 and 20.
-    l1: weight l₁ ≥ 0 of the sum of the codes; paper: 0, 1 or 2.
+    l1: weight l₁ ≥ 0 of the sum of the codes, for X whose largest entry is 1; paper: 0, 1 or 2.
     l2: weight l₂ ≥ 0 of their squares; paper: 0, 1 or 2.
     lr: learning rate of Adam, > 0; paper: 5e-4, unsupervised.
     init: one of ones, random. "ones", the authors' program, starts with all weights alike, so no two components differ
@@ -50,6 +50,7 @@ class UnfoldedNMF(Solver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
@@ -72,10 +73,12 @@ class UnfoldedNMF(Solver):
         return self.init == "random"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
-        X = problem.X
+        # Divided by the unit, because ε and the ε of Adam are absolute.
+        unit = inits.unit(problem.X)
+        X = problem.X / unit
         P, Q, W = self.start(X, rng)
         optimizer = Adam([P, Q], self.lr)
-        yield Product(W, self.network(X, P, Q))
+        yield Product(W, unit * self.network(X, P, Q))
         while True:
             with torch.enable_grad():
                 H = self.network(X, P.requires_grad_(), Q.requires_grad_())
@@ -85,7 +88,7 @@ class UnfoldedNMF(Solver):
             P.clamp_(min=0), Q.clamp_(min=0)
             A = (H * distinct(H)).mT
             W = nnls(A.mT @ A, A.mT @ X.mT, start=W.mT).mT
-            yield Product(W, H)
+            yield Product(W, unit * H)
 
     def start(self, X: Tensor, rng: Streams) -> tuple[Tensor, Tensor, Tensor]:
         """P (S, L, r, m), Q (S, L, r, r), W (S, m, r). A random start has the means of the constant one."""
@@ -106,13 +109,19 @@ class UnfoldedNMF(Solver):
         return H
 
     def slope(self, X: Tensor, W: Tensor, H: Tensor) -> Tensor:
-        """∂`objective`/∂H at constant W."""
+        """∂`objective`/∂H at constant W, for X whose unit is 1."""
         return (W.mT @ W @ H - W.mT @ X + self.l1 + self.l2 * H) / X.shape[-1]
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         W, H = factorization.W, factorization.H
-        penalty = self.l1 * H.sum((-2, -1)) + self.l2 / 2 * H.square().sum((-2, -1))
-        return (losses.of_product(problem.X, W, H, beta=2, floor=0) + penalty) / problem.X.shape[-1]
+        loss = losses.of_product(problem.X, W, H, beta=2, floor=0) / problem.X.shape[-1]
+        penalty = self.penalty(problem, factorization)
+        return loss if penalty is None else loss + penalty
+
+    def penalty(self, problem: Problem, factorization: Product) -> Tensor | None:
+        H, l1 = factorization.H, self.l1 * inits.unit(problem.X)
+        terms = l1 * H.sum((-2, -1)) + self.l2 / 2 * H.square().sum((-2, -1))
+        return terms / problem.X.shape[-1] if self.l1 or self.l2 else None
 
 
 def distinct(H: Tensor) -> Tensor:

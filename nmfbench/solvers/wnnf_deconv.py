@@ -21,6 +21,7 @@ class DeconvWNNF(WeakSolver):
 
     Every image is the transposed convolution with stride s of the r maps W, an s-th of its height and width, with its
     own r kernels of 2s × 2s. By Adam on mini-batches of images; ℓ is summed over pixels and averaged over the batch.
+    Scale-free: with ``reading="relative"``; the paper's λ, start and learning rate are absolute.
     No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
 
     Parameters
@@ -30,13 +31,16 @@ class DeconvWNNF(WeakSolver):
     latent: one of raw, sum: the codes are all 4s²r entries of an image's kernels, or the sum of each kernel. Paper:
         both, Table 4.
     eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
-    lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
+    lam: weight λ ≥ 0 of the L2 penalty; None: 0.001 with ``reading="relative"``, else the paper's 0.1, Sec. 3.1.
     loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
-    reading: one of penalty, decoupled. "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on
-        the batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
+    reading: one of relative, penalty, decoupled. "relative" fits X divided by the mean of its absolute entries, and λ
+        weighs the mean square length of each factor's rows against the loss of a mean entry of X. The other two are
+        absolute, as in the paper: "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on the
+        batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
     loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
     batch_size: samples a step, ≥ 1; None: all. Not printed.
-    lr: learning rate of Adam, > 0; paper: 0.001, Sec. 2.2.
+    lr: learning rate of Adam, > 0. None: 0.0025 with ``reading="relative"``, in units of the codes' bound at the start;
+        else the paper's 0.001, Sec. 2.2.
     curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
         with curriculum > 0.
 
@@ -67,7 +71,7 @@ class DeconvWNNF(WeakSolver):
 
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
         X, blocks = problem.X, self.blocks(problem)
-        bound = math.sqrt(6 / (4 * self.rank))  # He et al. (2015), because a pixel is a sum of 4r products
+        bound = leaky.bound(4 * self.rank)  # because a pixel is a sum of 4r products
         W = rng.uniform("W", (math.prod(blocks.map_shape), self.rank), X, -bound, bound)
         H = rng.uniform("H", (X.shape[1], self.stride**2, 4 * self.rank), X, -bound, bound)
         return blocks.cut(X.mT.unflatten(-1, (blocks.height, blocks.width))), [W], H
@@ -75,10 +79,10 @@ class DeconvWNNF(WeakSolver):
     def factorization(self, problem: Problem, Ws: list[Tensor], H: Tensor, eta: Tensor) -> Deconvolution:
         return Deconvolution(tuple(Ws), H, eta, self.blocks(problem), self.latent)
 
-    def gradient(self, problem: Problem, X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float) -> list[Tensor]:
+    def loss_gradient(self, problem: Problem, X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float) -> list[Tensor]:
         blocks = self.blocks(problem)
         frame = blocks.cut(X.new_ones(1, blocks.height, blocks.width))  # 0 outside the image
         rows, codes = X.flatten(1, 2), H.flatten(1, 2)
         mask = frame.repeat(1, H.shape[1], 1)
         dA, dH = leaky.gradient(rows, [blocks.moved(Ws[0])], codes, eta, self.loss, self.divisor(H), mask)
-        return self.penalised([blocks.moved_back(dA), dH.view_as(H)], [*Ws, H])
+        return [blocks.moved_back(dA), dH.view_as(H)]

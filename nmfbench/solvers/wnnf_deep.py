@@ -1,11 +1,11 @@
 """Weakly non-negative factorization of several layers."""
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import Tensor
 
+from nmfbench.numerics import leaky
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver
@@ -18,6 +18,7 @@ class DeepWNNF(WeakSolver, DeepSolver):
 
     H has r_1 rows and W_l is r_{l+1} × r_l, so the first layer is next to the samples; the codes of layer l are
     φ(W_{l−1})…φ(W_1)φ(H). By Adam on mini-batches of samples; ℓ is summed over features and averaged over the batch.
+    Scale-free: with ``reading="relative"``; the paper's λ, start and learning rate are absolute.
     No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
 
     Parameters
@@ -25,13 +26,16 @@ class DeepWNNF(WeakSolver, DeepSolver):
     rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the paper's Table 3b.
     eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
-    lam: weight λ ≥ 0 of the L2 penalty; paper: 0.1, Sec. 3.1.
+    lam: weight λ ≥ 0 of the L2 penalty; None: 0.001 with ``reading="relative"``, else the paper's 0.1, Sec. 3.1.
     loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
-    reading: one of penalty, decoupled. "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on
-        the batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
+    reading: one of relative, penalty, decoupled. "relative" fits X divided by the mean of its absolute entries, and λ
+        weighs the mean square length of each factor's rows against the loss of a mean entry of X. The other two are
+        absolute, as in the paper: "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on the
+        batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
     loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
     batch_size: samples a step, ≥ 1; None: all. Not printed.
-    lr: learning rate of Adam, > 0; paper: 0.001, Sec. 2.2.
+    lr: learning rate of Adam, > 0. None: 0.0025 with ``reading="relative"``, in units of the codes' bound at the start;
+        else the paper's 0.001, Sec. 2.2.
     curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
         with curriculum > 0.
 
@@ -47,7 +51,7 @@ class DeepWNNF(WeakSolver, DeepSolver):
 
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
         X, r = problem.X, self.layers
-        bounds = [math.sqrt(6 / fan_in) for fan_in in r]  # He et al. (2015)
+        bounds = [leaky.bound(fan_in) for fan_in in r]
         shapes = [(above, below) for below, above in pairwise([*r, len(X)])]
         Ws = [
             rng.uniform(f"W{l}", shape, X, -bound, bound)
