@@ -90,8 +90,8 @@ def look_at(path: Path, **given: Any) -> Seen:
         f"so: {data.n_samples} samples × {data.X.shape[0]} features, {n_classes}{counts}",
     ]
     title = f"{data.n_samples} samples, {data.X.shape[0]} features, {n_classes} ({path.name})"
-    comments = _comments(data.X.shape[0]) | {"scaling": reason}
-    return Seen(title=title, node=node | {"scaling": scaling}, lines=lines, comments=comments)
+    node["scaling"] = scaling
+    return Seen(title=title, node=node, lines=lines, comments=_comments(data.X.shape[0]) | {"scaling": reason})
 
 
 def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -227,8 +227,7 @@ def _folder(path: Path, scaling: Any) -> Seen:
     ]
     reason = AS_ASKED if scaling else "pixels share a unit"
     lines.append(_of_scaling(node["scaling"], reason))
-    comments = {"size": "[height, width] that each image is scaled to", "n_clusters": "the number of classes"}
-    comments["scaling"] = reason
+    comments = {"scaling": reason, "size": "[height, width] to scale images to", "n_clusters": "the number of classes"}
     title = f"{len(images)} images of {size[0]} × {size[1]} pixels, {data.n_classes} classes ({path.name})"
     return Seen(title=title, node=node, lines=lines, comments=comments)
 
@@ -242,8 +241,7 @@ def _range(X: Any, scaling: Any) -> str:
     if {"min_max", "lee_seung"} & {*([scaling] if isinstance(scaling, str) else scaling)}:
         return part
     names = [name for name, solver in solvers.built([config.CONFIG_DIR]) if solver.accepts_negative]
-    mapped = "" if issparse(X) else "; with --scaling min_max all do"
-    return f"{part}: only {', '.join(names)} take that{mapped}"
+    return f"{part}: only {', '.join(names)} take that{'' if issparse(X) else '; with --scaling min_max all do'}"
 
 
 def _of_scaling(scaling: Any, reason: str) -> str:
