@@ -221,16 +221,17 @@ def test_scalings_of_a_sweep_stand_beside_each_other_each_with_its_name(tmp_path
     (data,) = [line for line in shown.out.splitlines() if line.startswith("Data: ")]
     assert data.count("fields separated by commas") == 1 and data.count(" | ") == 4
 
-    def table(*words: str) -> list[tuple[str, str, float]]:
+    def table(*words: str) -> str:
         assert nmfbench("table", *words, f"results_dir={tmp_path}/r") == 0
-        return rows_of(capsys.readouterr().out)
+        return capsys.readouterr().out
 
-    by_score = table("dataset=wine", "--sort")
+    by_score = rows_of(table("dataset=wine", "--sort"))
     assert sorted(by_score) == sorted(rows_of(shown.out))
     assert [row[2] for row in by_score] == sorted((row[2] for row in by_score), reverse=True)
     pair = table("solver=raw", "scaling=column_max,[column_max,unit_norm]")
-    assert [row[1] for row in pair] == ["[column_max unit_norm]", "column_max"]
-    assert table("scaling=column_max") == [], "one scaling needs no name"
+    assert [row[1] for row in rows_of(pair)] == ["[column_max unit_norm]", "column_max"]
+    assert "its largest absolute value; nothing more | each sample divided by its Euclidean norm." in pair
+    assert rows_of(table("scaling=column_max")) == [], "one scaling needs no name"
 
 
 def test_readme_shows_what_import_prints_for_wine(tmp_path: Path, capsys) -> None:

@@ -175,7 +175,8 @@ def _preprocessing(records: Sequence[Record]) -> list[str]:
     done = [tuple(record["data"]["preprocessing"]) for record in records]
     alike = takewhile(lambda sentences: len({*sentences}) == 1, zip(*done, strict=False))
     first = [sentences[0] for sentences in alike] if len({*done}) > 1 else []
-    rest = dict.fromkeys("; ".join(sentences[len(first) :]) or "as it is" for sentences in done)
+    nothing = "nothing more" if first else "as it is"
+    rest = dict.fromkeys("; ".join(sentences[len(first) :]) or nothing for sentences in done)
     return ["; ".join([*first, " | ".join(rest)])]
 
 

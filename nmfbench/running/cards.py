@@ -123,7 +123,7 @@ def reading(card: Card, proposing: bool = False) -> str:
     classes = "no labels" if card.classes is None else f"{card.classes} classes"
     size = f"{card.samples} samples × {card.features} features, {classes}"
     known = [size, *card.preprocessing]
-    if proposing and card.proposed and card.proposed[0] != card.node["scaling"]:
+    if proposing and card.proposed and card.proposed[0] != card.node.get("scaling"):
         scaling, reason = card.proposed
         known.append(f"better dataset.scaling={scaling}, because {reason}")
     return f"{card.name}: {'; '.join(known)}"
