@@ -18,6 +18,7 @@ _IMPORT_FLAGS = (
 _IMPORT_LISTS = (
     ("x", "the array with the data (.npz, .mat, .h5 …), or the sheet (.xlsx); several times: arrays to be joined"),
     ("drop", "a column that is no feature; may be given several times"),
+    ("scaling", "max, column_max, min_max or another scaling of X; several times: one after the other"),
     ("missing", "a text that marks a missing number; may be given several times"),
 )
 
@@ -54,7 +55,9 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     imported.add_argument("--samples", choices=["rows", "columns", "pixels"], help="where the samples are")
     imported.add_argument("--header", choices=["true", "false"], help="whether the first row names the columns")
     for flag, text in _IMPORT_LISTS:
-        imported.add_argument(f"--{flag}", action="append", metavar="NAME" if flag == "x" else "TEXT", help=text)
+        imported.add_argument(
+            f"--{flag}", action="append", metavar="NAME" if flag in ("x", "scaling") else "TEXT", help=text
+        )
     imported.add_argument("--force", action="store_true", help="replace an earlier import of that name")
     imported.set_defaults(command=_data_import)
 
@@ -138,7 +141,7 @@ def _data_import(arguments: argparse.Namespace) -> int:
 
     keys = [*(flag for flag, *_ in (*_IMPORT_FLAGS, *_IMPORT_LISTS)), "samples"]
     given = {key: getattr(arguments, key) for key in keys}
-    given["x"] = arguments.x[0] if arguments.x and len(arguments.x) == 1 else arguments.x
+    given |= {key: given[key][0] for key in ("x", "scaling") if given[key] and len(given[key]) == 1}
     given["header"] = {"true": True, "false": False}.get(arguments.header)
     try:
         seen = guess.look_at(arguments.path, **given)
@@ -156,5 +159,5 @@ def _in_flags(message: str) -> str:
     message = re.sub(
         r"dataset\.(drop|missing)=\[('?)(.*?)\2\]", lambda found: f"--{found[1]} {shlex.quote(found[3])}", message
     )
-    keys = "x|y|samples|sep|decimal|header|encoding|names"
+    keys = "x|y|samples|scaling|sep|decimal|header|encoding|names"
     return re.sub(rf"dataset\.({keys})=", r"--\1 ", re.sub(rf"dataset\.({keys})\b(?!=)", r"--\1", message))

@@ -9,6 +9,7 @@ import scipy.optimize
 import scipy.sparse
 
 from nmfbench import load_dataset
+from nmfbench.datasets.scaling import proposed
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 TDT2_CATEGORIES = [1844, 1828, 1222, 811, 441, 407, 272, 238, 226, 167, 160, 145, 141, 140, 131, 123, 123, 120, 104, 98]
@@ -37,6 +38,11 @@ def test_real_set_has_its_shape_its_classes_and_its_range(name: str, data_dir: s
     assert data.X.shape == shape
     assert (data.X.min(), data.X.max()) == pytest.approx((low, high), rel=1e-3, abs=1e-4)
     assert counts == (None if data.y is None else np.unique(data.y, return_counts=True)[1].tolist())
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_pixels_spectra_and_words_share_a_unit_so_one_division_is_proposed(name: str, data_dir: str) -> None:
+    assert proposed(load_dataset(name, scaling="none").X).scaling == "max"
 
 
 # Faces were looked at as pictures: upright, hair on top. Pinned by the means of 4 × 4 blocks of the first one.

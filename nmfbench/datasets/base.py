@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
+from nmfbench.config import nearest
 from nmfbench.datasets.files import files_noted, fingerprint
 from nmfbench.datasets.formats import limits
-from nmfbench.datasets.scaling import SCALINGS, scale_sparse
+from nmfbench.datasets.scaling import SCALINGS, Proposal, proposed, scale_sparse
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.numerics.rng import integer
 
@@ -37,6 +38,7 @@ class Dataset:
     sample: a noun for one sample: user, face, document.
     truth: true factors or other knowledge, by name; no solver sees it.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
+    proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     sample: str = "sample"
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     files: dict[str, list[int] | None] = field(default_factory=dict)
+    proposed: Proposal | None = None
 
     @property
     def n_samples(self) -> int:
@@ -141,7 +144,10 @@ class Loader(ABC):
         steps = self.scaling if isinstance(self.scaling, (list, tuple)) else [self.scaling]
         for step in steps:
             if not isinstance(step, str) or step not in SCALINGS:
-                raise ConfigError(f"scaling must be one of {', '.join(SCALINGS)} or a list of them, got {step!r}")
+                close = nearest(step, SCALINGS, list_all=False) if isinstance(step, str) else ""
+                raise ConfigError(
+                    f"scaling must be one of {', '.join(SCALINGS)} or a list of them, got {step!r}{close}"
+                )
         counts = self.n_clusters
         if counts is not None and not (
             isinstance(counts, (list, tuple)) and counts and all(type(k) is int and k >= 1 for k in counts)
@@ -167,12 +173,13 @@ class Loader(ABC):
                         files[str(place)] = fingerprint(place)
                 raw = self.read()
             _check(raw)
-            return replace(self._scaled(raw), files=files)
+            return replace(self.scaled(raw), files=files)
         except MemoryError as error:
             what = _size_in_words(raw) if raw else f"{type(self).__name__}: reading the data"
             raise DataError(f"{what} needs more memory than is free; {limits.in_words()}") from error
 
-    def _scaled(self, raw: Dataset) -> Dataset:
+    def scaled(self, raw: Dataset) -> Dataset:
+        """The unscaled dataset scaled. Raises ConfigError if its X cannot be, DataError if X is not finite."""
         X: Any = raw.X
         preprocessing = list(raw.preprocessing)
         steps = self._scalings()
@@ -186,6 +193,7 @@ class Loader(ABC):
                 limits.check_size(8 * X.size, _size_in_words(raw))
                 X = np.asarray(X, dtype=np.float64)
         check_finite(raw.name, X)
+        proposal = proposed(X, raw.feature_names) if self.own else None
         for step in steps:
             scale, words = SCALINGS[step]
             X = scale_sparse(X, step) if issparse(X) else scale(X)
@@ -195,6 +203,7 @@ class Loader(ABC):
             X=X,
             preprocessing=tuple(preprocessing),
             n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
+            proposed=proposal,
         )
 
     def _scalings(self) -> list[str]:

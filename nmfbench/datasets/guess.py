@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from scipy.sparse import issparse
 
-from nmfbench import config
+from nmfbench import config, solvers
 from nmfbench.datasets import formats
 from nmfbench.datasets.base import Loader
 from nmfbench.datasets.file import File
@@ -24,6 +24,7 @@ from nmfbench.datasets.pictures import by_class
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.records import write_text
 
+AS_ASKED = "as asked"
 USUAL_Y = ("y", "gnd", "label", "labels", "target", "class", "classes", "kind")
 
 
@@ -55,9 +56,9 @@ def look_at(path: Path, **given: Any) -> Seen:
     given = {key: value for key, value in given.items() if value is not None}
     given |= {key: [name for name in given[key] if name] for key in ("drop", "missing") if key in given}
     if path.is_dir() and not formats.is_10x(path):
-        if given:
-            raise ConfigError(f"{path} is a folder of images, for which {', '.join(given)} has no meaning")
-        return _folder(path)
+        if others := given.keys() - {"scaling"}:
+            raise ConfigError(f"{path} is a folder of images, for which {', '.join(sorted(others))} has no meaning")
+        return _folder(path, given.get("scaling"))
     if not path.exists():
         raise DataMissing(f"there is no file or folder {path}")
     asked = File(**{"path": str(path), **given}).asked()
@@ -70,7 +71,12 @@ def look_at(path: Path, **given: Any) -> Seen:
     defaults = {f.name: getattr(File, f.name, None) for f in fields(File)}
     node = {"_target_": f"{File.__module__}.{File.__name__}", **defaults, **given, **guessed, "path": str(path)}
     node = config.escaped(node)
-    data = replace(config.build(node, Loader, "dataset"), scaling="none").load()
+    loader = config.build(node, Loader, "dataset")
+    data = replace(loader, scaling="none").load()
+    if "scaling" in given:
+        loader.scaled(data)  # raises ConfigError where this X cannot be scaled so
+    assert data.proposed is not None
+    scaling, reason = (given["scaling"], AS_ASKED) if "scaling" in given else data.proposed
     side = math.isqrt(data.X.shape[0])
     if data.shape is None and side >= 8 and side**2 == data.X.shape[0]:
         lines.append(f"images: square, {side} × {side}? Then set shape in the YAML")
@@ -78,12 +84,14 @@ def look_at(path: Path, **given: Any) -> Seen:
     counts = "" if data.y is None else f", {_sizes(np.unique(data.y, return_counts=True)[1].tolist())}"
     lines = [
         f"file: {data.preprocessing[0]}",
-        f"X: {_range(data.X)}",
+        f"X: {_range(data.X, scaling)}",
         *lines,
+        _of_scaling(scaling, reason),
         f"so: {data.n_samples} samples × {data.X.shape[0]} features, {n_classes}{counts}",
     ]
     title = f"{data.n_samples} samples, {data.X.shape[0]} features, {n_classes} ({path.name})"
-    return Seen(title=title, node=node, lines=lines, comments=_comments(data.X.shape[0]))
+    node["scaling"] = scaling
+    return Seen(title=title, node=node, lines=lines, comments=_comments(data.X.shape[0]) | {"scaling": reason})
 
 
 def _of_table(table: Table, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -181,7 +189,7 @@ def _axis(X: Any, labels: list[Any], of_format: str | None) -> tuple[str | None,
     return "rows", "the usual way; else add --samples columns"
 
 
-def _folder(path: Path) -> Seen:
+def _folder(path: Path, scaling: Any) -> Seen:
     """A folder of images: the size to which they are brought, and what is skipped."""
     from PIL import Image
 
@@ -201,7 +209,7 @@ def _folder(path: Path) -> Seen:
     size = [max(1, round(height * scale)), max(1, round(width * scale))]
     node = {
         "_target_": "nmfbench.datasets.images.Images",
-        "scaling": "max",
+        "scaling": scaling or "max",
         "n_clusters": None,
         "path": config.escaped(str(path)),
         "size": size,
@@ -217,16 +225,30 @@ def _folder(path: Path) -> Seen:
         f"labels: the {data.n_classes} sub-folders, {_sizes(counts)}",
         f"size: read as {size[0]} × {size[1]} grey pixels = {size[0] * size[1]} features; 0 to 255, never negative",
     ]
-    comments = {"size": "[height, width] that each image is scaled to", "n_clusters": "the number of classes"}
+    reason = AS_ASKED if scaling else "pixels share a unit"
+    lines.append(_of_scaling(node["scaling"], reason))
+    comments = {"scaling": reason, "size": "[height, width] to scale images to", "n_clusters": "the number of classes"}
     title = f"{len(images)} images of {size[0]} × {size[1]} pixels, {data.n_classes} classes ({path.name})"
     return Seen(title=title, node=node, lines=lines, comments=comments)
 
 
-def _range(X: Any) -> str:
+def _range(X: Any, scaling: Any) -> str:
     low, high, n_negative = X.min(), X.max(), int((X < 0).sum())
     share = f", sparse, {X.nnz / math.prod(X.shape):.2%} of it not zero" if issparse(X) else ""
-    part = f"; {n_negative / math.prod(X.shape):.2%} of it negative: only some solvers take that"
-    return f"{low:g} to {high:g}{share}{part if n_negative else ', never negative'}"
+    if not n_negative:
+        return f"{low:g} to {high:g}{share}, never negative"
+    part = f"{low:g} to {high:g}{share}; {n_negative / math.prod(X.shape):.2%} of it negative"
+    if {"min_max", "lee_seung"} & {*([scaling] if isinstance(scaling, str) else scaling)}:
+        return part
+    names = [name for name, solver in solvers.built([config.CONFIG_DIR]) if solver.accepts_negative]
+    return f"{part}: only {', '.join(names)} take that{'' if issparse(X) else '; with --scaling min_max all do'}"
+
+
+def _of_scaling(scaling: Any, reason: str) -> str:
+    if reason == AS_ASKED:
+        return f"scaling: {scaling if isinstance(scaling, str) else ', then '.join(scaling)}, {reason}"
+    other = "" if scaling == "max" else "; if all features share a unit: --scaling max"
+    return f"scaling: {scaling}, because {reason}{other}"
 
 
 def _sizes(counts: list[int]) -> str:
@@ -271,18 +293,23 @@ def save(seen: Seen, path: Path, name: str | None = None, force: bool = False) -
     target = folder / f"{name}.yaml"
     if target.exists() and not force:
         raise ConfigError(f"{target} exists already; --force replaces it, --name chooses another name")
-    lines = [f"# {' '.join(seen.title.splitlines())}"]  # a file's name may hold a line end
+    lines = [f"# {_in_a_line(seen.title)}"]
     for key, value in (seen.node | ({"name": name} if "name" in seen.node else {})).items():
         shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).partition("\n")[0]
         if "\n" in str(value):
             shown = json.dumps(value)  # which is YAML too, and one line
-        comment = f"   # {seen.comments[key]}" if key in seen.comments else ""
+        comment = f"   # {_in_a_line(seen.comments[key])}" if key in seen.comments else ""
         lines.append(f"{key}: {shown}{comment}")
     try:
         write_text(target, "\n".join(lines) + "\n")
     except OSError as error:
         raise ConfigError(f"{target} cannot be written: {error}; NMFBENCH_CONFIG names another folder") from error
     return target, name
+
+
+def _in_a_line(text: str) -> str:
+    """The text for a comment: names of files and of features may hold line ends, and what YAML refuses."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _is_free(target: Path, seen: Seen) -> bool:

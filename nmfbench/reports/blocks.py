@@ -34,6 +34,22 @@ def told_apart(records: Sequence[Record]) -> list[Record]:
     ]
 
 
+def with_scalings(records: Sequence[Record]) -> list[Record]:
+    """The records; where a dataset has several scalings, each record names its own, also that of the YAML."""
+    scalings: dict[str, list[Any]] = {}
+    for record in records:
+        scalings.setdefault(record["dataset"], []).append(record["config"]["dataset"].get("scaling", "max"))
+    swept = {name for name, used in scalings.items() if any(scaling != used[0] for scaling in used)}
+    return [r | {"variant": _with_scaling(r)} if r["dataset"] in swept else r for r in records]
+
+
+def _with_scaling(record: Record) -> dict[str, Any]:
+    """The record's variant with the scaling behind the solver's settings, whether or not it is that of the YAML."""
+    variant = (record.get("variant") or {}) | {"dataset.scaling": record["config"]["dataset"].get("scaling", "max")}
+    keys = sorted(variant, key=lambda key: (not key.startswith("solver."), key != "dataset.scaling"))
+    return {key: variant[key] for key in keys}
+
+
 def _settings_of_data(record: Record) -> str:
     settings = {key: value for key, value in record["config"]["dataset"].items() if key != "sha256"}
     return json.dumps([record["dataset"], settings], sort_keys=True)

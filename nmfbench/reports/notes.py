@@ -1,6 +1,7 @@
 """The sentences under a table: how its numbers were made, and how to read them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import pandas as pd
@@ -192,10 +193,20 @@ def _on_protocol(records: Sequence[Record]) -> list[str]:
             for e, record in zip(evaluators, records, strict=True)
             if "n_init" in e and any(row.get("n_clusters") for row in record["metrics"])
         ],
-        "Data": ["; ".join(record["data"]["preprocessing"]) or "as it is" for record in records],
+        "Data": _preprocessing(records),
         "Numbers": [record["config"]["dtype"] for record in records],
     }
     return [f"{key}: {' | '.join(dict.fromkeys(values))}." for key, values in protocol.items() if values]
+
+
+def _preprocessing(records: Sequence[Record]) -> list[str]:
+    """What was done to the data of the records, in words; what was done to all of them first is said once."""
+    done = [tuple(record["data"]["preprocessing"]) for record in records]
+    alike = takewhile(lambda sentences: len({*sentences}) == 1, zip(*done, strict=False))
+    first = [sentences[0] for sentences in alike] if len({*done}) > 1 else []
+    nothing = "nothing more" if first else "as it is"
+    rest = dict.fromkeys("; ".join(sentences[len(first) :]) or nothing for sentences in done)
+    return ["; ".join([*first, " | ".join(rest)])]
 
 
 def provenance(records: Sequence[Record]) -> list[str]:

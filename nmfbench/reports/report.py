@@ -84,7 +84,7 @@ def build(
     the data. ``absent``: dataset → why it is not here. Raises ConfigError for a metric or column that no record has.
     """
     layout = table or Table()
-    records = list(records) if table else blocks.told_apart(records)
+    records = blocks.with_scalings(records if table else blocks.told_apart(records))
     if layout.relative:
         records = blocks.with_quotient(records, layout.relative)
     if layout.split:

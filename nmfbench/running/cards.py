@@ -30,6 +30,7 @@ class Card:
     n_clusters: default cluster counts of its evaluation; None: the number of classes.
     preprocessing: what the loader did to the raw data, in sentences.
     files: path → fingerprint of every file it was read from; None for a file that was looked for and absent.
+    proposed: the scaling that suits a user's own data, and why; empty: other data, or not known.
     refusals: digest of a run's config → why that run cannot take this data.
     """
 
@@ -42,6 +43,7 @@ class Card:
     n_clusters: list[int] | None
     preprocessing: list[str]
     files: dict[str, list[int] | None]
+    proposed: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -88,6 +90,7 @@ class Cards:
             n_clusters=list(dataset.n_clusters) if dataset.n_clusters else None,
             preprocessing=list(dataset.preprocessing),
             files=dict(dataset.files),
+            proposed=list(dataset.proposed or ()),
         )
         self._keep(card)
         return card
@@ -115,11 +118,15 @@ class Cards:
         self._unwritten.add(key)
 
 
-def reading(card: Card) -> str:
-    """What a file was taken for, in a line."""
+def reading(card: Card, proposing: bool = False) -> str:
+    """What a file was taken for, in a line; ``proposing``: with the scaling that suits it, if that is another one."""
     classes = "no labels" if card.classes is None else f"{card.classes} classes"
     size = f"{card.samples} samples × {card.features} features, {classes}"
-    return f"{card.name}: {'; '.join([size, *card.preprocessing])}"
+    known = [size, *card.preprocessing]
+    if proposing and card.proposed and card.proposed[0] != card.node.get("scaling"):
+        scaling, reason = card.proposed
+        known.append(f"better dataset.scaling={scaling}, because {reason}")
+    return f"{card.name}: {'; '.join(known)}"
 
 
 def loader_of(node: dict[str, Any]) -> Loader:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -72,7 +73,9 @@ class Job:
     def label(self) -> str:
         """The job in a line, for messages."""
         rank = f"rank={self.config['solver']['rank']}" if "rank" in self.config["solver"] else ""
-        changes = ", ".join(f"{key}={value}" for key, value in self.variant.items())
+        # Lists stand as the command line takes them: [column_max,unit_norm].
+        values = {key: re.sub(r"['\" ]", "", str(v)) if isinstance(v, list) else v for key, v in self.variant.items()}
+        changes = ", ".join(f"{key}={value}" for key, value in values.items())
         names = f"{self.config['solver']['name']} on {self.config['dataset']['name']}"
         return " ".join(filter(None, [names, rank, changes]))
 

@@ -89,6 +89,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     """
     jobs: dict[str, Job] = {}
     planned = Plan(request, [], [])
+    scaling_is_given = any(change.lstrip("+").startswith("dataset.scaling=") for change in request.changes)
     for composed in _by_dataset(request.composed):
         settings = Settings.of(composed.config)
         store = Store(settings.root)
@@ -102,7 +103,9 @@ def plan(request: Request, will_run: bool = True) -> Plan:
                 continue
             card = card or cards.of(node)
             name = card.name
-            if loader_of(card.node).own and (line := reading(card)) not in planned.readings:
+            # An imported dataset's YAML has a scaling that its owner has seen; the one of dataset=file nobody chose.
+            unscaled = composed.choices.get("dataset") == "file" and not scaling_is_given
+            if loader_of(card.node).own and (line := reading(card, proposing=unscaled)) not in planned.readings:
                 planned.readings.append(line)
             job = _checked(composed, settings, store, cards, card, will_run, request)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.

@@ -1,20 +1,33 @@
 """The solvers: one file and one YAML each."""
 
 import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nmfbench import config
+
+if TYPE_CHECKING:
+    from nmfbench.solvers.base import Solver
+
+
+def built(folders: Sequence[Path] | None = None) -> Iterator[tuple[str, "Solver"]]:
+    """Each solver by its name, at the parameters of its YAML and rank 4; ``folders``: those of the YAMLs."""
+    from nmfbench.solvers.base import Solver  # here, because importing torch takes a second
+
+    for name in config.options("solver", folders):
+        node = {k: 4 if value == "${rank}" else value for k, value in config.defaults("solver", name, folders).items()}
+        config.check_class(node, "solver", name)
+        yield name, config.build(node, Solver, f"solver {name}")
 
 
 def table() -> list[dict[str, str]]:
     """A row for each solver at the parameters of its YAML: first and last line of its docstring, and its properties."""
-    from nmfbench.solvers.base import DeepSolver, Solver  # here, because importing torch takes a second
+    from nmfbench.solvers.base import DeepSolver
 
     nonnegative = {"all": "all factors", "codes": "codes", "weak": "weakly", "none": ""}
     rows = []
-    for name in config.options("solver"):
-        node = {key: 4 if value == "${rank}" else value for key, value in config.defaults("solver", name).items()}
-        config.check_class(node, "solver", name)
-        solver = config.build(node, Solver, f"solver {name}")
+    for name, solver in built():
         lines = inspect.cleandoc(type(solver).__doc__ or "").splitlines()
         rows.append(
             {
