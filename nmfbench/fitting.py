@@ -55,6 +55,7 @@ class FitResult:
     batch: the seeds that were solved together.
     factorization: the last finite one; None: the fit failed.
     objective: its objective; None: the fit failed.
+    penalty: the part of it that is a penalty, at the end; None: the method has none.
     cpu_seconds: processor time, divided like ``seconds``.
     history: (iteration, objective, seconds) at each check.
     rises: (iteration, increase) where the objective of a monotone method rose beyond rounding.
@@ -69,6 +70,7 @@ class FitResult:
     batch: tuple[int, ...]
     factorization: Factorization | None = None
     objective: float | None = None
+    penalty: float | None = None
     cpu_seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
     rises: list[tuple[int, float]] = field(default_factory=list)
@@ -240,7 +242,10 @@ def _fit_batch(
                 limit = own or ("max_iter" if last else "max_seconds")
                 result.status = "start" if started_late else "converged" if converged else limit
                 ended.append(s)
+        penalties = solver.penalty(problem, factorization) if ended else None
         for s in ended:
+            if penalties is not None and results[s].iterations == iteration:
+                results[s].penalty = penalties[s].item()
             running.remove(s)
             on_end(results[s])
         if on_look and running:

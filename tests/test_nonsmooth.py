@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.optimize import nnls
 
-from nmfbench import fit
+from nmfbench import fit, load_dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics.nonsmooth import NonSmooth, moved, smooth
-from nmfbench.solvers.base import Stopping
+from nmfbench.solvers.base import Solver, Stopping
 from nmfbench.solvers.dnsnmf import DeepNonSmoothNMF
 from nmfbench.solvers.mu import MultiplicativeNMF
 from nmfbench.solvers.nsnmf import NonSmoothNMF
@@ -136,14 +136,23 @@ def test_smoothing_makes_the_factors_sparser() -> None:
     assert zeros[1] > zeros[0]
 
 
-def test_thetas_are_those_of_the_program() -> None:
-    assert DeepNonSmoothNMF(rank=5).thetas == (0.1, 0.9) and DeepNonSmoothNMF(ranks=[3]).thetas == (0.9,)
+def test_layers_below_those_that_theta_names_are_not_smoothed() -> None:
+    assert DeepNonSmoothNMF(ranks=[8, 6, 4], theta=[0.5, 0.2]).thetas == (0.0, 0.5, 0.2)
+
+
+@pytest.mark.parametrize("solver", [NonSmoothNMF(rank=10), DeepNonSmoothNMF(rank=10)])
+def test_no_component_is_dead_at_the_defaults(solver: Solver) -> None:
+    (result,) = fit(solver, load_dataset("digits").X)
+    factorization = result.factorization
+    assert result.status == "converged" and factorization is not None
+    for bases, codes in zip(factorization.bases, factorization.codes, strict=True):
+        assert (bases.amax(-2) > 1e-6 * bases.max()).all() and (codes.amax(-1) > 1e-6 * codes.max()).all()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"theta": [0.5]}, r"theta must have one value a layer \(2\), got \[0.5\]"),
+        ({"theta": [0, 0.5, 0.1]}, r"theta must have at most one value a layer \(2\), got \[0, 0.5, 0.1\]"),
         ({"theta": [0.5, 1.5]}, r"theta must lie in \[0, 1\], got 1.5"),
         ({"inner": 0}, "inner must be at least 1, got 0"),
         ({"pretrain": -1}, "pretrain must be at least 0, got -1"),

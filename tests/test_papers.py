@@ -91,7 +91,12 @@ def numbers(of: dict, paper: str) -> dict:
         (record("imagenet_cnn", MU | {"rank": 1000}, data={"scaling": "none"}), (1, 500, "nmi"), 75.63),
         (people("yale", {"name": "gnmf"}, 10, 110), (1, 10, "accuracy"), 35.09),
         (people("orl32", {"name": "dnsnmf"}, 2, 20), (2, 2, "nmi_max"), 76.1),
-        (people("orl32", {"name": "dnsnmf"}, variant={"stopping.tol": 1e-5}), (2, 4, "accuracy"), 80.0),
+        (people("orl32", {"name": "dnsnmf"}, variant={"stopping.check_every": 5}), (2, 4, "accuracy"), 80.0),
+        (
+            people("orl32", {"name": "dnsnmf"}, variant={"stopping.tol": 2e-3, "stopping.check_every": 5}),
+            (2, 4, "accuracy"),
+            80.0,
+        ),
         (people("jaffe", {"name": "deep_semi", "ranks": [15, 4]}, 4, 85), (2, 4, "accuracy"), 88.28),
         (
             people("jaffe", {"name": "mu", "beta": 2.0}, 4, 85, evaluator={"n_init": 20, "select": "best"}),
@@ -157,7 +162,7 @@ def test_number_that_a_paper_prints_for_a_run(of: dict, place: tuple, expected: 
         record("orl", {"name": "wnnf_deconv", "rank": 40, "latent": "raw", "stride": 4}),
         people("orl32", {"name": "mu"}, variant={"stopping.tol": 1e-5}),
         people("orl32", {"name": "dnsnmf"}, variant={"stopping.tol": 1e-2}),
-        people("orl32", {"name": "dnsnmf"}, variant={"stopping.tol": 1e-5, "stopping.max_iter": 5}),
+        people("orl32", {"name": "dnsnmf"}, variant={"stopping.tol": 2e-3, "stopping.max_iter": 5}),
         people("orl32", {"name": "dnsnmf"}, evaluator={"n_init": 20, "select": "mean"}),
         people("orl32", {"name": "deep_semi"}, label_fraction=0.4),
         faces("deep_kl", variant={"stopping.max_iter": 1000}),

@@ -9,9 +9,9 @@ Tables show its numbers beside a run under these conditions.
 - Rank: the top layer has as many codes as people were drawn. The paper does not print the layers below.
 - Protocol: as many clusters as people, on the codes of the top layer, the best of the k-means starts: by inertia, or
   literally the best result, which needs labels (select=best; tables say so). The paper has 20 starts; here at least ten
-  are required. Every method has its own stopping rule. The two that solve by accelerated
-  gradients may also run until the objective falls by only 1e-5, as experiment dnsnmf_tables does, because the paper
-  only says that they reach a satisfactory error. No method sees labels.
+  are required. Every method has its own stopping rule. The two that solve by accelerated gradients may also end once
+  the objective falls by at most 1e-5 in 5 sweeps, as in experiment dnsnmf_tables, or by at most 2e-3, about the rule of
+  the authors' program, because the paper only says that they reach a satisfactory error. No method sees labels.
 - Parameters: the paper searched every method's own, so they are free; "NMF" is the least squares method.
 - NMI is mutual information over the larger entropy, the definition that the paper cites.
 """
@@ -37,7 +37,8 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "deep_semi": ("deep_semi", {}),
     "dnsnmf": ("dnsnmf", {}),
 }
-CONVERGED = {"dnsnmf": {"tol": 1e-5}, "nsnmf": {"tol": 1e-5}}
+# The rules by which the two methods may stop, as changes of their own.
+RULES = [{"tol": 1e-5, "check_every": 5}, {"tol": 2e-3, "check_every": 5}]
 COLUMNS = {"nmi_max": "nmi_percent", "accuracy": "accuracy_percent"}
 
 
@@ -51,7 +52,7 @@ def printed(record: rules.Record) -> dict[Place, float]:
         and rules.is_named(record, dataset)
         and rules.scaling(record) in [("max",), ("unit_norm",)]
         and rules.has(record, METHODS[solver][1])
-        and rules.stops_as(record, CONVERGED.get(solver))
+        and any(rules.stops_as(record, rule) for rule in (RULES if solver in ("dnsnmf", "nsnmf") else [{}]))
         and rules.clusters_with(record, n_init=10, select=("inertia", "best"))
         and rules.is_unsupervised(record)
     ):

@@ -202,12 +202,21 @@ def _measured(result: FitResult, problem: Problem) -> Outcome:
             # Norms overflow before the factors do; a record holds no NaN.
             {"metric": "error", "value": residual if math.isfinite(residual) else None},
             {"metric": "objective", "value": result.objective},
+            *_penalty_share(result),
             *measures.factor_measures(fitted.factors),
             *measures.dead_components(fitted.bases, fitted.codes),
         ]
     except Exception as error:
         return failed(result.seed, error)
     return Outcome(result.seed, summary, fitted=fitted)
+
+
+def _penalty_share(result: FitResult) -> list[dict[str, Any]]:
+    """The penalty's part of the sum of penalty and loss, each by its absolute value, as a row; none without a penalty."""
+    if result.penalty is None or result.objective is None or not math.isfinite(result.penalty):
+        return []
+    whole = abs(result.penalty) + abs(result.objective - result.penalty)
+    return [{"metric": "penalty_share", "value": abs(result.penalty) / whole if whole else 0.0}]
 
 
 def _peak_memory() -> float:

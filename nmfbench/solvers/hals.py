@@ -29,7 +29,7 @@ class HALS(Solver):
     Cichocki, Zdunek & Amari (2007); on the Gram side as in Cichocki & Phan (2009), Algorithm 2.
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int

@@ -23,7 +23,8 @@ class NonSmoothNMF(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    theta: θ in [0, 1]: 0 is plain NMF; not printed, the dnsNMF authors' program: 0.9 for one layer.
+    theta: θ in [0, 1]: 0 is plain NMF; not printed. Measured on faces and digits, 0.1 keeps every component alive.
+        The dnsNMF authors' program has 0.9 for one layer: up to two thirds of the components end at zero.
     inner: steps a block, ≥ 1; not printed, the program: 10.
     init: one of uniform, nndsvd, nndsvda, nndsvdar; dnsNMF paper, Sec. V-D: nndsvd. With nndsvd and nndsvda seeds do
         not differ.
@@ -33,11 +34,11 @@ class NonSmoothNMF(Solver):
     Pascual-Montano, Carazo, Kochi, Lehmann & Pascual-Marqui (2006); Yu, Zhou, Cichocki & Xie (2018), Algorithm 1
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=2e-3, check_every=5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
-    theta: float = 0.9
+    theta: float = 0.1
     inner: int = 10
     init: str = "nndsvd"
     variant: str = "apg"

@@ -30,7 +30,7 @@ class SemiSupervisedNMF(Solver):
     Lee, Yoo & Choi (2010), with no entry of X missing.
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=20000, tol=1e-5)
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
