@@ -28,7 +28,7 @@ class DeepNonSmoothNMF(DeepSolver):
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. The paper does not print the size of its first layer.
     theta: θ of the top layers, θ_L last, each in [0, 1]; the layers below these have 0. Not printed. Measured on faces
         and digits, 0.1 in the top layer alone keeps every component alive. The authors' program has 0.1, and 0.9 for
-        the top layer: up to half of the components of a layer end at zero. So do 8 of 20 on digits with 0.1 in both.
+        the top layer: up to 22 of 40 components of a layer end at zero. So do 8 of 20 on digits with 0.1 in both.
     inner: steps a block, ≥ 1; not printed, the authors' program: 10.
     pretrain: sweeps of non-smooth NMF a layer before the first sweep over all layers, ≥ 0; not printed.
     init: one of uniform, nndsvd, nndsvda, nndsvdar; paper, Sec. V-D: nndsvd. With nndsvd and nndsvda seeds do not
