@@ -212,7 +212,7 @@ def _measured(result: FitResult, problem: Problem) -> Outcome:
 
 
 def _penalty_share(result: FitResult) -> list[dict[str, Any]]:
-    """The penalty's part of the sum of penalty and loss, each by its absolute value, as a row; none without a penalty."""
+    """The penalty over the sum of penalty and loss, in absolute values, as a row; none without a penalty."""
     if result.penalty is None or result.objective is None or not math.isfinite(result.penalty):
         return []
     whole = abs(result.penalty) + abs(result.objective - result.penalty)
