@@ -42,6 +42,7 @@ class LayerCentricDMF(DeepSolver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
+    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     sums: str = "W"
