@@ -80,7 +80,7 @@ def test_objective_that_vanishes_is_named_with_the_last_state_that_counts() -> N
 def test_exact_fit_of_small_or_zero_X_is_no_divergence() -> None:
     for X in (np.outer([1.0, 2], [3.0, 4, 5]) * 1e-12, np.zeros((2, 3))):
         (result,) = fit(HALS(rank=1), X, stopping=Stopping(max_iter=50, tol=1e-5, check_every=1))
-        assert result.status in ("converged", "max_iter") and result.error is None
+        assert result.status in ("converged", "max_iter", "solved", "stopped") and result.error is None
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-20, 1, 1e20, 1e30])

@@ -265,7 +265,7 @@ def test_degenerate_data_gives_finite_factors_unless_it_is_too_small_for_this_me
             run(name, X, rank=rank, dtype=dtype)
         return
     result = run(name, X, rank=rank, dtype=dtype, max_iter=30, check_every=10)
-    assert result.status in ("max_iter", "converged") and np.isfinite(result.objective)
+    assert result.status in ("max_iter", "converged", "solved", "stopped") and np.isfinite(result.objective)
     tensors = [*result.factorization.factors.values(), *result.factorization.codes, result.factorization.reconstruct()]
     assert all(tensor.isfinite().all() for tensor in tensors)
 

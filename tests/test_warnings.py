@@ -34,6 +34,8 @@ FINE = method("mu", status="converged")
         (method("hals", fall=0.009), None),
         (method("hals", fall=0.02), "fell by more than 1% in 100 iterations: hals 2.0%"),
         (method("hals", fall=0.02, status="converged"), None),
+        (method("neural", fall=-0.02), "rose by more than 1% in the last 100 iterations: neural 2.0%"),
+        (method("wnnf_deconv", error=0.01, layering="convolution"), None),  # more numbers a sample
         (method("wnnf", metrics=[{"metric": "penalty_share", "value": 0.49}]), None),
         (method("wnnf", metrics=[{"metric": "penalty_share", "value": 0.71}]), "objective above 50%: wnnf 71%"),
         (method("hals", metrics=[{"metric": "dead", "layer": 1, "value": 0}]), None),

@@ -40,7 +40,11 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         return error - of_mean if error is not None and of_mean is not None else None
 
     def unsettled(record: Record) -> float | None:
-        return 0.0 if record["status"] in ("converged", "start") else record.get("fall")
+        return None if record["status"] in ("converged", "start") else record.get("fall")
+
+    def risen(record: Record) -> float | None:
+        fall = unsettled(record)
+        return None if fall is None else -fall
 
     found = {
         "Time was up before the first sweep, so these numbers are of the method's start: {}.": _started(methods),
@@ -55,6 +59,7 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         f"Had not converged; the objective still fell by more than {FALL:.0%} in 100 iterations: {{}}.": over(
             FALL, unsettled, ".1%"
         ),
+        f"The objective rose by more than {FALL:.0%} in the last 100 iterations: {{}}.": over(FALL, risen, ".1%"),
         "The same fit, objective and error alike from every seed: {}.": _same(methods),
     }
     return [sentence.format(", ".join(names)) for sentence, names in found.items() if names]
@@ -69,7 +74,10 @@ def _lowest_errors(records: Sequence[Record]) -> dict[int, float | None]:
     known = [
         (record["config"]["dataset"].get("sha256"), record.get("rank") or 0, error)
         for record in records
-        if record["iterations"] and (error := _metric(record, "error")) is not None
+        # A convolution has more numbers a sample than a product of that rank, so it is no measure for others.
+        if record["iterations"]
+        and record.get("layering") != "convolution"
+        and (error := _metric(record, "error")) is not None
     ]
     return {
         id(record): min(

@@ -197,6 +197,7 @@ def _measured(result: FitResult, problem: Problem) -> Outcome:
         return Outcome(result.seed, summary)
     try:
         fitted = arrays(result.factorization)
+        summary["layering"] = fitted.layering
         residual = losses.relative_error(problem.X, result.factorization)
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
