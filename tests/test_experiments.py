@@ -26,6 +26,7 @@ def record(solver: str, setting: str, classes: int, seed: int, accuracy: float, 
         "rank": classes,
         "seed": seed,
         "seconds": 1.0,
+        "iterations": 9,
     }
     whole |= {"config": config, "status": "max_iter", "objective": 1.0, "metrics": metrics}
     return whole | {"data": {"features": 4, "samples": 10 * classes, "preprocessing": preprocessing}} | changes

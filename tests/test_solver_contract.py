@@ -22,7 +22,6 @@ from contract import (
     states,
     weighted,
 )
-from scipy.sparse import csc_array
 
 from nmfbench import config
 from nmfbench.errors import ConfigError, DataError, NotApplicable
@@ -310,15 +309,3 @@ def test_real_numbers_of_any_kind_are_cast(name: str, kind: str, X: np.ndarray) 
 def test_what_is_no_real_number_is_refused(name: str, kind: str, X: np.ndarray) -> None:
     with pytest.raises(ConfigError, match="real numbers"):
         run(name, X.astype(kind))
-
-
-@every_solver
-def test_sparse_X_is_used_as_it_is_or_refused_with_the_memory_it_would_take(name: str, X: np.ndarray) -> None:
-    X[X < 0.6] = 0
-    if build(name).accepts_sparse:
-        sparse, dense = run(name, csc_array(X), max_iter=20), run(name, X, max_iter=20)
-        assert sparse.objective == pytest.approx(dense.objective, rel=1e-9)
-        torch.testing.assert_close(sparse.factorization.reconstruct(), dense.factorization.reconstruct())
-    else:
-        with pytest.raises(NotApplicable, match=r"sparse.*MiB: dataset\.dense=true"):
-            run(name, csc_array(X))
