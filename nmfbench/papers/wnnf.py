@@ -12,7 +12,7 @@ Tables show its numbers beside a run under these conditions.
   prints no number of k-means starts; fewer than ten are another protocol. No method sees labels, nor does the choice
   among the starts.
 - Table 4: our copy lost one of (raw, s = 4) and (sum, s = 2). The row that is left stands at (sum, s = 2): our scores
-  there are 0.9 points from it, those at (raw, s = 4) 4.5. Its numbers are marked as inferred.
+  there are 0.4 points from it, those at (raw, s = 4) 4.8. Its numbers are marked as inferred.
 - Parameters: η, λ, the loss and the curriculum where the paper prints them; its other parameters may vary. Its λ is
   absolute, so runs with the relative reading have no printed number.
 """
