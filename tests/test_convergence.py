@@ -47,7 +47,8 @@ def test_no_iteration_is_no_convergence() -> None:
     ("history", "fall"),
     [
         ([(0, 9.0), (100, 2.0), (150, 1.5), (200, 1.0)], 1.0),
-        ([(0, 9.0), (20, 1.2), (40, 1.0)], 1.0),  # 0.2 in the 20 iterations of the second half
+        ([(0, 9.0), (20, 1.2), (40, 1.0)], 0.2),  # in the second half
+        ([(0, 9.0), (400, 3.0), (800, 1.0)], 0.5),  # a quarter of 2 in 400 iterations
         ([(0, 2.0), (100, 4.0)], -0.5),  # a rise
         ([(0, 1.0)], None),
         ([(0, 1.0), (10, 0.0)], None),

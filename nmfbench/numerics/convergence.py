@@ -27,15 +27,16 @@ def has_converged(history: History) -> bool:
 
 
 def fall(history: History) -> float | None:
-    """Relative fall of the objective per `SPAN` iterations, over the last `SPAN` or the second half of a shorter fit.
+    """Relative fall of the objective over the last `SPAN` iterations, or the second half of a shorter fit.
 
-    Negative: it rose. None: the fit took no iteration, or ended at an objective of 0.
+    Negative: it rose. None: the fit took no iteration, or ended at an objective of 0. Looks that lie further apart
+    count in proportion.
     """
     if not history or not history[-1][1]:
         return None
     iteration, objective = history[-1][0], history[-1][1]
     before, span = _before(history, min(SPAN, iteration / 2))
-    return (before - objective) / abs(objective) * SPAN / span if span else None
+    return (before - objective) / abs(objective) * SPAN / max(span, SPAN) if span else None
 
 
 def _before(history: History, iterations: float) -> tuple[float, float]:

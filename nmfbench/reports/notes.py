@@ -152,7 +152,8 @@ def _on_cells(
         sentences += [
             "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases (the first factor) of a seed and "
             "those of seed 0, each column matched with one of the other, mean over columns and seeds. Seconds: time of "
-            "the fit, per seed. Fall: relative fall of the objective over the last 100 iterations.",
+            "the fit, per seed. Fall: relative fall of the objective over the last 100 iterations, or "
+            "the second half of a shorter fit.",
             f"Ended: converged, if the objective did not rise and fell by at most {TOLERANCE:g} of itself in the last "
             f"{STEP} iterations ({TOLERANCE * SPAN / STEP:g} in {SPAN} where it also rose), whatever ended the fit; "
             "else what ended it: max_iter, max_seconds, stopped (the method's own rule), solved (in one step).",
