@@ -83,7 +83,7 @@ for name, reading in missing:
     row.to_csv(TABLE, mode="a", index=False, header=not TABLE.exists())
 table = pd.read_csv(TABLE).pivot(index="reading", columns="dataset")
 blocks = [
-    f"{title}\n\n{table[key].reindex(READINGS)[[c for c in DATASETS if c in table[key]]].round(digits).to_markdown()}\n"
+    f"{title}\n\n{table[key].reindex(READINGS)[[c for c in DATASETS if c in table[key]]].round(digits).to_markdown(missingval="–")}\n"
     for key, title, digits in (
         ("NMI", "NMI in percent", 1),
         ("error", "Relative error", 3),
