@@ -16,9 +16,9 @@ from sklearn.datasets import load_wine
 
 from nmfbench import WNNF, Dataset, MultiplicativeNMF, evaluate, fit, load_dataset
 from nmfbench.datasets.scaling import SCALINGS
-from nmfbench.fitting import place
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.losses import relative_error
+from nmfbench.numerics.problem import place
 
 TABLE = Path(__file__).with_suffix(".csv")
 SEEDS = [100, 101]
