@@ -82,12 +82,12 @@ for name, reading in missing:
     row = pd.DataFrame([measured(name, reading)]).round(4)
     row.to_csv(TABLE, mode="a", index=False, header=not TABLE.exists())
 table = pd.read_csv(TABLE).pivot(index="reading", columns="dataset")
-blocks = [
-    f"{title}\n\n{table[key].reindex(READINGS)[[c for c in DATASETS if c in table[key]]].round(digits).to_markdown(missingval="–")}\n"
-    for key, title, digits in (
-        ("NMI", "NMI in percent", 1),
-        ("error", "Relative error", 3),
-        ("penalty's share", "Share of the penalty in the objective", 3),
-    )
-]
+blocks = []
+for key, title, digits in (
+    ("NMI", "NMI in percent", 1),
+    ("error", "Relative error", 3),
+    ("penalty's share", "Share of the penalty in the objective", 3),
+):
+    grid = table[key].reindex(READINGS)[[name for name in DATASETS if name in table[key]]].round(digits)
+    blocks.append(f"{title}\n\n{grid.to_markdown(missingval='–')}\n")
 TABLE.with_suffix(".md").write_text("\n".join(blocks), encoding="utf-8")
