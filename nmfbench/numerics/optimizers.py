@@ -47,16 +47,12 @@ def apg(
     def descend(Y: Tensor, QY: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         new = project(Y - step * (QY - linear))
         Q = quadratic(new)
-        return new, Q, value_of(new, Q)
-
-    def value_of(P: Tensor, QP: Tensor) -> Tensor:
-        # Summed in float64: the rounding of a float32 sum would hide the fall near the minimum.
-        return (P * (QP / 2 - linear)).flatten(1).sum(1, dtype=torch.float64).reshape(per_restart)
+        return new, Q, (new * (Q / 2 - linear)).flatten(1).sum(1).reshape(per_restart)
 
     QP = quadratic(P)
-    value = value_of(P, QP)
+    value = (P * (QP / 2 - linear)).flatten(1).sum(1).reshape(per_restart)
     Y, QY = P, QP
-    alpha = torch.ones_like(value, dtype=P.dtype)
+    alpha = torch.ones_like(value)
     for _ in range(steps):
         new, Q_new, value_new = descend(Y, QY)
         rises = value_new > value

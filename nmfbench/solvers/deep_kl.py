@@ -36,7 +36,6 @@ class DeepKL(DeepSolver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
-    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     beta: float = 1.0

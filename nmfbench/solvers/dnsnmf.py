@@ -40,7 +40,6 @@ class DeepNonSmoothNMF(DeepSolver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=1e-5)
-    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     theta: list[float] = field(default_factory=lambda: [0.1])

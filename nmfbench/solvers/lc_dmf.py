@@ -42,7 +42,6 @@ class LayerCentricDMF(DeepSolver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
-    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     sums: str = "W"

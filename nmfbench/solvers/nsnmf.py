@@ -35,7 +35,6 @@ class NonSmoothNMF(Solver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=1e-5)
-    version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
