@@ -56,8 +56,11 @@ class FitProgress:
             self.bar.update(look.iteration - self.bar.n)
         elif time.monotonic() - self.last_line > EVERY:
             self.last_line = time.monotonic()
-            done = look.iteration / look.stopping.max_iter
-            left = limit - look.seconds if limit else look.seconds * (1 / done - 1) if done else None
+            left = None
+            if limit:
+                left = limit - look.seconds
+            elif look.iteration:
+                left = look.seconds * (look.stopping.max_iter / look.iteration - 1)
             time_left = "" if left is None else f", at most {max(0, left):.0f} s left"
             of = f" of at most {total}" if total else ""
             say(f"{self.label}: iteration {look.iteration}{of}, {objective}{time_left}")

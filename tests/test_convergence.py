@@ -9,7 +9,8 @@ import pytest
 from shell import nmfbench
 from test_fitting import Clock, Counting, X
 
-from nmfbench import fit
+from nmfbench import fit, progress
+from nmfbench.fitting import Look
 from nmfbench.numerics import convergence
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
@@ -108,6 +109,19 @@ def test_start_reports_without_an_objective(monkeypatch: pytest.MonkeyPatch) -> 
     looks = []
     fit(Starting(), X, stopping=Stopping(max_iter=3, check_every=1), on_look=looks.append)
     assert [look.objective for look in looks] == [*[None] * 8, 1000, 999, 998]
+
+
+def test_progress_tells_the_start_and_the_time_left(monkeypatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr(progress, "EVERY", -1.0)
+    with progress.FitProgress("a job") as show:
+        show(Look(0, None, 30.0, Stopping(max_iter=0)))
+        show(Look(10, 2.0, 5.0, Stopping(max_iter=30)))
+        show(Look(10, 2.0, 5.0, Stopping(max_iter=10**9, max_seconds=60)))
+    assert capsys.readouterr().err.splitlines() == [
+        "a job: iteration 0, in its start",
+        "a job: iteration 10 of at most 30, objective 2, at most 10 s left",
+        "a job: iteration 10, objective 2, at most 55 s left",
+    ]
 
 
 @pytest.mark.parametrize("solver", ["deep_kl", "deep_kl_minvol", "dnsnmf", "deep_semi", "lc_dmf"])
