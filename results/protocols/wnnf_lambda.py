@@ -89,5 +89,6 @@ for key, title, digits in (
     ("penalty's share", "Share of the penalty in the objective", 3),
 ):
     grid = table[key].reindex(READINGS)[[name for name in DATASETS if name in table[key]]].round(digits)
-    blocks.append(f"{title}\n\n{grid.to_markdown(missingval='–')}\n")
+    grid = grid.astype(object).where(grid.notna(), "–")
+    blocks.append(f"{title}\n\n{grid.to_markdown()}\n")
 TABLE.with_suffix(".md").write_text("\n".join(blocks), encoding="utf-8")
