@@ -63,8 +63,9 @@ def start(folder: Path, *words: str, ignores: int | None = None) -> subprocess.P
         (theirs / "solver" / "sleeper.yaml").write_text(yaml)
 
     def dispositions() -> None:
-        # A shell's background job ignores Ctrl-C, and so would what the tests start there.
+        # A shell's background job ignores Ctrl-C, and one under nohup SIGHUP; so would what the tests start there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if ignores:
             signal.signal(ignores, signal.SIG_IGN)
 
