@@ -239,7 +239,7 @@ def read(path: Path) -> Record | Unreadable:
 def _measured_alike(fit: dict[str, Any]) -> dict[str, Any]:
     """The status and the fall that the history of a fit of schema 1 or 2 shows.
 
-    There, "converged" said that the method's own rule had ended the fit, whatever its tolerance.
+    In those schemas, "converged" meant only that the method's own stopping rule ended the fit, however loose it was.
     """
     status = fit["status"]
     if "fall" in fit or status not in ("converged", "max_iter", "max_seconds"):

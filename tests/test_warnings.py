@@ -28,7 +28,10 @@ FINE = method("mu", status="converged")
     ("other", "warning"),
     [
         (method("hals", error=0.29), None),
-        (method("hals", error=0.32), "error over its error, above 1.5: hals 1.6"),
+        (
+            method("hals", error=0.32),
+            "Error more than 1.5 times that of another method of the same or lower rank: hals 1.6",
+        ),
         (method("hals", error=0.31, rank=20), None),  # mu has more components
         (method("raw", error=0.0, iterations=0, status="solved"), None),
         (method("hals", fall=0.009), None),
@@ -40,7 +43,7 @@ FINE = method("mu", status="converged")
         (method("wnnf", metrics=[{"metric": "penalty_share", "value": 0.71}]), "objective above 50%: wnnf 71%"),
         (method("hals", metrics=[{"metric": "dead", "layer": 1, "value": 0}]), None),
         (method("hals", metrics=[{"metric": "dead", "layer": 1, "value": 3}]), "hals up to 3 of 40."),
-        (method("hals", status="start"), "numbers are of the method's start: hals (1 of 1 seeds)"),
+        (method("hals", status="start"), "numbers describe the method's initialization: hals (1 of 1 seeds)"),
         (method("hals", status="failed", error=9), None),
     ],
 )
@@ -53,7 +56,9 @@ def test_less_than_the_mean_sample_is_almost_nothing() -> None:
     bad = method("wnnf", error=0.9)
     data = {"error_of_mean": 0.38}
     found = warnings([record | {"data": record["data"] | data} for record in (FINE, bad | {"objective": 7.0})])
-    assert "Reconstructs less than the mean sample does; error above that one's by: wnnf 0.52." in found
+    assert (
+        "Reconstructs less than the mean sample does; error in excess of that of the mean sample: wnnf 0.52." in found
+    )
 
 
 def test_dead_components_are_counted_layer_by_layer() -> None:
@@ -69,7 +74,7 @@ def test_largest_count_of_any_seed_stands_for_a_method() -> None:
 
 def test_same_fit_under_two_names_is_said() -> None:
     both = [method(solver, seed=s, objective=5.0 + s) for solver in ("multilayer", "hierarchical") for s in (0, 1)]
-    assert warnings([FINE, *both])[-1].endswith("from every seed: hierarchical = multilayer.")
+    assert warnings([FINE, *both])[-1].endswith("for every seed: hierarchical = multilayer.")
     both[-1]["objective"] += 1e-9
     assert not warnings([FINE, *both])
 

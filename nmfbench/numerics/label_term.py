@@ -26,6 +26,12 @@ def weight(problem: Problem, lam: float) -> float:
     return lam * inits.unit(problem.X) ** 2
 
 
+def penalty(problem: Problem, lam: float, B: Tensor | None, H: Tensor) -> Tensor | None:
+    """λ‖L∘(Y − BH)‖², (S,), λ in the unit of X, B (S, classes, r), H (S, r, n); None if no label is seen."""
+    labels = seen(problem)
+    return None if B is None or labels is None else weight(problem, lam) * misfit(*labels, B, H)
+
+
 def misfit(Y: Tensor, L: Tensor, B: Tensor, H: Tensor) -> Tensor:
     """‖L∘(Y − BH)‖², (S,), with Y (classes, n) and L (n,) from `seen`."""
     return (L * (Y - B @ H)).square().sum((-2, -1))

@@ -70,7 +70,7 @@ class LeakyStack(Leaky):
 
 
 def bound(fan_in: int) -> float:
-    """Parameters start uniform on ±bound, of which φ keeps the size of a sum of ``fan_in`` terms. He et al. (2015)."""
+    """Parameters start uniformly in ±bound: a sum of ``fan_in`` terms then keeps its variance. He et al. (2015)."""
     return math.sqrt(6 / fan_in)
 
 

@@ -62,9 +62,9 @@ def stops_as(record: Record, rule: Mapping[str, float] | None = None) -> bool:
 
 
 def clusters_with(record: Record, n_init: int, select: Collection[str]) -> bool:
-    """Whether the codes are clustered from at least ``n_init`` full starts, one of which is kept by such a rule.
+    """Whether k-means ran at least ``n_init`` starts to the end and chose among them by a rule in ``select``.
 
-    ``select``: the rules that count, see `Clustering`. "best" sees labels, so only a paper that says so may name it.
+    The rules are those of `Clustering`. "best" uses labels, so only a paper that does so itself may accept it.
     """
     evaluator = record["config"]["evaluator"]
     ended = evaluator.get("n_init", 0) >= n_init and evaluator.get("max_iter", 300) >= 300

@@ -109,7 +109,7 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
                 f"k = {row['n_clusters']}" if counts else row["metric"]: _cell(row, shown)
                 for _, row in visible.iterrows()
             }
-            # What ended in its start is not the method's own.
+            # A fit that ran out of time during initialization does not represent the method.
             name = f"{solver} (its start)" if "start" in run["status"] else solver
             cells |= {"solver": label(name, variant, common), "rank": (number(rank, "d"),)}
             cells |= {"layer": (number(layer, "d"),), "objective": (number(whole.get("objective"), ".6g"),)}

@@ -201,7 +201,7 @@ def _on_protocol(records: Sequence[Record]) -> list[str]:
 
 
 def _preprocessing(records: Sequence[Record]) -> list[str]:
-    """What was done to the data of the records, in words; what was done to all of them first is said once."""
+    """The preprocessing of the records in words; leading steps that all of them share are listed once."""
     done = [tuple(record["data"]["preprocessing"]) for record in records]
     alike = takewhile(lambda sentences: len({*sentences}) == 1, zip(*done, strict=False))
     first = [sentences[0] for sentences in alike] if len({*done}) > 1 else []

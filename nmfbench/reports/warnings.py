@@ -1,4 +1,4 @@
-"""What a reader must be warned of, beside the numbers of a block: each sentence names its bound and the methods."""
+"""Warnings about the numbers of a block. Each states its threshold and the methods that exceed it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ PENALTY, FALL, ERROR = 0.5, 0.01, 1.5
 
 
 def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]:
-    """The sentences on the records of a block, none where nothing stands out; ``common``: settings not to repeat."""
+    """The warnings about the records of a block, possibly none; ``common``: settings that need not be repeated."""
     methods: dict[str, list[Record]] = {}
     for record in records:
         for part in record.get("parts", [record]):  # a merged record is made of those of several class counts
@@ -32,7 +32,11 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         ]
 
     def ratio(record: Record) -> float | None:
-        error, best = _metric(record, "error"), lowest[id(record)]
+        if not record["iterations"]:
+            return None
+        ranks = lowest.get(_data(record), {}).items()
+        best = min((error for rank, error in ranks if rank <= (record.get("rank") or 0)), default=None)
+        error = _metric(record, "error")
         return error / best if error is not None and best else None
 
     def beyond_mean(record: Record) -> float | None:
@@ -47,20 +51,24 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         return None if fall is None else -fall
 
     found = {
-        "Time was up before the first sweep, so these numbers are of the method's start: {}.": _started(methods),
-        "Reconstructs less than the mean sample does; error above that one's by: {}.": over(0, beyond_mean, ".2f"),
-        f"Reconstructs far less than a method of no higher rank; error over its error, above {ERROR}: {{}}.": over(
+        "Time ran out before the first sweep, so these numbers describe the method's initialization: {}.": _started(
+            methods
+        ),
+        "Reconstructs less than the mean sample does; error in excess of that of the mean sample: {}.": over(
+            0, beyond_mean, ".2f"
+        ),
+        f"Error more than {ERROR} times that of another method of the same or lower rank: {{}}.": over(
             ERROR, ratio, ".1f"
         ),
         f"Share of the penalty in the objective above {PENALTY:.0%}: {{}}.": over(
             PENALTY, lambda record: _metric(record, "penalty_share"), ".0%"
         ),
         "Dead components, whose entries are below 1e-6 of the largest of the layer: {}.": list(_dead(methods)),
-        f"Had not converged; the objective still fell by more than {FALL:.0%} in 100 iterations: {{}}.": over(
+        f"Not converged: the objective still fell by more than {FALL:.0%} in 100 iterations: {{}}.": over(
             FALL, unsettled, ".1%"
         ),
         f"The objective rose by more than {FALL:.0%} in the last 100 iterations: {{}}.": over(FALL, risen, ".1%"),
-        "The same fit, objective and error alike from every seed: {}.": _same(methods),
+        "The same fit, with equal objective and error for every seed: {}.": _same(methods),
     }
     return [sentence.format(", ".join(names)) for sentence, names in found.items() if names]
 
@@ -69,29 +77,22 @@ def _metric(record: Record, name: str) -> float | None:
     return next((row["value"] for row in record["metrics"] if row["metric"] == name), None)
 
 
-def _lowest_errors(records: Sequence[Record]) -> dict[int, float | None]:
-    """id of a record → lowest error of an iterative method on the same data with no more components."""
-    known = [
-        (record["config"]["dataset"].get("sha256"), record.get("rank") or 0, error)
-        for record in records
-        # A convolution has more numbers a sample than a product of that rank, so it is no measure for others.
-        if record["iterations"]
-        and record.get("layering") != "convolution"
-        and (error := _metric(record, "error")) is not None
-    ]
-    return {
-        id(record): min(
-            (
-                error
-                for sha256, rank, error in known
-                if record["iterations"]
-                and sha256 == record["config"]["dataset"].get("sha256")
-                and rank <= (record.get("rank") or 0)
-            ),
-            default=None,
-        )
-        for record in records
-    }
+def _data(record: Record) -> Any:
+    return record["config"]["dataset"].get("sha256")
+
+
+def _lowest_errors(records: Sequence[Record]) -> dict[Any, dict[int, float]]:
+    """Data → rank → the lowest error of an iterative method.
+
+    A convolution has more parameters per sample than a product of the same rank, so it sets no standard for others.
+    """
+    lowest: dict[Any, dict[int, float]] = {}
+    for record in records:
+        error, rank = _metric(record, "error"), record.get("rank") or 0
+        if record["iterations"] and record.get("layering") != "convolution" and error is not None:
+            of_data = lowest.setdefault(_data(record), {})
+            of_data[rank] = min(error, of_data.get(rank, error))
+    return lowest
 
 
 def _started(methods: dict[str, list[Record]]) -> list[str]:
@@ -100,7 +101,7 @@ def _started(methods: dict[str, list[Record]]) -> list[str]:
 
 
 def _dead(methods: dict[str, list[Record]]) -> Iterator[str]:
-    """The methods with dead components, the most of any seed, layer by layer."""
+    """The methods with dead components, with the largest count of any seed, layer by layer."""
     for name, group in methods.items():
         most: dict[int, int] = {}
         for record in group:
@@ -122,7 +123,7 @@ def _same(methods: dict[str, list[Record]]) -> list[str]:
     alike: dict[Any, list[str]] = {}
     for name, group in methods.items():
         fits = frozenset(
-            (record["config"]["dataset"].get("sha256"), record["seed"], record["objective"], _metric(record, "error"))
+            (_data(record), record["seed"], record["objective"], _metric(record, "error"))
             for record in group
             if record["iterations"] and record.get("objective") is not None
         )

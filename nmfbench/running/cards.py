@@ -119,7 +119,7 @@ class Cards:
 
 
 def reading(card: Card, proposing: bool = False) -> str:
-    """What a file was taken for, in a line; ``proposing``: with the scaling that suits it, if that is another one."""
+    """How a file was read, in one line; with ``proposing``, also a better scaling if there is one."""
     classes = "no labels" if card.classes is None else f"{card.classes} classes"
     size = f"{card.samples} samples × {card.features} features, {classes}"
     known = [size, *card.preprocessing]

@@ -15,7 +15,7 @@ from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.sparse import SparseMatrix
 
 Iterates = Iterator[Factorization] | Generator[Factorization | None, bool, None]
-"""What `Solver.iterates` returns; the generator is that of a method whose start takes long."""
+"""The return type of `Solver.iterates`. Methods with a slow initialization use the generator form."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,4 @@ class HierarchicalNMF(DeepSolver):
         return error if penalty is None else error + penalty
 
     def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
-        B, seen = factorization.B, label_term.seen(problem)
-        if B is None or seen is None:
-            return None
-        return label_term.weight(problem, self.lam) / 2 * label_term.misfit(*seen, B, factorization.Hs[-1])
+        return label_term.penalty(problem, self.lam / 2, factorization.B, factorization.Hs[-1])

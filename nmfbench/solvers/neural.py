@@ -125,10 +125,7 @@ class NeuralNMF(DeepSolver):
         return cost if penalty is None else cost + penalty
 
     def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
-        B, seen = factorization.B, label_term.seen(problem)
-        if B is None or seen is None:
-            return None
-        return label_term.weight(problem, self.lam) / 2 * label_term.misfit(*seen, B, factorization.Hs[-1])
+        return label_term.penalty(problem, self.lam / 2, factorization.B, factorization.Hs[-1])
 
 
 def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor]:

@@ -76,10 +76,7 @@ class SemiSupervisedNMF(Solver):
         return distance if penalty is None else distance + penalty
 
     def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
-        (S,), B, seen = factorization.Hs, factorization.B, label_term.seen(problem)
-        if B is None or seen is None:
-            return None
-        return label_term.weight(problem, self.lam) * label_term.misfit(*seen, B, S)
+        return label_term.penalty(problem, self.lam, factorization.B, factorization.Hs[-1])
 
 
 def _multiply(factor: Tensor, p: Tensor, q: Tensor) -> Tensor:
