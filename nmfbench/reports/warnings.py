@@ -58,7 +58,7 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
             0, beyond_mean, ".2f"
         ),
         f"Error more than {ERROR} times that of another method of the same or lower rank: {{}}.": over(
-            ERROR, ratio, ".1f"
+            ERROR, ratio, ".2f"
         ),
         f"Share of the penalty in the objective above {PENALTY:.0%}: {{}}.": over(
             PENALTY, lambda record: _metric(record, "penalty_share"), ".0%"
