@@ -22,6 +22,8 @@ class DeconvWNNF(WeakSolver):
     Every image is the transposed convolution with stride s of the r maps W, an s-th of its height and width, with its
     own r kernels of 2s × 2s. By Adam on mini-batches of images; ℓ is summed over pixels and averaged over the batch.
     Scale-free: with ``reading="relative"``; the paper's λ, start and learning rate are absolute.
+    Small images have fewer pixels than the 4s²r entries of their kernels, and then the codes say little: on digits, of
+    8 × 8 pixels, NMI is 16 with 640 entries an image, where NMF has 66.
     No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
 
     Parameters
