@@ -17,6 +17,7 @@ GROUPS = {
     "datasets": "dataset",
     "evaluators": "evaluator",
     "stopping": "stopping",
+    "launchers": "launcher",
     "experiments": "experiment",
 }
 FORMATS = ("text", "csv", "md", "latex")
@@ -73,7 +74,7 @@ def _run(arguments: list[str]) -> int:
         return composing.show(filenames.literal(arguments))
     from nmfbench import app
 
-    return app.run(arguments)
+    return app.run([word for word in arguments if word != "--dry-run"], "--dry-run" in arguments)
 
 
 def _run_help() -> str:
@@ -103,8 +104,9 @@ Examples
   nmfbench run experiment=orl
 
 -m runs every combination of the values between commas; choice(…), range(…) and glob(…) work as well.
-Finished runs are never repeated; refit=true runs them again. jobs=2 runs two jobs at once. nmfbench launches its jobs,
-logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
+Finished runs are never repeated; refit=true runs them again. --dry-run says what would run, and how long it would take.
+Runs use the cores of this machine; jobs=2 allows two processes, launcher=dask or slurm goes beyond one machine.
+nmfbench logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
 More options: --cfg job, --info, --config-dir DIR (YAMLs of your own), --config-name NAME.
 Tab completion: bash: eval "$(nmfbench -sc install=bash)"; fish: nmfbench -sc install=fish | source;
 zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
