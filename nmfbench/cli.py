@@ -113,7 +113,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status"):
+    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status", "merge"):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -175,6 +175,15 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--errors", action="store_true", help="show the traceback of each failed run")
     _add_results(status)
     status.set_defaults(command=_status)
+
+    merge = commands.add_parser(
+        "merge", help="copy the records of other results folders into one; exit code 1 if a run disagrees"
+    )
+    merge.add_argument(
+        "words", nargs="+", metavar="DIR", help="results folders to copy from, left as they are; results_dir=DIR"
+    )
+    _add_results(merge)
+    merge.set_defaults(command=_merge)
 
     data = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
     data_commands.add_to(data.add_subparsers(metavar="ACTION", required=True))
@@ -256,3 +265,9 @@ def _status(arguments: argparse.Namespace) -> int:
     from nmfbench import record_commands
 
     return record_commands.status(arguments.words, arguments.results, arguments.errors)
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from nmfbench import record_commands
+
+    return record_commands.merge(arguments.words, arguments.results)

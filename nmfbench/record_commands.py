@@ -1,4 +1,4 @@
-"""The commands that show, count or remove records: show, status, rm; and the records that words choose."""
+"""The commands over records: show, rm, status, merge, verify; and the records that words choose."""
 
 import sys
 from collections.abc import Sequence
@@ -85,6 +85,24 @@ def status(words: Sequence[str], results: Path, with_tracebacks: bool) -> int:
         print(f"not counted: {file.path}: {file.reason}")
     print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
     return 0
+
+
+def merge(words: Sequence[str], results: Path) -> int:
+    """`nmfbench merge`: copy the records of other results folders into one; what disagrees is shown."""
+    from nmfbench.running import merging
+
+    store = _store(words, results)
+    sources = [filenames.folder(word).expanduser() for word in words if not word.startswith("results_dir=")]
+    if not sources:
+        raise ConfigError("merge needs the results folders to copy from: nmfbench merge DIR … results_dir=DIR")
+    merging.check(sources, store.root)
+    store.ensure_writable()
+    disagree = False
+    for source in sources:
+        merged = merging.merge(source, store)
+        print("\n".join(merging.report(source, merged)))
+        disagree |= bool(merged.disagreements)
+    return int(disagree)
 
 
 def planned(words: Sequence[str], results: Path) -> "Plan":
