@@ -170,8 +170,12 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--table", action="store_true", help="solvers: what each minimises and can do, as Markdown")
     listing.set_defaults(command=_list)
 
-    status = commands.add_parser("status", help="count the records: done, failed, unreadable")
-    status.add_argument("words", nargs="*", metavar="WORD", help="results_dir=DIR")
+    status = commands.add_parser(
+        "status", help="count the records, or the done, failed and missing runs of an experiment"
+    )
+    status.add_argument(
+        "words", nargs="*", metavar="WORD", help="an experiment's name and its overrides; results_dir=DIR"
+    )
     status.add_argument("--errors", action="store_true", help="show the traceback of each failed run")
     _add_results(status)
     status.set_defaults(command=_status)
@@ -264,7 +268,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from nmfbench import record_commands
 
-    return record_commands.status(arguments.words, arguments.results, arguments.errors)
+    return record_commands.status(_name_first(arguments.words), arguments.results, arguments.errors)
 
 
 def _merge(arguments: argparse.Namespace) -> int:
