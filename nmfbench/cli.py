@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import os
 import sys
 import textwrap
@@ -113,7 +114,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status", "merge"):
+    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status", "merge", "verify"):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -189,6 +190,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(merge)
     merge.set_defaults(command=_merge)
 
+    verify = commands.add_parser(
+        "verify",
+        help="check records against the data and code here, and fit a sample again; exit code 1 if one differs",
+    )
+    verify.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    verify.add_argument(
+        "--sample",
+        type=_share,
+        default=0.1,
+        metavar="PERCENT",
+        help="share of the runs of each solver and dataset that is fitted again, at least one (default: 10%%)",
+    )
+    _add_results(verify)
+    verify.set_defaults(command=_verify)
+
     data = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
     data_commands.add_to(data.add_subparsers(metavar="ACTION", required=True))
     return parser
@@ -196,6 +212,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=filenames.folder, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
+
+
+def _share(text: str) -> float:
+    """A share from a percentage: "10%" or "10"."""
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = math.nan
+    if not 0 < percent <= 100:
+        raise argparse.ArgumentTypeError(f"must be more than 0% and at most 100%, got {text}")
+    return percent / 100
 
 
 def _name_first(words: list[str]) -> list[str]:
@@ -275,3 +302,9 @@ def _merge(arguments: argparse.Namespace) -> int:
     from nmfbench import record_commands
 
     return record_commands.merge(arguments.words, arguments.results)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from nmfbench import record_commands
+
+    return record_commands.verify(_name_first(arguments.words), arguments.results, arguments.sample)

@@ -147,6 +147,27 @@ def merge(words: Sequence[str], results: Path) -> int:
     return int(disagree)
 
 
+def verify(words: Sequence[str], results: Path, share: float) -> int:
+    """`nmfbench verify`: check the records of an experiment, or those that words choose, and fit a sample again."""
+    if words and "=" not in words[0]:
+        plan = planned(words, results)
+        store = plan.store
+        contents = {path: read(path) for _, path in files(plan) if path.exists()}
+    else:
+        store = _store(words, results)
+        contents = {path: read(path) for path in sorted(store.runs.glob("*/*/*.json"))}
+        filters = [word for word in words if not word.startswith("results_dir=")]
+        chosen = {id(record) for record in select([c for c in contents.values() if isinstance(c, dict)], filters)}
+        contents = {path: c for path, c in contents.items() if isinstance(c, Unreadable) or id(c) in chosen}
+    if not contents:
+        raise ConfigError(f"no record in {store.runs} to verify; nmfbench status shows what is there")
+    from nmfbench.running import verifying
+
+    counts = verifying.verify(contents, store, share, report=print)
+    print("\n".join(verifying.summary(counts, store.runs)))
+    return int(counts["problems"] > 0)
+
+
 def planned(words: Sequence[str], results: Path) -> "Plan":
     """The plan of the experiment that the first word names, for showing what exists. Raises ConfigError."""
     from nmfbench.running.composing import requests
