@@ -29,7 +29,7 @@ _TABLE_WORDS = f"an experiment's name and its overrides, or {_CHOICE}"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code.
 
-    0: fine, 1: a run failed, 2: wrong use, 3: data missing or corrupt, 128 + n: signal n ended it.
+    0: fine, 1: a run failed or a record differs, 2: wrong use, 3: data missing or corrupt, 128 + n: signal n ended it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):

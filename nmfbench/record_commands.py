@@ -163,9 +163,9 @@ def verify(words: Sequence[str], results: Path, share: float) -> int:
         raise ConfigError(f"no record in {store.runs} to verify; nmfbench status shows what is there")
     from nmfbench.running import verifying
 
-    counts = verifying.verify(contents, store, share, report=print)
-    print("\n".join(verifying.summary(counts, store.runs)))
-    return int(counts["problems"] > 0)
+    verified = verifying.verify(contents, store, share, report=print)
+    print("\n".join(verifying.summary(verified, store.runs)))
+    return int(verified.counts["problems"] > 0)
 
 
 def planned(words: Sequence[str], results: Path) -> "Plan":

@@ -78,10 +78,12 @@ class Verified:
     ----------
     report: takes each problem and each remark, in lines, as soon as it is known.
     counts: number of records by what became of them; "problems" are those that are not what they should be.
+    furthest: the largest difference that was tolerated, with its run in words; None: there was none.
     """
 
     report: Callable[[str], None]
     counts: Counter[str] = field(default_factory=Counter)
+    furthest: tuple[Difference, str] | None = None
 
     def problem(self, text: str) -> None:
         """Count and report a problem."""
@@ -91,11 +93,10 @@ class Verified:
 
 def verify(
     contents: Mapping[Path, Record | Unreadable], store: Store, share: float, report: Callable[[str], None]
-) -> Counter[str]:
+) -> Verified:
     """Check these files of the store; fit a share of the runs of each solver and dataset again, at least one.
 
     The sample is the first files by name. Names are hashes, so this is a draw, and always the same. Nothing is written.
-    Returns what became of the records, see `Verified`.
     """
     verified = Verified(report, Counter(all=len(contents)))
     runs: list[Run] = []
@@ -124,7 +125,7 @@ def verify(
             verified.counts["sound"] += 1
             if run.path in sample:
                 _verify_fit(run, dataset, store, verified)
-    return verified.counts
+    return verified
 
 
 def _run(path: Path, record: Record | Unreadable, store: Store) -> Run:
@@ -211,8 +212,12 @@ def _verify_fit(run: Run, dataset: Dataset, store: Store, verified: Verified) ->
         error = [f"  now: {outcome.fit['error']}"] if outcome.fit["error"] else []
         lines = [f"differs: {run.label}", *agreement.shown(beyond, ("record", "now")), *error]
         verified.problem("\n".join(lines))
+    elif differing:
+        verified.counts["tolerated"] += 1
+        if verified.furthest is None or differing[0].size > verified.furthest[0].size:
+            verified.furthest = differing[0], run.label
     else:
-        verified.counts["tolerated" if differing else "equal"] += 1
+        verified.counts["equal"] += 1
 
 
 def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None) -> measuring.Outcome:
@@ -267,8 +272,9 @@ def _is_tolerated(difference: Difference, record: Record) -> bool:
     return difference.size <= LIMITS.get(difference.name, OTHERS)
 
 
-def summary(counts: Counter[str], runs: Path) -> list[str]:
+def summary(verified: Verified, runs: Path) -> list[str]:
     """What was done with the records of that folder, in lines; the last one sums it up."""
+    counts = verified.counts
     remarks = {
         "failed": "failed and not fitted again",
         "by time": "ended by a time limit, and not compared: how far such a fit comes depends on the machine",
@@ -277,6 +283,10 @@ def summary(counts: Counter[str], runs: Path) -> list[str]:
         "tolerated": f"within the tolerance: {TOLERANCE}",
     }
     lines = [f"{counts[key]} {words}" for key, words in remarks.items() if counts[key]]
+    if verified.furthest:
+        difference, label = verified.furthest
+        lines.append(f"furthest apart within it: {label}, by {difference.size:.1e}")
+        lines += agreement.shown([difference], ("record", "now"))
     again = f"{counts['equal']} equal, {counts['tolerated']} within the tolerance, {counts['differ']} differing"
     n_again = counts["equal"] + counts["tolerated"] + counts["differ"]
     checked = f"{counts['sound']} of {counts['all']} records in {runs} have the right name, data and code"
