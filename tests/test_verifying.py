@@ -148,6 +148,18 @@ def test_record_of_another_version_of_the_code_is_named_and_not_fitted(results: 
     assert f"made by version {version - 1} of mu; the code here is version {version}" in out and "0 fitted again" in out
 
 
+def test_method_from_elsewhere_is_repeated_until_its_source_changes(
+    tmp_path: Path, configs: list[str], capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("NMFBENCH_CONFIG", configs[1])
+    assert run(tmp_path / "results", "solver=troubled", *TINY, "seeds=1") == 0
+    assert verify(tmp_path / "results") == 0
+    assert "1 equal" in capsys.readouterr().out
+    monkeypatch.setattr("nmfbench.running.verifying.source_hash", lambda cls: "another")
+    assert verify(tmp_path / "results", "solver=troubled") == 1
+    assert "the source of solver troubled has changed since" in capsys.readouterr().out
+
+
 def test_class_that_nobody_named_is_refused_and_not_imported(results: Path, capsys) -> None:
     path = next((results / "runs/synthetic/mu").glob("*.json"))
     record = json.loads(path.read_text())
