@@ -118,11 +118,6 @@ class Cards:
         self._unwritten.add(key)
 
 
-def kept(store: Store) -> list[Card]:
-    """The cards of a results folder that can be read, whether or not the data is still so."""
-    return [card for path in sorted(store.cards.glob("*.json")) if (card := _read(path))]
-
-
 def reading(card: Card, proposing: bool = False) -> str:
     """How a file was read, in one line; with ``proposing``, also a better scaling if there is one."""
     classes = "no labels" if card.classes is None else f"{card.classes} classes"
@@ -148,6 +143,11 @@ def _loader(node: str) -> Loader:
 def load(node: str) -> Dataset:
     """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
     return _loader(node).load()
+
+
+def kept(store: Store) -> list[Card]:
+    """The cards of a results folder that can be read, whether or not the data is still so."""
+    return [card for path in sorted(store.cards.glob("*.json")) if (card := _read(path))]
 
 
 def _key(node: dict[str, Any]) -> str:
