@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +17,8 @@ from nmfbench.config import build, check_class, escaped, source_hash, structured
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.evaluators.base import Evaluator
-from nmfbench.fitting import Look
-from nmfbench.numerics.problem import check_device
+from nmfbench.fitting import Look, fit
+from nmfbench.numerics.problem import check_device, place
 from nmfbench.progress import FitProgress, plural, say
 from nmfbench.records import Record, Store, Unreadable
 from nmfbench.running import agreement, environment, measuring
@@ -222,29 +222,28 @@ def _verify_fit(run: Run, dataset: Dataset, store: Store, verified: Verified) ->
 
 def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None) -> measuring.Outcome:
     """The run, fitted again: on a GPU in the record's batch, on a CPU alone."""
-    record, config = run.record, run.record["config"]
-    in_batch = device != "cpu" and record["seed"] in record.get("batch", ())
+    record, config, seed = run.record, run.record["config"], run.record["seed"]
+    in_batch = device != "cpu" and seed in record.get("batch", ())
+    labelled = labelled_samples(dataset, config.get("label_fraction", 0.0))
     torch.set_float32_matmul_precision("highest")
-    with FitProgress(f"{record['solver']} on {record['dataset']}, seed {record['seed']}") as progress:
+    torch.set_num_threads(record["environment"].get("threads") or 1)
+    with FitProgress(f"{record['solver']} on {record['dataset']}, seed {seed}") as progress:
 
         def on_look(look: Look) -> None:
             endings.check()
             progress(look)
 
-        outcomes = measuring.run(
-            run.solver,
-            dataset,
-            run.evaluator,
-            seeds=record["batch"] if in_batch else [record["seed"]],
-            stopping=run.stopping,
-            dtype=config["dtype"],
-            device=device,
-            threads=record["environment"].get("threads"),
-            labelled=labelled_samples(dataset, config.get("label_fraction", 0.0)),
-            reference=reference,
-            on_look=on_look,
-        )
-        return next(outcome for outcome in outcomes if outcome.seed == record["seed"])
+        try:
+            problem = place(dataset.X, config["dtype"], device, dataset.shape)
+            if labelled is not None:
+                labels, mask = (torch.as_tensor(array, device=device) for array in (dataset.y, labelled))
+                problem = replace(problem, labels=labels, labelled=mask)
+            seeds = record["batch"] if in_batch else [seed]
+            results = fit(run.solver, problem, seeds=seeds, stopping=run.stopping, on_look=on_look)
+            outcome = next(measuring._measured(result, problem) for result in results if result.seed == seed)
+        except Exception as error:
+            outcome = measuring.failed(seed, error)
+    return measuring.score(outcome, dataset, run.evaluator, labelled, reference)
 
 
 @cache
