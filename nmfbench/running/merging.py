@@ -37,7 +37,7 @@ class Merged:
     ----------
     copied: number of records copied, those that replaced a failed or unreadable one among them.
     kept: number of records that were there already.
-    by_time: of these, number of pairs of which one was ended by a time limit, so that they cannot be compared.
+    by_time: number of pairs that differ where a time limit ended one of them, which is no disagreement.
     rounding: the differences of pairs that agree within rounding, the largest of each pair.
     disagreements: the pairs that do not agree.
     unreadable: files that were not copied.
@@ -116,13 +116,14 @@ def _copy(files: list[tuple[Path, Path]], merged: Merged) -> bool:
 
 
 def _compare(place: Path, kept: Record, other: Record, merged: Merged) -> None:
+    differences = agreement.differences(agreement.computed(kept), agreement.computed(other))
+    if not differences:
+        return
     if {kept["status"], other["status"]} & {*agreement.BY_TIME}:
         merged.by_time += 1
-        return
-    differences = agreement.differences(agreement.computed(kept), agreement.computed(other))
-    if differences and differences[0].size > agreement.rounding(kept):
+    elif differences[0].size > agreement.rounding(kept):
         merged.disagreements.append(Disagreement(place, kept, other, differences))
-    elif differences:
+    else:
         merged.rounding.append(differences[0])
 
 
@@ -141,7 +142,7 @@ def report(source: Path, merged: Merged) -> list[str]:
             f"{runs} within rounding of those already there; largest difference {largest.size:.1e} ({largest.name})"
         )
     if merged.by_time:
-        lines.append(f"{plural(merged.by_time, 'run')} already there not compared, because a time limit ended the fit")
+        lines.append(f"different, because a time limit ended the fit: {plural(merged.by_time, 'run')}")
     counts = f"{merged.copied} copied, {merged.kept} already there, {len(merged.disagreements)} disagreeing"
     return [*lines, f"{source}: {counts}, {len(merged.unreadable)} not readable"]
 
