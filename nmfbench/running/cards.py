@@ -152,6 +152,11 @@ def load(node: str) -> Dataset:
     return _loader(node).load()
 
 
+def kept(store: Store) -> list[Card]:
+    """The cards of a results folder that can be read, whether or not the data is still so."""
+    return [card for path in sorted(store.cards.glob("*.json")) if (card := _read(path))]
+
+
 def _key(node: dict[str, Any]) -> str:
     """A card's file name: the node, and the source of a loader from elsewhere."""
     return digest(node | {"source": source_hash(type(loader_of(node)))})
