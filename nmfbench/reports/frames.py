@@ -70,7 +70,7 @@ def group_repetitions(records: Sequence[Record]) -> list[list[Record]]:
     """Groups of records that differ in their seed and draw alone; of each seed and draw, the newest record.
 
     Groups are in the order of their first records. If two groups would have the same name in a table, their difference
-    in data, code or version is added to their variants.
+    in data, code, version or threads is added to their variants.
     """
     by_group: dict[str, dict[Any, Record]] = {_run_key(record): {} for record in records}
     for record in sorted(records, key=_precedence):
@@ -95,6 +95,7 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
             if isinstance(values, dict)
             for key, value in values.items()
         }
+        | {"threads": group[0]["environment"].get("threads")}
         for group in groups
     ]
     every = dict.fromkeys(key for config in flat for key in config)
@@ -104,7 +105,8 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
 
 
 def _run_key(record: Record) -> str:
-    return digest([record.get("block", ""), _identity(record["config"])])
+    # Sums depend on the number of threads in their last digits, and some methods carry that far.
+    return digest([record.get("block", ""), _identity(record["config"]), record["environment"].get("threads")])
 
 
 def _precedence(record: Record) -> tuple[bool, str, str]:
