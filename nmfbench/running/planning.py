@@ -9,6 +9,7 @@ from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import measures
 from nmfbench.numerics.problem import check_device, place
 from nmfbench.records import Record, Store, digest
+from nmfbench.running import claims
 from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
@@ -127,6 +128,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     if will_run:
         for store in {job.store for job in jobs.values()}:
             store.ensure_writable()
+            claims.clean(store.runs)
     planned.jobs = list(jobs.values())
     _check_metrics(planned)
     return planned

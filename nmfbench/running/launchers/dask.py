@@ -30,6 +30,10 @@ try:
 except ImportError as error:
     raise ConfigError("launcher=dask needs dask.distributed: pip install 'nmfbench[dask]'") from error
 
+for name in logging.root.manager.loggerDict:
+    if name.startswith("distributed"):  # `launching` says what matters of it
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
 GRACE = 3.0
 """Seconds in which tasks that are asked to stop may keep what they have."""
 LOOK = 1.0
@@ -160,7 +164,7 @@ class _Engine:
         try:
             future = self.ended.get(timeout=LOOK)
         except queue.Empty:
-            if self.client.status in ("closed", "closing"):
+            if self.client.status != "running":  # once the connection is lost, so are the results on their way
                 raise Gone("the dask scheduler is gone") from None
             self.slots = self.ahead = len(self.client.nthreads())
             return None
