@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def store(self) -> Store:
-        settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].config)]
+        settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].node)]
         return Store(settings[0].root)
 
     def records(self) -> list[Record]:
@@ -91,7 +91,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     planned = Plan(request, [], [])
     scaling_is_given = any(change.lstrip("+").startswith("dataset.scaling=") for change in request.changes)
     for composed in _by_dataset(request.composed):
-        settings = Settings.of(composed.config)
+        settings = Settings.of(composed.node)
         store = Store(settings.root)
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
@@ -140,8 +140,8 @@ def _check_metrics(planned: Plan) -> None:
 
 def _by_dataset(composed: list[Composed]) -> list[Composed]:
     """The configurations dataset by dataset, so that each is read once."""
-    order = {str(c.config.get("dataset")): i for i, c in reversed(list(enumerate(composed)))}
-    return sorted(composed, key=lambda c: order[str(c.config.get("dataset"))])
+    order = {str(c.node.get("dataset")): i for i, c in reversed(list(enumerate(composed)))}
+    return sorted(composed, key=lambda c: order[str(c.node.get("dataset"))])
 
 
 def _checked(
