@@ -64,7 +64,7 @@ class Composed:
 
         Raises ConfigError if it is missing, or names a class that may not be imported.
         """
-        node = self.node.get(key)
+        node: Any = self.node.get(key)
         if node in (None, "???") or (key in GROUPS and key not in self.choices):
             raise ConfigError(f"{key} must be given: add {key}=…")
         try:
