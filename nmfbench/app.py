@@ -4,27 +4,27 @@ import dataclasses
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nmfbench import endings, record_commands
+from nmfbench import config, endings, record_commands
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
-from nmfbench.records import write_bytes, write_text
+from nmfbench.records import Record, write_bytes, write_text
 from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
     from nmfbench.reports.report import Report
     from nmfbench.running.jobs import Job
-    from nmfbench.running.launching import Launched
     from nmfbench.running.planning import Plan
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], dry: bool = False) -> int:
     """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole.
 
     Several experiments (``experiment=a,b``) are planned before the first runs; their tables come one after the other.
+    ``dry``: nothing runs; it is said what would.
     """
     from nmfbench.running.composing import requests
 
@@ -36,6 +36,13 @@ def run(arguments: Sequence[str]) -> int:
         planned.save_cards()
         for line in planned.readings:
             say(line)
+    if dry:
+        from nmfbench.running.preview import preview
+
+        for planned in plans:
+            print(preview(planned))
+            _say_left_out(planned)
+        return 0
     code = 0
     for planned in plans:
         code = max(code, _execute(planned))
@@ -109,9 +116,7 @@ def _execute(planned: "Plan") -> int:
         say(f"already done: {n_done}, to run: {n_runs}")
     stop = None
     try:
-        # Divide the cores by all jobs, not the remaining ones, so a resumed run uses the same number of threads.
-        at_once = min([len(jobs), *(job.settings.jobs for job in jobs)])
-        for job, records in _launched(todo, at_once):
+        for job, records in _launched(todo, planned.launcher):
             job.records |= records
     except KeyboardInterrupt as error:
         stop = error
@@ -125,12 +130,13 @@ def _execute(planned: "Plan") -> int:
     return _closing(planned, stop)
 
 
-def _launched(jobs: "list[Job]", at_once: int) -> "Launched":
+def _launched(jobs: "list[Job]", launcher: dict[str, Any]) -> "Iterator[tuple[Job, dict[int, Record]]]":
     if not jobs:  # scikit-learn takes a second, and is needed only to run
         return iter(())
+    from nmfbench.running.launchers.base import Launcher
     from nmfbench.running.launching import launch
 
-    return launch(jobs, at_once)
+    return launch(jobs, config.build(launcher, Launcher, "launcher"))
 
 
 def _built(planned: "Plan", metric: str | None, sort: str | None) -> "Report":
@@ -188,14 +194,18 @@ def _name(planned: "Plan") -> str:
     return f"{name.encode()[:90].decode(errors='ignore')}-{digest[:8]}"
 
 
-def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
-    """Report what did not finish; returns the exit code."""
-    jobs = planned.jobs
+def _say_left_out(planned: "Plan") -> None:
     reasons: dict[str, list[str]] = {}
     for left in planned.left_out:
         reasons.setdefault(str(left.reason), []).append(f"{left.solver} on {left.dataset}")
     for reason, names in reasons.items():
         say(f"left out: {', '.join(dict.fromkeys(names))}: {reason}")
+
+
+def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
+    """Report what did not finish; returns the exit code."""
+    jobs = planned.jobs
+    _say_left_out(planned)
     failed = [(job.label, record) for job in jobs for record in job.done() if record["status"] == "failed"]
     for label, record in failed:
         say(f"failed: {label}, seed {record['seed']}: {record['error']}")

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import os
 import sys
 import textwrap
@@ -17,6 +18,7 @@ GROUPS = {
     "datasets": "dataset",
     "evaluators": "evaluator",
     "stopping": "stopping",
+    "launchers": "launcher",
     "experiments": "experiment",
 }
 FORMATS = ("text", "csv", "md", "latex")
@@ -28,7 +30,7 @@ _TABLE_WORDS = f"an experiment's name and its overrides, or {_CHOICE}"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code.
 
-    0: fine, 1: a run failed, 2: wrong use, 3: data missing or corrupt, 128 + n: signal n ended it.
+    0: fine, 1: a run failed or a record differs, 2: wrong use, 3: data missing or corrupt, 128 + n: signal n ended it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -73,7 +75,7 @@ def _run(arguments: list[str]) -> int:
         return composing.show(filenames.literal(arguments))
     from nmfbench import app
 
-    return app.run(arguments)
+    return app.run([word for word in arguments if word != "--dry-run"], "--dry-run" in arguments)
 
 
 def _run_help() -> str:
@@ -103,8 +105,9 @@ Examples
   nmfbench run experiment=orl
 
 -m runs every combination of the values between commas; choice(…), range(…) and glob(…) work as well.
-Finished runs are never repeated; refit=true runs them again. jobs=2 runs two jobs at once. nmfbench launches its jobs,
-logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
+Finished runs are never repeated; refit=true runs them again. --dry-run says what would run, and how long it would take.
+Runs use the cores of this machine; jobs=2 allows two processes, launcher=dask or slurm goes beyond one machine.
+nmfbench logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
 More options: --cfg job, --info, --config-dir DIR (YAMLs of your own), --config-name NAME.
 Tab completion: bash: eval "$(nmfbench -sc install=bash)"; fish: nmfbench -sc install=fish | source;
 zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
@@ -113,7 +116,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status"):
+    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status", "merge", "verify"):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -170,11 +173,39 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--table", action="store_true", help="solvers: what each minimises and can do, as Markdown")
     listing.set_defaults(command=_list)
 
-    status = commands.add_parser("status", help="count the records: done, failed, unreadable")
-    status.add_argument("words", nargs="*", metavar="WORD", help="results_dir=DIR")
+    status = commands.add_parser(
+        "status", help="count the records, or the done, failed and missing runs of an experiment"
+    )
+    status.add_argument(
+        "words", nargs="*", metavar="WORD", help="an experiment's name and its overrides; results_dir=DIR"
+    )
     status.add_argument("--errors", action="store_true", help="show the traceback of each failed run")
     _add_results(status)
     status.set_defaults(command=_status)
+
+    merge = commands.add_parser(
+        "merge", help="copy the records of other results folders into one; exit code 1 if a run disagrees"
+    )
+    merge.add_argument(
+        "words", nargs="+", metavar="DIR", help="results folders to copy from, left as they are; results_dir=DIR"
+    )
+    _add_results(merge)
+    merge.set_defaults(command=_merge)
+
+    verify = commands.add_parser(
+        "verify",
+        help="check records against the data and code here, and fit a sample again; exit code 1 if one differs",
+    )
+    verify.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    verify.add_argument(
+        "--sample",
+        type=_share,
+        default=0.1,
+        metavar="PERCENT",
+        help="share of the runs of each solver and dataset that is fitted again, at least one (default: 10%%)",
+    )
+    _add_results(verify)
+    verify.set_defaults(command=_verify)
 
     data = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
     data_commands.add_to(data.add_subparsers(metavar="ACTION", required=True))
@@ -183,6 +214,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=filenames.folder, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
+
+
+def _share(text: str) -> float:
+    """A share from a percentage: "10%" or "10"."""
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = math.nan
+    if not 0 < percent <= 100:
+        raise argparse.ArgumentTypeError(f"must be more than 0% and at most 100%, got {text}")
+    return percent / 100
 
 
 def _name_first(words: list[str]) -> list[str]:
@@ -255,4 +297,16 @@ def _list(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from nmfbench import record_commands
 
-    return record_commands.status(arguments.words, arguments.results, arguments.errors)
+    return record_commands.status(_name_first(arguments.words), arguments.results, arguments.errors)
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from nmfbench import record_commands
+
+    return record_commands.merge(arguments.words, arguments.results)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from nmfbench import record_commands
+
+    return record_commands.verify(_name_first(arguments.words), arguments.results, arguments.sample)

@@ -51,6 +51,8 @@ def _own(line: str, commands: Mapping[str, argparse.ArgumentParser]) -> list[str
     names = {
         "table": lambda: config.options("experiment"),
         "rm": lambda: config.options("experiment"),
+        "status": lambda: config.options("experiment"),
+        "verify": lambda: config.options("experiment"),
         "plot": _figures,
         "list": lambda: ["solvers", "datasets", "evaluators", "stopping", "experiments"],
         "data": lambda: _DATA if len(words) == 1 else config.options("dataset"),

@@ -25,7 +25,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 # In a checkout the configs beside the package win over the copies that an install made.
 CONFIG_DIR = _ROOT / "configs" if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench" / "configs"
 # The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
-_OURS = re.compile(r"nmfbench\.((solvers|datasets|evaluators)\.(\w+\.)?)?\w+")
+_OURS = re.compile(r"nmfbench\.((solvers|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
 _SCALARS = (bool, int, float, str)
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequenc
         return
     if target.startswith("nmfbench."):
         raise ConfigError(
-            f"{group}._target_ {target!r} is none of nmfbench's solvers, datasets and evaluators; refused"
+            f"{group}._target_ {target!r} is none of nmfbench's solvers, datasets, evaluators and launchers; refused"
         )
     try:
         declared = defaults(group, name, trusted or trusted_dirs()).get("_target_")

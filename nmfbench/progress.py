@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
@@ -27,11 +27,57 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-class FitProgress:
-    """Shows one fit: iteration, mean objective of the running restarts, upper bound of the time left."""
+class Overall:
+    """How far a sweep is: a line for each task that ends, above a bar on a terminal, with the time left.
 
-    def __init__(self, label: str):
-        self.label = label
+    Parameters
+    ----------
+    cost: the number of runs, and the seconds that they are expected to take one after the other.
+    """
+
+    def __init__(self, cost: tuple[int, float]):
+        self.runs, self.seconds = cost
+        self.n, self.spent, self.start = 0, 0.0, time.monotonic()
+        self.bar: tqdm | None = None  # type: ignore[type-arg]
+
+    def __enter__(self) -> Self:
+        if self.runs > 1 and sys.stderr.isatty():
+            shape = "{desc} {bar} {n_fmt}/{total_fmt}{postfix}"
+            self.bar = tqdm(desc="runs", total=self.runs, bar_format=shape, leave=False)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def done(self, label: str, records: list[dict[str, Any]], seconds: float) -> None:
+        """Report a task that has ended with these records; it was expected to take so many seconds."""
+        self.n, self.spent = self.n + len(records), self.spent + seconds
+        left = ""
+        if 0 < self.spent < self.seconds:
+            to_go = (time.monotonic() - self.start) * (self.seconds / self.spent - 1)
+            left = f"about {in_words(to_go)} left"
+        if self.bar is not None:
+            self.bar.set_postfix_str(left, refresh=False)
+            self.bar.update(len(records))
+        if records:
+            counter = f"[{self.n}/{self.runs}] " if self.runs > len(records) else ""
+            found = [record["status"] for record in records]
+            statuses = ", ".join(f"{found.count(status)} {status}" for status in sorted(set(found)))
+            reasons = dict.fromkeys(str(record["error"]) for record in records if record["status"] == "failed")
+            took = sum(record["seconds"] + record.get("evaluation_seconds", 0.0) for record in records)
+            line = f"{counter}{label}: {plural(len(records), 'seed')} in {took:.1f} s ({statuses})"
+            say(": ".join([line, *reasons]) + (f", {left}" if left and self.bar is None else ""))
+
+
+class FitProgress:
+    """Shows one fit: iteration, mean objective of the running restarts, upper bound of the time left.
+
+    Without ``bar`` there is none on a terminal: several processes would write over each other's.
+    """
+
+    def __init__(self, label: str, bar: bool = True):
+        self.label, self.has_bar = label, bar
         self.bar: tqdm | None = None  # type: ignore[type-arg]
         self.last_line = time.monotonic()
 
@@ -49,6 +95,8 @@ class FitProgress:
         total = None if limit else look.stopping.max_iter  # of two limits, time is the one that counts
         objective = "in its start" if look.objective is None else f"objective {look.objective:.6g}"
         if sys.stderr.isatty():
+            if not self.has_bar:
+                return
             if self.bar is None or look.iteration < self.bar.n:
                 self.bar = self.bar or tqdm(desc=self.label, total=total, leave=False, dynamic_ncols=True, unit="it")
                 self.bar.reset(total)
@@ -86,6 +134,13 @@ def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]
     finally:
         if bar is not None:
             bar.close()
+
+
+def in_words(seconds: float) -> str:
+    """A time in a unit that suits it: "40 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def plural(n: int, noun: str) -> str:

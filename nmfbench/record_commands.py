@@ -1,18 +1,20 @@
-"""The commands that show, count or remove records: show, status, rm; and the records that words choose."""
+"""The commands over records: show, rm, status, merge, verify; and the records that words choose."""
 
 import sys
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmfbench.config import nearest, options
 from nmfbench.errors import ConfigError
 from nmfbench.progress import plural
-from nmfbench.records import Record, Store, read
+from nmfbench.records import Record, Store, Unreadable, read
 from nmfbench.reports.selecting import select
 from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch takes seconds
+    from nmfbench.running.jobs import Job
     from nmfbench.running.planning import Plan
 
 
@@ -67,24 +69,103 @@ def remove(words: Sequence[str], results: Path, confirmed: bool) -> int:
 
 
 def status(words: Sequence[str], results: Path, with_tracebacks: bool) -> int:
-    """`nmfbench status`: count the records of each solver and dataset by how they ended."""
+    """`nmfbench status`: count the records of each solver and dataset by how they ended.
+
+    If the first word names an experiment, its runs are counted: done, failed and missing.
+    """
+    if words and "=" not in words[0]:
+        return _status_of_experiment(words, results, with_tracebacks)
     store = _store(words, results)
     records, unreadable = store.load()
-    counts: dict[tuple[str, str], dict[str, int]] = {}
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for record in records:
-        of_method = counts.setdefault((record["dataset"], record["solver"]), {})
-        of_method[record["status"]] = of_method.get(record["status"], 0) + 1
+        counts[record["dataset"], record["solver"]][record["status"]] += 1
     for (dataset, solver), statuses in sorted(counts.items()):
         print(f"{dataset:<16} {solver:<16} " + ", ".join(f"{n} {ended}" for ended, n in sorted(statuses.items())))
     failed = [record for record in records if record["status"] == "failed"]
+    _show_failed(failed, unreadable, with_tracebacks)
+    print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
+    return 0
+
+
+def _status_of_experiment(words: Sequence[str], results: Path, with_tracebacks: bool) -> int:
+    plan = planned(words, results)
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    failed: list[Record] = []
+    unreadable: list[Unreadable] = []
+    for job, path in files(plan):
+        record = read(path) if path.exists() else None
+        state = "missing"  # an unreadable one is run again
+        if isinstance(record, Unreadable):
+            unreadable.append(record)
+        elif record:
+            state = "failed" if record["status"] == "failed" else "done"
+            failed += [record] if state == "failed" else []
+        counts[job.config["dataset"]["name"], job.config["solver"]["name"]][state] += 1
+    states = ("done", "failed", "missing")
+    for (dataset, solver), of_method in counts.items():
+        print(f"{dataset:<16} {solver:<16} " + ", ".join(f"{of_method[s]} {s}" for s in states if of_method[s]))
+    _show_failed(failed, unreadable, with_tracebacks)
+    for label, n in Counter(plan.unknown).items():
+        print(f"missing: {label}{f', {n} settings' if n > 1 else ''}, all seeds")
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for left in plan.left_out:
+        reasons[str(left.reason)].append(f"{left.solver} on {left.dataset}")
+    for reason, names in reasons.items():
+        print(f"left out: {', '.join(dict.fromkeys(names))}: {reason}")
+    sums = [f"{sum(of_method[state] for of_method in counts.values())} {state}" for state in states]
+    sums += [f"all seeds of {plural(len(plan.unknown), 'setting')} missing"] if plan.unknown else []
+    sums += [f"{plural(len(plan.left_out), 'setting')} left out"] if plan.left_out else []
+    print(f"{', '.join(sums)} in {plan.store.runs}")
+    return 0
+
+
+def _show_failed(failed: Sequence[Record], unreadable: Sequence[Unreadable], with_tracebacks: bool) -> None:
     for record in failed:
         print(f"failed: {record['solver']} on {record['dataset']}, seed {record['seed']}: {record.get('error')}")
         if with_tracebacks and record.get("traceback"):
             print(record["traceback"])
     for file in unreadable:
         print(f"not counted: {file.path}: {file.reason}")
-    print(f"{len(records) - len(failed)} finished, {len(failed)} failed, {len(unreadable)} unreadable in {store.runs}")
-    return 0
+
+
+def merge(words: Sequence[str], results: Path) -> int:
+    """`nmfbench merge`: copy the records of other results folders into one; what disagrees is shown."""
+    from nmfbench.running import merging
+
+    store = _store(words, results)
+    sources = [filenames.folder(word).expanduser() for word in words if not word.startswith("results_dir=")]
+    if not sources:
+        raise ConfigError("merge needs the results folders to copy from: nmfbench merge DIR … results_dir=DIR")
+    merging.check(sources, store.root)
+    store.ensure_writable()
+    disagree = False
+    for source in sources:
+        merged = merging.merge(source, store)
+        print("\n".join(merging.report(source, merged)))
+        disagree |= bool(merged.disagreements)
+    return int(disagree)
+
+
+def verify(words: Sequence[str], results: Path, share: float) -> int:
+    """`nmfbench verify`: check the records of an experiment, or those that words choose, and fit a sample again."""
+    if words and "=" not in words[0]:
+        plan = planned(words, results)
+        store = plan.store
+        contents = {path: read(path) for _, path in files(plan) if path.exists()}
+    else:
+        store = _store(words, results)
+        contents = {path: read(path) for path in sorted(store.runs.glob("*/*/*.json"))}
+        filters = [word for word in words if not word.startswith("results_dir=")]
+        chosen = {id(record) for record in select([c for c in contents.values() if isinstance(c, dict)], filters)}
+        contents = {path: c for path, c in contents.items() if isinstance(c, Unreadable) or id(c) in chosen}
+    if not contents:
+        raise ConfigError(f"no record in {store.runs} to verify; nmfbench status shows what is there")
+    from nmfbench.running import verifying
+
+    verified = verifying.verify(contents, store, share, report=print)
+    print("\n".join(verifying.summary(verified, store.runs)))
+    return int(verified.counts["problems"] > 0)
 
 
 def planned(words: Sequence[str], results: Path) -> "Plan":
@@ -98,6 +179,13 @@ def planned(words: Sequence[str], results: Path) -> "Plan":
     made = plan(request, will_run=False)
     made.save_cards()
     return made
+
+
+def files(plan: "Plan") -> "Iterator[tuple[Job, Path]]":
+    """The file of each run of a plan, with its job, whether or not it exists."""
+    for job in plan.jobs:
+        for seed in job.records:
+            yield job, job.store.path(job.config_of(seed), seed)
 
 
 def results_word(words: Sequence[str], results: Path) -> list[str]:

@@ -111,6 +111,6 @@ def shared_fit(name: str, dtype: str = "float64", seeds: tuple[int, ...] = SEEDS
     states = torch.get_rng_state(), np.random.get_state()[1].copy()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Streams, "__call__", lambda self, stream: streams.append(stream) or draw(self, stream))
-        results = fit(build(name), problem_of(X, dtype), seeds=seeds, stopping=stopping)
+        results = fit(build(name), problem_of(X, dtype), seeds=seeds, stopping=stopping, together=True)
     same_states = torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
     return Shared(tuple(results), tuple(streams), same_states and np.array_equal(X, matrix()))

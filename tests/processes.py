@@ -41,6 +41,8 @@ class Sleeper(Solver):
             if i == 3 and self.sleeps and "NMFBENCH_TEST_FAST" not in os.environ:
                 if self.stubborn:
                     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+                with open("asleep", "w") as file:
+                    file.write(str(os.getpid()))
                 print("asleep", file=sys.stderr, flush=True)
                 time.sleep(60)
             H = torch.where(slow, 0.9 * H, H)

@@ -1,5 +1,6 @@
 """The command line beside `run`: list, status, table, data, help; and how it ends."""
 
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,45 @@ def test_status_counts_by_dataset_and_solver(tmp_path: Path, capsys) -> None:
     mu, raw, total = capsys.readouterr().out.splitlines()
     assert mu.split() == ["synthetic", "mu", "3", "max_iter"] and raw.split() == ["synthetic", "raw", "3", "solved"]
     assert total == f"6 finished, 0 failed, 0 unreadable in {tmp_path / 'runs'}"
+
+
+def test_status_of_an_experiment_counts_done_failed_and_missing_from_files_alone(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    (tmp_path / "configs/experiment").mkdir(parents=True)
+    (tmp_path / "configs/experiment/mine.yaml").write_text(
+        "# @package _global_\nseeds: 3\nstopping: {max_iter: 3}\nevaluator: {n_init: 1}\nruns:\n"
+        "  - solver=mu,raw dataset=synthetic rank=2,3 dataset.n_samples=20\n  - solver=wnnf,hals dataset=digits\n"
+        "  - solver=mu dataset=ar\n"
+    )
+    monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path / "configs"))
+    monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path / "no data"))
+    place = f"results_dir='{tmp_path}'"
+    assert main(["run", "experiment=mine", "dataset=synthetic", "seeds=2", place, "threads=1"]) == 0
+    failed, broken = sorted((tmp_path / "runs/synthetic/mu").glob("*.json"))[:2]
+    failed.write_text(json.dumps(json.loads(failed.read_text()) | {"status": "failed", "error": "no luck"}))
+    broken.write_text("{")
+    capsys.readouterr()
+    monkeypatch.setattr("nmfbench.datasets.digits.Digits.read", lambda loader: pytest.fail("data was read"))
+    monkeypatch.setattr("nmfbench.datasets.synthetic.Synthetic.read", lambda loader: pytest.fail("data was read"))
+    assert main(["status", place, "mine"]) == 0
+    mu, raw, why, damaged, *unknown, absent, total = capsys.readouterr().out.splitlines()
+    assert mu.split() == ["synthetic", "mu", "2", "done,", "1", "failed,", "3", "missing"]
+    assert raw.split() == ["synthetic", "raw", "2", "done,", "1", "missing"]
+    seed = json.loads(failed.read_text())["seed"]
+    assert why == f"failed: mu on synthetic, seed {seed}: no luck"
+    assert damaged.startswith(f"not counted: {broken}: not JSON")
+    assert unknown == ["missing: wnnf on digits, all seeds", "missing: hals on digits, all seeds"]
+    assert absent.startswith("left out: mu on ar: ar is not here")
+    sums = "4 done, 1 failed, 4 missing, all seeds of 2 settings missing, 1 setting left out"
+    assert total == f"{sums} in {tmp_path / 'runs'}"
+    assert main(["status", "mine", place, "solver=mu", "dataset=synthetic", "--errors"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 done, 1 failed, 3 missing in")
+
+
+def test_status_of_an_unknown_experiment_proposes_the_nearest(tmp_path: Path, capsys) -> None:
+    assert main(["status", "wnnf_table3", f"results_dir={tmp_path}"]) == 2
+    assert "did you mean wnnf_table3b or wnnf_table3a" in capsys.readouterr().err
 
 
 def test_data_list_and_verify_name_every_dataset(capsys, monkeypatch) -> None:

@@ -92,8 +92,8 @@ class Starting(Counting):
 def test_time_limit_bounds_the_start_and_leaves_one_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, steps = Clock(monkeypatch), []
     monkeypatch.setattr(Counting, "on_step", lambda self, i: (clock.wait(1.0), steps.append(i)))
-    rule = Stopping(max_iter=100, max_seconds=2.5)
-    results = fit(Starting(), X, seeds=[0, 1], stopping=rule)
+    rule = Stopping(max_iter=100, max_seconds=1.25)
+    results = fit(Starting(), X, seeds=[0, 1], stopping=rule, together=True)
     assert steps == [-8, -7, -6, 0, 1]  # three sweeps of the start, the start itself, one iteration
     assert [(r.status, r.iterations) for r in results] == [("start", 1)] * 2
 
@@ -150,16 +150,16 @@ def test_records_of_older_schemas_get_the_status_that_their_history_shows(tmp_pa
         assert now == "diverged" or read(path)["fall"] == pytest.approx(convergence.fall(history))
 
 
-def test_seeds_that_are_missing_get_their_share_of_the_time(tmp_path: Path) -> None:
+def test_each_seed_has_the_whole_time_however_many_there_are(tmp_path: Path) -> None:
     words = ["solver=unfolded", "dataset=digits", "threads=1", "stopping=budget", f"results_dir={tmp_path}"]
-    assert nmfbench("run", *words, "solver.init=random", "stopping.max_seconds=1", "seeds=2") == 0
+    assert nmfbench("run", *words, "solver.init=random", "stopping.max_seconds=0.5", "seeds=2") == 0
     first, second = sorted(tmp_path.glob("runs/*/*/*.json"))
     kept = read(first)
     second.unlink()
-    assert nmfbench("run", *words, "solver.init=random", "stopping.max_seconds=1", "seeds=2") == 0
+    assert nmfbench("run", *words, "solver.init=random", "stopping.max_seconds=0.5", "seeds=2") == 0
     again = read(second)
     assert kept["status"] == again["status"] == "max_seconds"
-    assert again["batch"] != kept["batch"] and again["seconds"] == pytest.approx(0.5, rel=0.4)
+    assert kept["seconds"] >= 0.5 and again["seconds"] >= 0.5
 
 
 def test_budget_without_its_time_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

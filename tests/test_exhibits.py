@@ -91,11 +91,10 @@ def test_exhibits_are_plain_values_that_json_gives_back(evaluator) -> None:
 
 def test_run_hands_back_the_exhibits_of_every_seed() -> None:
     data = load_dataset("ratings", scaling="none")
-    outcomes = list(measuring.run(DeepONMF(ranks=[4, 3]), data, Factors(), seeds=[0, 1]))
-    for outcome in outcomes:
+    outcomes = measuring.fitted(DeepONMF(ranks=[4, 3]), data, seeds=[0, 1])
+    for outcome in [measuring.score(outcome, data, Factors()) for outcome in outcomes]:
         assert outcome.exhibits == Factors().exhibits(outcome.fitted, data) and len(outcome.exhibits) == 12
-    (plain,) = measuring.run(DeepONMF(ranks=[4, 3]), data, Layers(), seeds=[0])
-    assert plain.exhibits == []
+    assert measuring.score(outcomes[0], data, Layers()).exhibits == []
 
 
 def test_coherence_of_a_topic_by_hand() -> None:

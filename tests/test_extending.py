@@ -13,9 +13,6 @@ from nmfbench.evaluators.metric import Metric
 from nmfbench.records import Store
 from nmfbench.reports.renderers import RENDERERS
 from nmfbench.reports.report import Report, build
-from nmfbench.running import executing, launching
-from nmfbench.running.composing import requests
-from nmfbench.running.planning import plan
 
 CALL = ["solver=mu", "dataset=synthetic", "dataset.n_samples=20", "seeds=2", "stopping.max_iter=3", "threads=1"]
 
@@ -80,15 +77,36 @@ def test_paper_is_found_by_lying_in_the_package(dark: Path, tmp_path: Path, monk
     assert "(12.5, " in shown and "the number that the Darkness paper prints" in shown
 
 
-def test_launcher_is_a_function_that_yields_jobs_with_their_records(tmp_path: Path, monkeypatch) -> None:
-    def backwards(jobs, at_once):
-        for job in reversed(jobs):
-            yield job, executing.run(job)
-
-    monkeypatch.setitem(launching.LAUNCHERS, "backwards", backwards)
-    (request,) = requests(["-m", *CALL, "rank=2,3", f"results_dir='{tmp_path}'"])
-    jobs = plan(request).jobs
-    launched = list(launching.launch(jobs, 1, "backwards"))
-    assert [job.config["solver"]["rank"] for job, _ in launched] == [3, 2]
-    assert all(record["status"] == "max_iter" for _, records in launched for record in records.values())
-    assert len(Store(tmp_path).load()[0]) == 4
+def test_launcher_is_a_class_and_a_yaml(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "configs/launcher").mkdir(parents=True)
+    (tmp_path / "configs/launcher/backwards.yaml").write_text("_target_: backwards.Backwards\n")
+    (tmp_path / "backwards.py").write_text(
+        "from contextlib import contextmanager\n"
+        "from dataclasses import dataclass\n"
+        "from nmfbench.running import executing\n"
+        "from nmfbench.running.launchers.base import Launcher\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Backwards(Launcher):\n"
+        "    def describe(self, workers, settings):\n"
+        "        return 'this process, the last task first'\n"
+        "    @contextmanager\n"
+        "    def start(self, workers, settings):\n"
+        "        yield Engine()\n"
+        "class Engine:\n"
+        "    slots, ahead = 9, 0\n"
+        "    def __init__(self):\n"
+        "        self.tasks = []\n"
+        "    def submit(self, task):\n"
+        "        self.tasks.append(task)\n"
+        "    def wait(self):\n"
+        "        task = self.tasks.pop()\n"
+        "        return task, executing.run(task)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["-m", "--config-dir", str(tmp_path / "configs"), "launcher=backwards", *CALL, "rank=2,3"]
+    words = [*words, f"results_dir='{tmp_path / 'results'}'"]
+    assert main(["run", "--dry-run", *words]) == 0
+    assert "it would run in this process, the last task first" in capsys.readouterr().out
+    assert main(["run", *words]) == 0
+    ran = [line for line in capsys.readouterr().err.splitlines() if line.startswith("[")]
+    assert len(ran) >= 2 and len(Store(tmp_path / "results").load()[0]) == 4

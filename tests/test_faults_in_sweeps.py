@@ -13,7 +13,9 @@ from troubled import SHORT, SYNTHETIC, records, run
 
 from nmfbench.cli import main
 from nmfbench.fitting import fit
-from nmfbench.running import cards, executing, measuring
+from nmfbench.running import cards, environment, executing, launching, measuring
+from nmfbench.running.composing import requests
+from nmfbench.running.planning import plan
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -66,17 +68,36 @@ def test_clock_that_jumps_moves_neither_times_nor_names(tmp_path, monkeypatch) -
         assert all(0 <= seconds < 60 for seconds in times)
 
 
-@pytest.mark.parametrize(("cores", "jobs", "threads"), [(8, 1, 8), (8, 2, 4), (3, 2, 1), (1, 2, 1)])
-def test_cores_are_divided_by_the_jobs_at_once_and_recorded(cores, jobs, threads, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(executing.os, "cpu_count", lambda: cores)
+def test_threads_do_not_depend_on_how_many_jobs_run_at_once(tmp_path, monkeypatch) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(measuring.torch, "set_num_threads", seen.append)
-    launched = executing.run
-    monkeypatch.setattr(executing, "run", lambda job, prefix="", at_once=1: launched(job, prefix, jobs))
-    call = ["run", f"results_dir={tmp_path / 'results'}", *SYNTHETIC, "solver=mu", "rank=2", "seeds=1", *SHORT[1:]]
-    assert main(call) == 0
-    (record,) = records(tmp_path)
-    assert record["environment"]["threads"] == threads and set(seen) == {threads}
+    monkeypatch.setattr(executing.torch, "set_num_threads", seen.append)
+    for words in ([], ["threads=3"]):
+        call = ["run", f"results_dir={tmp_path / 'results'}", *SYNTHETIC, "solver=mu", "rank=2", "seeds=1", *SHORT[1:]]
+        assert main([*call, "refit=true", *words]) == 0
+        (record,) = records(tmp_path)
+        assert record["environment"]["threads"] == seen[-1] == (3 if words else 1)
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "words", "expected"),
+    [
+        (8, 64, [], 8),
+        (8, 64, ["threads=4"], 2),
+        (8, 64, ["jobs=3"], 3),
+        (8, 2, [], 3),
+        (1, 64, [], 1),
+        (64, 64, [], 10),
+        (8, 64, ["stopping.max_iter=1"], 1),
+    ],
+)
+def test_processes_are_as_many_as_cores_memory_and_seeds_allow(
+    cores, memory, words, expected, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(environment, "cores", lambda: cores)
+    monkeypatch.setattr(launching.os, "sysconf", {"SC_PHYS_PAGES": memory * 2**20, "SC_PAGE_SIZE": 2**10}.__getitem__)
+    call = ["dataset=digits", "solver=mu", "rank=40", "seeds=10", "stopping.max_iter=10000", f"results_dir={tmp_path}"]
+    (request,) = requests([word for word in call if word.partition("=")[0] not in str(words)] + words)
+    assert launching.workers(plan(request).jobs) == expected
 
 
 def table_of(path: Path, X: np.ndarray, y: object = None) -> list[str]:

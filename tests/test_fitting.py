@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import FitResult, MultiplicativeNMF, fit, fitting
+from nmfbench import HALS, WNNF, FitResult, MultiplicativeNMF, fit, fitting
 from nmfbench.errors import ConfigError
 from nmfbench.numerics.factorization import Factorization, Product
 from nmfbench.numerics.problem import Problem
@@ -117,7 +117,7 @@ def test_tol_of_zero_never_stops_even_a_standstill() -> None:
 def test_each_restart_ends_by_itself_and_keeps_that_state() -> None:
     # Objectives 1000 − i + seed fall by 1: the fall is within tol · objective for the seed with the larger one.
     rule = Stopping(max_iter=5, tol=1 / 1500, check_every=1)
-    small, large = fit(Counting(), X, seeds=[0, 1000], stopping=rule)
+    small, large = fit(Counting(), X, seeds=[0, 1000], stopping=rule, together=True)
     assert (large.status, large.iterations, large.objective) == ("stopped", 1, 1999)
     assert (small.status, small.iterations, small.objective) == ("max_iter", 5, 995)
     assert large.factorization.factors["W"][0, 0] == 1999 and large.factorization.factors["W"].shape == (3, 1)
@@ -129,12 +129,31 @@ def test_generator_that_ends_stops_the_fit() -> None:
     assert [look[0] for look in result.history] == [0, 3]
 
 
-def test_max_seconds_bounds_the_time_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_max_seconds_bounds_the_time_of_each_restart(together: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    monkeypatch.setattr(Counting, "on_step", lambda self, i: clock.wait(1.0))
+    monkeypatch.setattr(Counting, "on_step", lambda self, i: clock.wait(2.0 if together else 1.0))
     rule = Stopping(max_iter=100, max_seconds=3.5, check_every=50)
-    results = fit(Counting(), X, seeds=[0, 1], stopping=rule)
-    assert [(r.status, r.iterations, r.seconds) for r in results] == [("max_seconds", 3, 2.0)] * 2
+    results = fit(Counting(), X, seeds=[0, 1], stopping=rule, together=together)
+    assert [(r.status, r.iterations, r.seconds) for r in results] == [("max_seconds", 3, 4.0)] * 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "solver", [MultiplicativeNMF(rank=7), HALS(rank=7), WNNF(rank=7)], ids=lambda s: type(s).__name__
+)
+def test_bits_of_a_restart_do_not_depend_on_the_seeds_beside_it(solver: Solver, threads: int) -> None:
+    X = np.random.default_rng(0).uniform(size=(61, 190)).astype(np.float32)
+    torch.set_num_threads(threads)
+    try:
+        several = fit(solver, X, seeds=[4, 0, 3], stopping=Stopping(max_iter=30))
+        for result in several:
+            (alone,) = fit(solver, X, seeds=[result.seed], stopping=Stopping(max_iter=30))
+            assert result.batch == (result.seed,) and result.objective == alone.objective
+            for factor, other in zip(*(r.factorization.factors.values() for r in (result, alone)), strict=True):
+                assert torch.equal(factor, other)
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_time_is_that_of_the_solver_and_leaves_looks_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +167,7 @@ def test_time_is_that_of_the_solver_and_leaves_looks_out(monkeypatch: pytest.Mon
     monkeypatch.setattr(Counting, "on_step", lambda self, i: clock.wait(2.0))
     monkeypatch.setattr(Counting, "objective", slow)
     rule = Stopping(max_iter=3, check_every=1)
-    results = fit(Counting(), X, seeds=[4, 2], stopping=rule, on_look=lambda look: clock.wait(500.0))
+    results = fit(Counting(), X, seeds=[4, 2], stopping=rule, together=True, on_look=lambda look: clock.wait(500.0))
     for result in results:  # a step takes 2 s (the start as well), which two restarts share
         assert [seconds for *_, seconds in result.history] == [1.0, 2.0, 3.0, 4.0]
         assert result.seconds == 4.0 and result.batch == (4, 2)
@@ -168,7 +187,7 @@ def test_no_seed_and_the_same_seed_twice_are_refused(seeds: list[int]) -> None:
 def test_look_tells_iteration_and_the_mean_over_those_that_still_run() -> None:
     looks: list[fitting.Look] = []
     rule = Stopping(max_iter=3, tol=1 / 1500, check_every=1)
-    fit(Counting(), X, seeds=[0, 1000], stopping=rule, on_look=looks.append)
+    fit(Counting(), X, seeds=[0, 1000], stopping=rule, on_look=looks.append, together=True)
     assert [(look.iteration, look.objective) for look in looks] == [(0, 1500), (1, 999), (2, 998)]
     assert all(look.stopping == rule for look in looks)
 
@@ -210,7 +229,7 @@ def test_restart_that_is_not_finite_from_its_start_has_no_factors() -> None:
         def objective(self, problem: Problem, factorization: Factorization) -> torch.Tensor:
             return torch.tensor([math.nan, 1.0])
 
-    bad, good = fit(Nan(), X, seeds=[0, 1])
+    bad, good = fit(Nan(), X, seeds=[0, 1], together=True)
     assert (bad.status, bad.error, bad.factorization) == ("diverged", "not finite at iteration 0", None)
     assert good.status == "converged" and good.iterations == 7
 

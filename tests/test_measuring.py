@@ -1,4 +1,4 @@
-"""A run's outcomes: the time and the memory that they report, and the batches that it is solved in."""
+"""A run's outcomes: the time and the memory that they report, and the seeds that are fitted together."""
 
 import sys
 import time
@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators import Evaluator
 from nmfbench.numerics.factorization import Factorization, Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -40,31 +39,18 @@ class Idle(Solver):
         pass
 
 
-@dataclass(frozen=True, kw_only=True)
-class Nothing(Evaluator):
-    """Measures nothing."""
-
-    metric: ClassVar[str] = "nmi"
-
-    def check(self, dataset, labelled) -> None:
-        pass
-
-    def evaluate(self, fitted, dataset, seed, labelled) -> list:
-        return []
-
-
-def summaries(seeds: list[int], dtype: str = "float32") -> list[dict]:
-    outcomes = list(measuring.run(Idle(), DATA, Nothing(), seeds=seeds, dtype=dtype))
+def summaries(seeds: list[int]) -> list[dict]:
+    outcomes = measuring.fitted(Idle(), DATA, seeds=seeds)
     assert [outcome.fit["status"] for outcome in outcomes] == ["converged"] * len(seeds)  # its objective is constant
     return [outcome.fit for outcome in outcomes]
 
 
-def test_cpu_seconds_are_those_of_the_solver_shared_by_the_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cpu_seconds_are_those_of_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = [50.0]
     monkeypatch.setattr(time, "process_time", lambda: cpu[0])
     monkeypatch.setattr(Idle, "on_step", lambda self: cpu.__setitem__(0, cpu[0] + 3.0))
-    # The start and three steps, 3 s each, of two restarts.
-    assert [summary["cpu_seconds"] for summary in summaries([4, 2])] == [6.0, 6.0]
+    # The start and three steps, 3 s each.
+    assert [summary["cpu_seconds"] for summary in summaries([4, 2])] == [12.0, 12.0]
 
 
 def test_cpu_seconds_count_work_and_not_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,12 +83,23 @@ def test_peak_memory_is_what_the_system_says() -> None:
     assert summary["peak_memory_mib"] == pytest.approx(peak / 2**10, rel=0.1)
 
 
+def test_restarts_are_fitted_alone_on_a_cpu_the_reference_first() -> None:
+    assert measuring.blocks(Idle(), [3, 0, 5], 12, "float32", "cpu") == [[0], [3], [5]]
+
+
+def test_method_that_draws_nothing_is_fitted_once() -> None:
+    class Fixed(Idle):
+        draws = False
+
+    assert measuring.blocks(Fixed(), [3, 0, 5], 12, "float32", "cpu") == [[0, 3, 5]]
+
+
 @pytest.mark.parametrize(("dtype", "expected"), [("float32", [[0, 1, 2], [3, 4, 5], [6]]), ("float64", [[0], [1]])])
-def test_restarts_of_a_batch_take_at_most_a_quarter_of_the_memory(
+def test_restarts_on_a_gpu_take_at_most_a_quarter_of_its_memory(
     dtype: str, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A restart is counted as six arrays like X, of 12 numbers of 4 bytes: a quarter holds three, and one of 8 bytes.
-    memory = {"SC_PHYS_PAGES": 4 * 3 * 6 * 12 * 4, "SC_PAGE_SIZE": 1}
-    monkeypatch.setattr(measuring.os, "sysconf", memory.__getitem__)
-    batches = [summary["batch"] for summary in summaries([seed for batch in expected for seed in batch], dtype)]
-    assert batches == [batch for batch in expected for _ in batch]
+    gpu = SimpleNamespace(total_memory=4 * 3 * 6 * 12 * 4)
+    monkeypatch.setattr(measuring.torch.cuda, "get_device_properties", lambda device: gpu)
+    seeds = [seed for block in expected for seed in block]
+    assert measuring.blocks(Idle(), seeds, 12, dtype, "cuda") == expected

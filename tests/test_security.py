@@ -89,7 +89,7 @@ def refused(capsys, *named: str) -> None:
 @pytest.mark.parametrize("how", [[], ["-m"], ["--cfg=hydra"], ["--cfg=all"], ["--info=all"], ["--hydra-help"]], ids=str)
 def test_word_for_hydras_own_node_is_refused_on_every_way_into_hydra(word, how, marker, capsys) -> None:
     assert nmfbench("run", *how, word, *TINY) == 2
-    refused(capsys, word, "on the command line", "jobs=4")
+    refused(capsys, word, "on the command line", "launcher=processes, dask or slurm")
     assert not marker.exists() and not list(marker.parent.glob("results*"))
 
 
@@ -107,7 +107,7 @@ def test_hydra_node_of_an_experiment_is_refused_by_its_file(content, command, ma
     folder = write(marker.parent / "own", "experiment/mine.yaml", f"# @package _global_\nhydra:\n  {content}\n")
     monkeypatch.setenv("NMFBENCH_CONFIG", str(folder))
     assert nmfbench(*command.split(), "experiment=mine" if command[:3] == "run" else "mine") == 2
-    refused(capsys, "hydra.", f"{folder}/experiment/mine.yaml", "jobs=4")
+    refused(capsys, "hydra.", f"{folder}/experiment/mine.yaml", "launcher=processes, dask or slurm")
     assert not marker.exists()
 
 

@@ -115,7 +115,7 @@ def test_codes_that_another_record_needs_stay(copied: Path) -> None:
     assert Store(copied).codes_path(record["config"], 0).exists()
 
 
-@pytest.mark.parametrize("command", ["table", "status", "show", "rm"])
+@pytest.mark.parametrize("command", ["table", "status", "show", "rm", "verify"])
 def test_results_dir_is_understood_by_every_command(command: str, tmp_path: Path, capsys) -> None:
     words = {"rm": ["solver=mu", "--yes"]}.get(command, [])
     code = main([command, *words, f"results_dir={tmp_path / 'elsewhere'}"])

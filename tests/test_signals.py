@@ -16,7 +16,8 @@ from troubled import records
 
 from nmfbench import endings
 from nmfbench.cli import main
-from nmfbench.running import measuring, workers
+from nmfbench.running import launching, measuring
+from nmfbench.running.launchers import workers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 QUIET = ("Traceback", "leaked", "out of memory", "Error")
@@ -66,18 +67,22 @@ def test_workers_end_with_a_killed_parent_in_the_middle_of_a_fit(tmp_path: Path)
     assert not [word for word in QUIET if word in output], output
 
 
-@pytest.mark.parametrize(
-    ("number", "says"), [(signal.SIGKILL, "killed, out of memory"), (signal.SIGTERM, "terminated")]
-)
-def test_worker_that_is_killed_ends_the_sweep_and_keeps_its_records(number: int, says: str, tmp_path: Path) -> None:
-    with start(tmp_path, "jobs=2") as process:
-        until_asleep(process)
-        assert until(lambda: len(files(tmp_path, "*/*/*.json")) == 2, 30)
-        assert until(lambda: len(left(process)) == 3, 30), "the worker without a job has ended"
-        os.kill(max(left(process)), number)
+@pytest.mark.parametrize("launcher", ["processes", "dask"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_worker_that_dies_is_replaced_and_a_seed_that_kills_three_has_failed(
+    number: int, launcher: str, tmp_path: Path
+) -> None:
+    # Seed 0 ends at once, seed 1 sleeps until its worker is killed.
+    with start(tmp_path, "jobs=2", "solver.quick=0", f"launcher={launcher}") as process:
+        for _ in range(launching.DEATHS):
+            until_asleep(process)
+            os.kill(int((tmp_path / "asleep").read_text()), number)
         _, output = process.communicate()
-    assert process.returncode == 1 and f"a worker was {says}" in output and "missing: sleeper" in output
-    assert until(lambda: not left(process), 5) and len(records(tmp_path)) == 2
+    assert process.returncode == 1, output
+    by_run = {(record["config"]["solver"]["sleeps"], record["seed"]): record["status"] for record in records(tmp_path)}
+    assert by_run.pop((1.0, 1)) == "failed" and len(by_run) == 3 and "failed" not in by_run.values()
+    assert "failed: sleeper on synthetic" in output and "seed 1: Died: a worker was" in output
+    assert until(lambda: not left(process), 5)
 
 
 @pytest.mark.parametrize("twice", [False, True])
@@ -97,17 +102,13 @@ def test_worker_that_hears_no_signal_is_killed_at_once_by_a_second_one(twice: bo
     assert until(lambda: not left(process), 5)
 
 
-@pytest.mark.parametrize(("jobs", "quick"), [(1, 0), (1, 1), (2, 1)])
-def test_restart_that_had_ended_is_kept_and_not_fitted_again(
-    jobs: int, quick: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sweep = [f"solver.quick={quick}", f"jobs={jobs}", "seeds=3", "solver.sleeps=0.0,1.0"]
-    with start(tmp_path, *sweep) as process:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_restart_that_had_ended_has_its_record(jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with start(tmp_path, "solver.quick=0", f"jobs={jobs}", "seeds=3", "solver.sleeps=0.0,1.0") as process:
         until_asleep(process)
-        assert until(lambda: len(files(tmp_path, "*/*/*.json")) == 3, 30)
+        assert until(lambda: len(files(tmp_path, "*/*/*.json")) == 4, 30)
         process.terminate()
         process.communicate()
-    assert len(files(tmp_path, "*.unscored.npz")) == 1
     monkeypatch.setenv("NMFBENCH_TEST_FAST", "1")
     monkeypatch.syspath_prepend(tmp_path / "theirs")
     monkeypatch.chdir(tmp_path)
@@ -115,18 +116,17 @@ def test_restart_that_had_ended_is_kept_and_not_fitted_again(
     monkeypatch.setattr(measuring, "fit", lambda *a, **k: fitted.append(k["seeds"]) or fit(*a, **k))
     again = [word for word in [*process.args[3:], "jobs=1"] if word != f"jobs={jobs}"]  # type: ignore[union-attr]
     assert main(again) == 0
-    assert fitted == [[seed for seed in range(3) if seed != quick]]
+    assert fitted == [[1], [2]]
     assert not files(tmp_path, "*.npz")
     assert main([*again, "results_dir=undisturbed"]) == 0
     whole = numbers(load(tmp_path / "undisturbed"))
     assert numbers(records(tmp_path)) == whole and len(whole) == 6
-    kept = [r for r in records(tmp_path) if r["seed"] == quick and r["config"]["solver"]["sleeps"]]
-    assert [(r["status"], r["iterations"], r["batch"]) for r in kept] == [("converged", 1, [0, 1, 2])]
-    assert kept[0]["seconds"] == kept[0]["history"][-1][2] < 10
 
 
 def test_worker_that_has_no_more_calls_ends_quietly_whatever_signal_comes(capfd: pytest.CaptureFixture[str]) -> None:
-    assert len(list(workers.results(atexit.register, [(signal.raise_signal, signal.SIGTERM)], 1))) == 1
+    with workers.Workers(atexit.register) as started:
+        started.call(signal.raise_signal, signal.SIGTERM)
+        assert started.wait()[0] == (signal.raise_signal, signal.SIGTERM)
     assert capfd.readouterr().err == ""
 
 

@@ -57,6 +57,8 @@ def read(path: Path) -> Record | Unreadable:
     wrong = [key for key, kind in REQUIRED.items() if not isinstance(record.get(key), kind)]  # type: ignore[arg-type]
     if not wrong and not all(isinstance(record["config"].get(key), dict) for key in ("solver", "dataset", "evaluator")):
         wrong = ["config"]
+    if not wrong and not all(isinstance(record["config"][key].get("name"), str) for key in ("solver", "dataset")):
+        wrong = ["config"]  # the names are those of its folders
     if not wrong and not all(isinstance(row, dict) and "metric" in row and "value" in row for row in record["metrics"]):
         wrong = ["metrics"]
     if wrong:

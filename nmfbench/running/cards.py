@@ -46,6 +46,12 @@ class Card:
     proposed: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
 
+    def in_words(self) -> str:
+        """The data in a line."""
+        classes = "no labels" if self.classes is None else f"{self.classes} classes"
+        size = f"{self.samples} samples × {self.features} features, {classes}"
+        return f"{self.name}: {'; '.join([size, *self.preprocessing])}"
+
     @property
     def is_current(self) -> bool:
         """Whether the files are as they were, or none of them is on this machine."""
@@ -95,6 +101,10 @@ class Cards:
         self._keep(card)
         return card
 
+    def used(self) -> list[Card]:
+        """The cards that were asked for."""
+        return list(self._cards.values())
+
     def refuse(self, node: dict[str, Any], config: dict[str, Any], reason: str) -> None:
         """Note that a run of that config cannot take this data."""
         card = self.of(node)
@@ -120,13 +130,10 @@ class Cards:
 
 def reading(card: Card, proposing: bool = False) -> str:
     """How a file was read, in one line; with ``proposing``, also a better scaling if there is one."""
-    classes = "no labels" if card.classes is None else f"{card.classes} classes"
-    size = f"{card.samples} samples × {card.features} features, {classes}"
-    known = [size, *card.preprocessing]
     if proposing and card.proposed and card.proposed[0] != card.node.get("scaling"):
         scaling, reason = card.proposed
-        known.append(f"better dataset.scaling={scaling}, because {reason}")
-    return f"{card.name}: {'; '.join(known)}"
+        return f"{card.in_words()}; better dataset.scaling={scaling}, because {reason}"
+    return card.in_words()
 
 
 def loader_of(node: dict[str, Any]) -> Loader:
@@ -143,6 +150,11 @@ def _loader(node: str) -> Loader:
 def load(node: str) -> Dataset:
     """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
     return _loader(node).load()
+
+
+def kept(store: Store) -> list[Card]:
+    """The cards of a results folder that can be read, whether or not the data is still so."""
+    return [card for path in sorted(store.cards.glob("*.json")) if (card := _read(path))]
 
 
 def _key(node: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.running.loader import DataLoader, refuse_words
 from nmfbench.running.settings import Settings
 
-GROUPS = ("solver", "dataset", "evaluator", "stopping", "experiment")
+GROUPS = ("solver", "dataset", "evaluator", "stopping", "launcher", "experiment")
 _SWAPPED = ("solver=", "dataset=")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 

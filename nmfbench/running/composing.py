@@ -14,7 +14,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
 from nmfbench.running.composer import GROUPS, Composed, Composer, arguments_parser
 
-NEUTRAL = ("results_dir", "jobs", "threads", "device", "refit")
+NEUTRAL = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
 """Overrides that change where and how runs are made, but not which table is asked for."""
 _FILTERS = ("solver", "dataset")
 
@@ -82,10 +82,10 @@ def requests(arguments: Sequence[str]) -> list[Request]:
 
 def _request(composer: Composer, experiment: str | None, overrides: list[Override], multirun: bool) -> Request:
     for override in overrides:
-        if override.is_sweep_override() and override.key_or_group in NEUTRAL:
+        if override.is_sweep_override() and _is_neutral(override):
             raise ConfigError(
-                f"{override.input_line}: {override.key_or_group} changes no number, so its values would share their "
-                "records; run them one by one, each with a results_dir of its own"
+                f"{override.input_line}: {override.key_or_group} is no part of a record's name, so its values would "
+                "share their records; run them one by one, each with a results_dir of its own"
             )
     base = [f"experiment={experiment}"] if experiment else []
     table, lines = Table(), None
@@ -110,8 +110,12 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
         composed = list(_product(composer, base, [(o, composer.words_of(o)) for o in overrides]))
     else:
         composed = _lines(composer, experiment, base, cast(list[str], lines), overrides, table)
-    changes = tuple(str(o.input_line) for o in overrides if o.key_or_group not in NEUTRAL)
+    changes = tuple(str(o.input_line) for o in overrides if not _is_neutral(o))
     return Request(composed, table, experiment, changes, composer.folders)
+
+
+def _is_neutral(override: Override) -> bool:
+    return override.key_or_group.partition(".")[0] in NEUTRAL
 
 
 def _lines(

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ def of_run(threads: int, device: str) -> dict[str, Any]:
     """The program, versions and machine that a run was made with."""
     return {
         "nmfbench": __version__,
-        **git_state(CONFIG_DIR.parent),
+        **_program(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "scikit-learn": sklearn.__version__,
         "system": platform.platform(),
         "cpu": _cpu(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
         "device": device,
         "float32_products": torch.get_float32_matmul_precision(),
@@ -35,6 +36,11 @@ def of_run(threads: int, device: str) -> dict[str, Any]:
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def cores() -> int:
+    """The cores that this process may use: a scheduler may have given it a part of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def git_state(root: Path) -> dict[str, Any]:
@@ -56,6 +62,12 @@ def git_state(root: Path) -> dict[str, Any]:
     return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 
+@cache  # git takes as long as a small fit
+def _program() -> dict[str, Any]:
+    return git_state(CONFIG_DIR.parent)
+
+
+@cache
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,106 +1,190 @@
-"""Run one job: load its data, fit, score, and write each record as soon as it exists."""
+"""Run one task: load its data, fit, score, and write each record as soon as it exists."""
 
 import contextlib
 import json
-import os
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from nmfbench import endings, records
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators import measures
 from nmfbench.fitting import Look
-from nmfbench.progress import FitProgress, plural, say
 from nmfbench.records import Record
-from nmfbench.running import environment, measuring
+from nmfbench.running import claims, environment, measuring
 from nmfbench.running.cards import load
 from nmfbench.running.jobs import Job, labelled_samples, labels_seen, seeds_by_data
+from nmfbench.running.measuring import REFERENCE_SEED, Outcome
 
 
-def run(job: Job, prefix: str = "", at_once: int = 1) -> dict[int, Record | None]:
-    """Run the pending seeds of a job and write each record; returns the job's records by seed.
+@dataclass(frozen=True)
+class Task:
+    """Seeds of a job that one process runs one after the other.
 
-    ``at_once`` jobs share the cores. The record of a failed seed holds the error.
+    Parameters
+    ----------
+    job: the job.
+    seeds: those of its seeds that are to run.
+    deaths: how many processes have died while they ran it.
+    last: whether to wait for runs that another process makes, and to score without the reference where there is none.
     """
-    start = time.monotonic()
-    threads = job.settings.threads or max(1, (os.cpu_count() or 1) // at_once)
+
+    job: Job
+    seeds: tuple[int, ...]
+    deaths: int = 0
+    last: bool = False
+
+
+def run(task: Task, on_look: Callable[[Look], None] | None = None) -> dict[int, Record]:
+    """Run the seeds of a task and write their records; returns the records, that of a failed seed with its error.
+
+    A seed that another process is making has none. Nor has a seed whose reference is not there yet, because another
+    process fits it: its codes are kept, and the `last` task scores them.
+    """
+    job, settings, done = task.job, task.job.settings, dict[int, Record]()
     torch.set_float32_matmul_precision("highest")  # no TF32, whatever this process was told
-    made_with = environment.of_run(threads, job.settings.device)
-    pending = job.pending()
-    with FitProgress(prefix + job.label) as progress:
-        for node, seeds in seeds_by_data(job):
+    pin(settings.threads)
+    made_with = environment.of_run(settings.threads, settings.device)
+    ended: dict[int, Outcome] = {}
+
+    def make(dataset: Dataset, block: list[int], wanted: list[int]) -> None:
+        seen = labelled_samples(dataset, job.config["label_fraction"])
+        with _claimed(task, wanted, done) as seeds:
+            for outcome in _outcomes(task, dataset, block, seeds, seen, on_look, ended) if seeds else ():
+                endings.check()
+                seed, reference = outcome.seed, _reference(job, outcome.seed)
+                if reference is None and _awaits(task, outcome, done):
+                    _keep_unscored(job, {seed: outcome})
+                else:
+                    scored = measuring.score(outcome, dataset, job.evaluator, seen, reference)
+                    done[seed] = _keep(job, dataset, scored, made_with)
+                ended.pop(seed, None)
+
+    try:
+        for node, all_seeds in seeds_by_data(job, list(job.records)):
             dataset = load(json.dumps(node))
-            ended: dict[int, measuring.Outcome] = {}
-            try:
-                for outcome in _outcomes(job, dataset, seeds, threads, progress, ended):
-                    endings.check()
-                    job.records[outcome.seed] = _keep(job, dataset, outcome, made_with)
-                    ended.pop(outcome.seed, None)
-            except KeyboardInterrupt:
-                _keep_unscored(job, ended)
-                raise
-    found = [record["status"] for record in job.done() if record["seed"] in pending]
-    statuses = ", ".join(f"{found.count(status)} {status}" for status in sorted(set(found)))
-    say(f"{prefix}{job.label}: {plural(len(pending), 'seed')} in {time.monotonic() - start:.1f} s ({statuses})")
-    return job.records
+            blocks = measuring.blocks(job.solver, all_seeds, dataset.X.size, settings.dtype, settings.device)
+            for block in blocks:
+                make(dataset, block, [seed for seed in block if seed in task.seeds])
+            for block in blocks:  # what waited for the reference, if it is there now
+                left = [seed for seed in block if seed in task.seeds and seed not in done]
+                make(dataset, block, [seed for seed in left if _reference(job, seed) is not None])
+    except KeyboardInterrupt:
+        _keep_unscored(job, ended)
+        raise
+    return done
+
+
+def fail(task: Task, error: Exception) -> dict[int, Record]:
+    """The records of the seeds of a task that could not be run, written as failed."""
+    job, done = task.job, dict[int, Record]()
+    made_with = environment.of_run(job.settings.threads, job.settings.device)
+    for node, seeds in seeds_by_data(job, list(task.seeds)):
+        dataset = load(json.dumps(node))
+        done |= {seed: _keep(job, dataset, measuring.failed(seed, error), made_with) for seed in seeds}
+    return done
+
+
+_pinned: int | None = None
+
+
+def pin(threads: int) -> None:
+    """Give torch, numpy and scipy this many threads in this process."""
+    global _pinned
+    torch.set_num_threads(threads)
+    if _pinned != threads:  # looking for the libraries takes milliseconds
+        threadpool_limits(threads)
+        _pinned = threads
+
+
+@contextlib.contextmanager
+def _claimed(task: Task, seeds: list[int], done: dict[int, Record]) -> Iterator[list[int]]:
+    """Those of the seeds that are this process's to run; the records that others have made go into ``done``."""
+    job = task.job
+    if job.settings.refit or not seeds:
+        yield seeds
+        return
+    paths = {job.store.path(job.config_of(seed), seed): seed for seed in seeds}
+    with claims.claimed(list(paths), task.last) as mine:
+        done |= {seed: record for path in mine if (record := job.recorded(seed := paths[path]))}
+        yield [paths[path] for path in mine if paths[path] not in done]
 
 
 def _outcomes(
-    job: Job,
+    task: Task,
     dataset: Dataset,
-    seeds: list[int],
-    threads: int,
-    progress: FitProgress,
-    ended: dict[int, measuring.Outcome],
-) -> Iterator[measuring.Outcome]:
-    """Score saved codes where they exist; fit the other seeds. Restarts that end are put into ``ended``, unscored."""
+    block: list[int],
+    wanted: list[int],
+    labelled: np.ndarray | None,
+    on_look: Callable[[Look], None] | None,
+    ended: dict[int, Outcome],
+) -> Iterator[Outcome]:
+    """Take saved codes where they exist; fit the block for the others. Restarts that end are put into ``ended``."""
+    job = task.job
 
-    def on_look(look: Look) -> None:
+    def look(look: Look) -> None:
         endings.check()
-        progress(look)
+        if on_look:
+            on_look(look)
 
-    return measuring.run(
-        job.solver,
-        dataset,
-        job.evaluator,
-        seeds=seeds,
-        stopping=job.stopping,
-        dtype=job.settings.dtype,
-        device=job.settings.device,
-        threads=threads,
-        labelled=labelled_samples(dataset, job.config["label_fraction"]),
-        reference=job.store.load_bases(job.config_of(seeds[0]), measuring.REFERENCE_SEED),
-        unscored=_saved(job, seeds),
-        of=len(job.records),
-        on_look=on_look,
-        on_end=lambda outcome: ended.update({outcome.seed: outcome}),
-    )
+    def end(outcome: Outcome) -> None:
+        if outcome.seed in wanted:
+            ended[outcome.seed] = outcome
+
+    saved = _saved(job, wanted)
+    if saved.keys() != {*wanted}:
+        outcomes = measuring.fitted(
+            job.solver,
+            dataset,
+            seeds=block,
+            stopping=job.stopping,
+            dtype=job.settings.dtype,
+            device=job.settings.device,
+            labelled=labelled,
+            on_look=look,
+            on_end=end,
+        )
+        yield from (outcome for outcome in outcomes if outcome.seed in wanted and outcome.seed not in saved)
+    yield from saved.values()
 
 
-def _saved(job: Job, seeds: list[int]) -> dict[int, measuring.Outcome]:
+def _saved(job: Job, seeds: list[int]) -> dict[int, Outcome]:
     """The seeds whose codes were saved by an earlier call, or kept by an interrupt. With ``refit`` there are none."""
-    saved: dict[int, measuring.Outcome] = {}
+    saved: dict[int, Outcome] = {}
     # A refit does not take what its own interrupted call has fitted either: nothing tells it from an older fit.
     for seed in [] if job.settings.refit else seeds:
         config = job.config_of(seed)
         codes = job.store.load_codes(config, seed) or job.store.load_codes(config, seed, unscored=True)
         if codes and not codes[0].lacks_bases:
-            saved[seed] = measuring.Outcome(seed, codes[1], fitted=codes[0])
+            saved[seed] = Outcome(seed, codes[1], fitted=codes[0])
     return saved
 
 
-def _keep(job: Job, dataset: Dataset, outcome: measuring.Outcome, made_with: dict[str, Any]) -> Record:
+def _reference(job: Job, seed: int) -> np.ndarray | None:
+    """The bases that those of this seed are compared with; None: there are none yet."""
+    return None if seed == REFERENCE_SEED else job.store.load_bases(job.config_of(seed), REFERENCE_SEED)
+
+
+def _awaits(task: Task, outcome: Outcome, done: dict[int, Record]) -> bool:
+    """Whether another process will leave the reference of this outcome, which has bases to compare with it."""
+    job, seed = task.job, outcome.seed
+    has_one = REFERENCE_SEED in job.records and job.config_of(seed) == job.config_of(REFERENCE_SEED)
+    comparable = outcome.fitted is not None and outcome.fitted.first_factor is not None
+    return has_one and comparable and not (task.last or seed == REFERENCE_SEED or REFERENCE_SEED in done)
+
+
+def _keep(job: Job, dataset: Dataset, outcome: Outcome, made_with: dict[str, Any]) -> Record:
     """Write the record, and before it what others need of the run; returns the record."""
     record, seed = _record(job, dataset, outcome, made_with), outcome.seed
     config = record["config"]
     try:
         if outcome.fitted and job.settings.save_codes:
             job.store.save_codes(config, seed, outcome.fitted, outcome.fit)
-        elif outcome.fitted and seed == measuring.REFERENCE_SEED:
+        elif outcome.fitted and seed == REFERENCE_SEED:
             job.store.save_bases(config, seed, outcome.fitted.first_factor)
         job.store.save(record)  # last: a record means that the whole run is on disk
         if outcome.fitted:
@@ -110,7 +194,7 @@ def _keep(job: Job, dataset: Dataset, outcome: measuring.Outcome, made_with: dic
     return record
 
 
-def _keep_unscored(job: Job, ended: dict[int, measuring.Outcome]) -> None:
+def _keep_unscored(job: Job, ended: dict[int, Outcome]) -> None:
     """Keep the codes of the restarts that an interrupt found ended and without a record; the next call scores them."""
     if job.settings.refit:
         return
@@ -121,7 +205,7 @@ def _keep_unscored(job: Job, ended: dict[int, measuring.Outcome]) -> None:
                 job.store.save_codes(config, seed, outcome.fitted, outcome.fit, unscored=True)
 
 
-def _record(job: Job, dataset: Dataset, outcome: measuring.Outcome, made_with: dict[str, Any]) -> Record:
+def _record(job: Job, dataset: Dataset, outcome: Outcome, made_with: dict[str, Any]) -> Record:
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     metrics = outcome.fit["metrics"] + outcome.metrics
     measured = {row["metric"] for row in metrics}

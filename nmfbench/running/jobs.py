@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ class Job:
     loader_node: the dataset's parameters; a job holds no data, so that a long sweep does not hold all of it at once.
     settings: where, how often and how exactly to run.
     store: the results folder.
+    shape: (m features, n samples) of the data.
     checksums: seed → sha256 of the data that it draws, where each draws its own.
     records: seed → its record; None: still to run.
     """
@@ -54,6 +55,7 @@ class Job:
     stopping: Stopping
     settings: Settings
     store: Store
+    shape: tuple[int, int]
     checksums: dict[int, str] = field(default_factory=dict)
     records: dict[int, Record | None] = field(default_factory=dict)
 
@@ -88,12 +90,14 @@ class Job:
 
     def find_records(self) -> None:
         """Take the records that exist, also those that another experiment has made since. With ``refit`` take none."""
-        if self.settings.refit:
-            return
-        for seed in self.pending():
-            record = self.store.finished(self.config_of(seed), seed)
-            # Another command may have made the record, so the variant is that of the table asked for now.
-            self.records[seed] = record and record | {"variant": self.variant, "setting": self.setting}
+        for seed in [] if self.settings.refit else self.pending():
+            self.records[seed] = self.recorded(seed)
+
+    def recorded(self, seed: int) -> Record | None:
+        """The record of a finished run on disk; None: there is none."""
+        record = self.store.finished(self.config_of(seed), seed)
+        # Another command may have made the record, so the variant is that of the table asked for now.
+        return record and record | {"variant": self.variant, "setting": self.setting}
 
     def pending(self) -> list[int]:
         """The seeds that are still to run."""
@@ -141,7 +145,9 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
             "dataset": {"name": card.name, "sha256": card.sha256, **preprocessing},
             "evaluator": _named(composed, "evaluator", evaluator, evaluator_node),
             # Left out if false, so that a record made before there was this rule still counts as done.
-            "stopping": {key: value for key, value in vars(stopping).items() if key != "converged" or value},
+            "stopping": {key: value for key, value in vars(stopping).items() if key != "converged" or value}
+            # It was one for all seeds of a run before; such records do not count for this.
+            | ({"limit": "each restart"} if stopping.max_seconds else {}),
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
         },
@@ -160,6 +166,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
         stopping=stopping,
         settings=settings,
         store=store,
+        shape=(card.features, card.samples),
     )
     for seed in settings.seed_list():
         if loader.for_seed(seed) is not loader:
@@ -215,10 +222,10 @@ def labels_seen(dataset: Dataset, fraction: float) -> int | None:
     return None if labelled is None else int(labelled.sum())
 
 
-def seeds_by_data(job: Job) -> Iterator[tuple[Node, list[int]]]:
-    """The pending seeds, grouped by the data that they are given."""
+def seeds_by_data(job: Job, seeds: Sequence[int]) -> Iterator[tuple[Node, list[int]]]:
+    """The seeds, grouped by the data that they are given."""
     groups: dict[str, list[int]] = {}
-    for seed in job.pending():
+    for seed in seeds:
         groups.setdefault(json.dumps(job.loader_for(seed)), []).append(seed)
     for node, seeds in groups.items():
         yield json.loads(node), seeds

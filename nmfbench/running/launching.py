@@ -1,44 +1,104 @@
-"""Launching: run jobs in this process, or several at once in processes of their own."""
+"""Launching: divide the pending seeds of jobs into tasks, give them to a launcher, and see each to its end."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from nmfbench.progress import say
+from nmfbench.progress import Overall, say
 from nmfbench.records import Record
-from nmfbench.running import executing, workers
+from nmfbench.running import environment, estimates, executing
+from nmfbench.running.executing import Task
 from nmfbench.running.jobs import Job
+from nmfbench.running.launchers.base import Died, Engine, Gone, Launcher
+from nmfbench.running.measuring import REFERENCE_SEED
 
-Launched = Iterator[tuple[Job, dict[int, Record | None]]]
-Launcher = Callable[[Sequence[Job], int], Launched]
-"""Runs the pending seeds of the jobs, at most so many jobs at once; yields each job with its records as it ends."""
-
-
-def sequential(jobs: Sequence[Job], at_once: int) -> Launched:
-    """Run one job after the other in this process."""
-    for i, job in enumerate(jobs, start=1):
-        yield job, executing.run(job, _prefix(i, len(jobs)))
-
-
-def processes(jobs: Sequence[Job], at_once: int) -> Launched:
-    """Run several jobs at once on this machine. A worker that is killed ends the launch, not what was recorded."""
-    calls = [(job, _prefix(i, len(jobs)), at_once) for i, job in enumerate(jobs, start=1)]
-    try:
-        for index, records in workers.results(executing.run, calls, at_once):
-            yield jobs[index], records
-    except workers.WorkerEnded as ended:
-        say(f"{ended}; the same command goes on from here (jobs=1: one at a time)")
+DEATHS = 3
+"""Processes that may die while they run the same seeds, before these count as failed."""
+PARTS = 2
+"""Tasks for each worker, at least, as far as there are seeds."""
+ALONE = 5.0
+"""Seconds up to which one process does everything: two more take about three seconds to start."""
 
 
-LAUNCHERS: dict[str, Launcher] = {"sequential": sequential, "processes": processes}
+def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[int, Record]]]:
+    """Run the pending seeds of these jobs; yields a job and new records of it, as its tasks end.
 
-
-def launch(jobs: Sequence[Job], at_once: int, launcher: str | None = None) -> Launched:
-    """Run the pending seeds of these jobs; yields each job with its records as it ends.
-
-    Every record is written as soon as it exists, so an interruption loses none. Without ``launcher``, jobs run in
-    processes if several run at once.
+    Every record is written as soon as it exists, so an interruption loses none. A task whose process dies is run again,
+    seed by seed; seeds that kill `DEATHS` processes have failed, and the others go on.
     """
-    return LAUNCHERS[launcher or ("sequential" if at_once <= 1 else "processes")](jobs, at_once)
+    try:
+        with launcher.start(workers(jobs), jobs[0].settings) as engine, Overall(_cost(jobs)) as progress:
+            for last in (False, True):
+                # The last tasks wait for what other processes are making, and score what waited for its reference.
+                yield from _run(deque(_tasks(jobs, engine.slots, last)), engine, progress)
+    except Gone as gone:
+        say(f"{gone}; the same command goes on from here")
 
 
-def _prefix(i: int, n_jobs: int) -> str:
-    return f"[{i}/{n_jobs}] " if n_jobs > 1 else ""
+def workers(jobs: Sequence[Job]) -> int:
+    """How many processes are to run these jobs on this machine."""
+    settings, runs = jobs[0].settings, sum(len(job.pending()) for job in jobs)
+    if settings.jobs:
+        return min(settings.jobs, runs)
+    if settings.device != "cpu" or _cost(jobs)[1] < ALONE:
+        return 1
+    need = max(estimates.of(job).memory for job in jobs) * 2**20
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(environment.cores() // settings.threads, int(0.8 * memory / need), runs))
+
+
+def _cost(jobs: Sequence[Job]) -> tuple[int, float]:
+    """Runs that are to be made, and the seconds that they will take one after the other."""
+    return sum(len(job.pending()) for job in jobs), sum(_seconds(job, len(job.pending())) for job in jobs)
+
+
+def _seconds(job: Job, runs: int) -> float:
+    return estimates.of(job).seconds * runs
+
+
+def _tasks(jobs: Sequence[Job], slots: int, last: bool) -> list[Task]:
+    """The pending seeds as tasks, the longest first. With few jobs, a job's seeds are divided between the workers."""
+    whole, tasks = _cost(jobs)[1], []
+    for job in jobs:
+        if not (seeds := job.pending()):
+            continue
+        parts = 1
+        # A method that draws nothing fits once for all seeds, and a GPU fits them in one batch. A refit keeps no codes
+        # that could wait for the reference.
+        if slots > 1 and job.solver.draws and job.settings.device == "cpu" and not job.settings.refit:
+            parts = min(len(seeds), math.ceil(PARTS * slots * _seconds(job, len(seeds)) / whole))
+        tasks += [Task(job, tuple(seeds[i::parts]), last=last) for i in range(parts)]
+    if slots == 1:
+        return tasks
+    return sorted(tasks, key=lambda task: -_seconds(task.job, len(task.seeds)))
+
+
+def _run(waiting: deque[Task], engine: Engine, progress: Overall) -> Iterator[tuple[Job, dict[int, Record]]]:
+    running: list[Task] = []
+    unscored: dict[int, list[Task]] = {}  # by job: tasks whose codes wait for the reference
+    while waiting or running:
+        # After a death nothing is lined up behind a running task, so that it is known which of them kills.
+        suspects = any(task.deaths for task in [*waiting, *running])
+        while waiting and len(running) < max(1, engine.slots + (0 if suspects else engine.ahead)):
+            running.append(waiting.popleft())
+            engine.submit(running[-1])
+        ended = engine.wait()
+        if ended is None:
+            continue
+        task, outcome = ended
+        running.remove(task)
+        if isinstance(outcome, Died) and task.deaths + 1 < DEATHS:
+            seeds = ", ".join(map(str, task.seeds))
+            say(f"{task.job.label}, seed {seeds}: {outcome}; trying again, one seed at a time")
+            alone = [replace(task, seeds=(seed,), deaths=task.deaths + 1) for seed in task.seeds]
+            waiting.extendleft(reversed(alone))
+            continue
+        records = executing.fail(task, outcome) if isinstance(outcome, Exception) else outcome
+        yield task.job, records
+        progress.done(task.job.label, list(records.values()), _seconds(task.job, len(records)))
+        if REFERENCE_SEED in records:
+            waiting.extendleft(unscored.pop(id(task.job), []))
+        elif left := [seed for seed in task.seeds if seed not in records]:
+            unscored.setdefault(id(task.job), []).append(replace(task, seeds=tuple(left)))

@@ -13,8 +13,9 @@ from omegaconf import OmegaConf
 from nmfbench.errors import ConfigError
 
 _INSTEAD = (
-    "nmfbench launches, logs and stores runs itself; use jobs=4 instead of a launcher or sweeper, results_dir=… "
-    "instead of Hydra's output folders, and --config-dir instead of hydra.searchpath"
+    "nmfbench launches, logs and stores runs itself; use launcher=processes, dask or slurm instead of Hydra's "
+    "launchers and sweepers, results_dir=… instead of Hydra's output folders, and --config-dir instead of "
+    "hydra.searchpath"
 )
 
 

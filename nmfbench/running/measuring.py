@@ -1,13 +1,11 @@
-"""run(): fit a solver from several seeds and measure what comes out. Plain values in, plain values out."""
+"""Fit a solver from several seeds and measure what comes out. Plain values in, plain values out."""
 
 import math
-import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -46,67 +44,57 @@ class Outcome:
     exhibits: list[Exhibit] = field(default_factory=list)
 
 
-def run(
+def fitted(
     solver: Solver,
     dataset: Dataset,
-    evaluator: Evaluator,
     *,
     seeds: Sequence[int],
     stopping: Stopping | None = None,
     dtype: str = "float32",
     device: str = "cpu",
-    threads: int | None = None,
     labelled: np.ndarray | None = None,
-    reference: np.ndarray | None = None,
-    unscored: Mapping[int, Outcome] | None = None,
-    of: int | None = None,
     on_look: Callable[[Look], None] | None = None,
     on_end: Callable[[Outcome], None] | None = None,
-) -> Iterator[Outcome]:
-    """One outcome a seed, yielded when it is scored. A failed seed has the status "failed".
+) -> list[Outcome]:
+    """One outcome a seed, unscored. A failed seed has the status "failed".
 
-    ``labelled`` (n,) bool: samples whose labels the solver may see; it is then scored on the others. ``reference``
-    (m, r): the first factor of seed `REFERENCE_SEED`, if it ran before. ``unscored``: seeds that were fitted before.
-    ``of``: how many seeds share the time limit of ``stopping``, these among them; None: these alone. ``on_end`` is
-    given the unscored outcome of each restart as it ends, while others of its batch may still run.
+    ``labelled`` (n,) bool: samples whose labels the solver may see. ``on_end`` is given the outcome of each restart as
+    it ends, while others may still run.
     """
-    if threads:
-        torch.set_num_threads(threads)
+    ended: dict[int, Outcome] = {}
 
-    def fitted(batch: list[int]) -> list[Outcome]:
-        ended: dict[int, Outcome] = {}
+    def end(result: FitResult) -> None:
+        ended[result.seed] = _measured(result, problem)
+        if on_end:
+            on_end(ended[result.seed])
 
-        def end(result: FitResult) -> None:
-            ended[result.seed] = _measured(result, problem)
-            if on_end:
-                on_end(ended[result.seed])
+    try:
+        problem = place(dataset.X, dtype, device, dataset.shape)
+        if labelled is not None:
+            labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
+            problem = replace(problem, labels=labels, labelled=mask)
+        fit(solver, problem, seeds=seeds, stopping=stopping, on_look=on_look, on_end=end)
+    except Exception as error:
+        return [failed(seed, error) for seed in seeds]
+    return [ended[seed] for seed in seeds]
 
-        try:
-            problem = place(dataset.X, dtype, device, dataset.shape)
-            if labelled is not None:
-                labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
-                problem = replace(problem, labels=labels, labelled=mask)
-            fit(solver, problem, seeds=batch, stopping=share(len(batch)), on_look=on_look, on_end=end)
-        except Exception as error:  # the whole batch failed; the next one may succeed
-            return [failed(seed, error) for seed in batch]
-        return [ended[seed] for seed in batch]
 
-    def share(size: int) -> Stopping:
-        rule = stopping or solver.stopping
-        return replace(rule, max_seconds=rule.max_seconds and rule.max_seconds * size / (of or len(seeds)))
+def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
+    """The seeds of a job in blocks, each of which is fitted whole whichever of its seeds is missing.
 
-    known = unscored or {}
-    # The reference seed comes first, because the others are compared with it.
+    So the numbers of a restart do not depend on what was finished before. On a CPU a block is one seed; on a GPU as
+    many as fit into a quarter of its memory. A method that draws nothing is fitted once. `REFERENCE_SEED` comes first,
+    because the others are compared with it.
+    """
     order = sorted(seeds, key=lambda seed: seed != REFERENCE_SEED)
-    fresh = [seed for seed in order if seed not in known]
-    before = [known[seed] for seed in order if seed in known]
-    batches = _batches(fresh, dataset.X.size, dtype, device)
-    fits = chain.from_iterable(fitted(batch) for batch in batches)
-    for outcome in chain(fits, before) if REFERENCE_SEED in fresh else chain(before, fits):
-        outcome = score(outcome, dataset, evaluator, labelled, reference)
-        if outcome.seed == REFERENCE_SEED and outcome.fitted:
-            reference = outcome.fitted.first_factor
-        yield outcome
+    size = len(order)
+    if solver.draws and not device.startswith("cuda"):
+        size = 1
+    elif solver.draws:
+        # A restart holds a handful of arrays of the size of X at a time: reconstruction, residual, gradients.
+        restart = 6 * entries * DTYPES[dtype].itemsize
+        size = max(1, torch.cuda.get_device_properties(device).total_memory // 4 // restart)
+    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def failed(seed: int, error: Exception) -> Outcome:
@@ -158,18 +146,6 @@ def arrays(factorization: Factorization) -> Fitted:
         layering=factorization.layering,
         label_scores=None if label_scores is None else label_scores.cpu().numpy(),
     )
-
-
-def _batches(seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
-    """The seeds in batches whose working memory is at most a quarter of the device's."""
-    if device.startswith("cuda"):
-        memory = torch.cuda.get_device_properties(device).total_memory
-    else:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    # A restart holds a handful of arrays of the size of X at a time: reconstruction, residual, gradients.
-    restart = 6 * entries * DTYPES[dtype].itemsize
-    size = max(1, memory // 4 // restart)
-    return [list(seeds[i : i + size]) for i in range(0, len(seeds), size)]
 
 
 def _summary(result: FitResult) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
@@ -15,6 +16,8 @@ from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job, labelled_samples, make
 from nmfbench.running.settings import Settings
+
+PROCESSES = {"_target_": "nmfbench.running.launchers.processes.Processes"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,13 @@ class Plan:
         """Write the data cards that planning made."""
         for cards in self.cards.values():
             cards.flush()
+
+    @property
+    def launcher(self) -> dict[str, Any]:
+        """The node of the launcher, the same for all jobs."""
+        composed = self.request.composed[0]
+        # A user's own config.yaml may lack the group.
+        return composed.plain("launcher") if "launcher" in composed.choices else dict(PROCESSES)
 
     @property
     def store(self) -> Store:

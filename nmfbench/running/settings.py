@@ -13,7 +13,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
 
 DTYPES = ("float32", "float64")
-_NODES = ("solver", "dataset", "evaluator", "runs", "table")
+_NODES = ("solver", "dataset", "evaluator", "launcher", "runs", "table")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class Settings:
     seeds: the number of seeds (0 … n−1), or a list of distinct seeds ≥ 0.
     dtype: float32 or float64.
     device: cpu, cuda or cuda:N.
-    jobs: number of jobs that run at once, each in a process of its own, ≥ 1.
-    threads: CPU threads of a fit, ≥ 1; null: the cores divided by the jobs that run at once.
+    jobs: processes that run at once, ≥ 1; null: as many as cores and memory allow, one for what takes seconds alone.
+    threads: CPU threads of a fit, ≥ 1. Sums depend on it in their last digits, so it has one default on all machines.
     stopping: fields of `Stopping` that replace the solver's own rule; null: its own.
     results_dir: the folder of records, data cards and tables.
     save_codes: whether codes and bases are kept, so that another evaluator needs no new fit.
@@ -39,8 +39,8 @@ class Settings:
     seeds: Any = 10
     dtype: str = "float32"
     device: str = "cpu"
-    jobs: int = 1
-    threads: int | None = None
+    jobs: int | None = None
+    threads: int = 1
     stopping: dict[str, Any] = field(default_factory=dict)
     results_dir: str = "results/local"
     save_codes: bool = False

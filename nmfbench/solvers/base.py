@@ -27,8 +27,8 @@ class Stopping(metaclass=Checked):
     max_iter: iterations at most, ≥ 0.
     tol: ≥ 0. A restart ends once its objective did not rise since the last check and fell by at most tol · |objective|;
         0 turns this rule off.
-    max_seconds: time limit in seconds, > 0, of all restarts together, their starts included; None: no limit. A fit
-        takes one iteration at least.
+    max_seconds: time limit in seconds, > 0, of a restart, its start included; None: no limit. A batch of S restarts may
+        take S times as long. A fit takes one iteration at least.
     check_every: iterations between two checks of the objectives, ≥ 1.
     converged: whether a restart ends once it has converged, by the measure that is the same for all methods.
     """

@@ -1,16 +1,18 @@
 """Worker processes: calls of a function, several at once. A worker never outlives the process that started it."""
 
+import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Self
 
 from nmfbench import endings
 
@@ -25,52 +27,52 @@ class WorkerEnded(Exception):
     """A worker ended in the middle of a call."""
 
 
-def results(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], at_once: int) -> Iterator[tuple[int, Any]]:
-    """Call the function with each of these arguments, so many at once; yield (index, result) as the calls end.
+class Workers:
+    """Processes that call one function. A worker starts when there is a call and none is idle.
 
-    Raises what a call raises, and WorkerEnded. When the iterator is closed or an error leaves it, workers get SIGTERM,
-    and after `GRACE` seconds they are killed.
+    Leaving the context sends SIGTERM to the workers; after `GRACE` seconds they are killed.
     """
+
     # Each worker has a pipe of its own, and there is no lock: whoever is killed leaves no other waiting.
-    waiting, workers = list(enumerate(calls))[::-1], dict[Connection, SpawnProcess]()
-    running: dict[Connection, int] = {}
 
-    def give(connection: Connection) -> None:
-        if not waiting:
-            connection.close()
-            return
-        running[connection], arguments = waiting.pop()
-        try:
-            connection.send((function, arguments))
-        except OSError:
-            raise _reason(workers[connection]) from None
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.processes: dict[Connection, SpawnProcess] = {}
+        self.running: dict[Connection, tuple[Any, ...]] = {}
 
-    resource_tracker.ensure_running()  # here, because it unblocks the signals that `held` blocks
-    try:
-        for _ in range(min(at_once, len(calls))):
-            with endings.held():
-                connection, worker = _started()
-                workers[connection] = worker
-            give(connection)
-        while running:
-            for ready in wait(list(running)):
-                assert isinstance(ready, Connection)
-                index = running[ready]
-                try:
-                    result, error = ready.recv()
-                except (EOFError, OSError):
-                    raise _reason(workers[ready]) from None
-                del running[ready]
-                give(ready)
-                if error is not None:
-                    raise error
-                yield index, result
-    finally:
-        for connection in running:
-            workers[connection].terminate()
-        for connection in workers:
+    def __enter__(self) -> Self:
+        resource_tracker.ensure_running()  # here, because it unblocks the signals that `held` blocks
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for connection in self.running:
+            self.processes[connection].terminate()
+        for connection in self.processes:
             connection.close()  # a worker without a call ends
-        _join(list(workers.values()))
+        _join(list(self.processes.values()))
+
+    def call(self, *arguments: Any) -> None:
+        """Call the function in a worker."""
+        idle = next((connection for connection in self.processes if connection not in self.running), None)
+        if idle is None:
+            with endings.held():
+                idle, worker = _started()
+                self.processes[idle] = worker
+        self.running[idle] = arguments
+        with contextlib.suppress(OSError):  # it has died; `wait` says so
+            idle.send((self.function, arguments))
+
+    def wait(self) -> tuple[tuple[Any, ...], Any]:
+        """Wait until a call ends. Returns its arguments, and its result, the Exception it raised or WorkerEnded."""
+        ready = wait(list(self.running))[0]
+        assert isinstance(ready, Connection)
+        try:
+            result, error = ready.recv()
+        except (EOFError, OSError):
+            result, error = None, _reason(self.processes[ready])
+            ready.close()
+            _join([self.processes.pop(ready)])
+        return self.running.pop(ready), result if error is None else error
 
 
 def _started() -> tuple[Connection, SpawnProcess]:
@@ -118,7 +120,10 @@ def _work(connection: Connection) -> None:
             except Exception as error:
                 endings.check()  # a library may have turned the interrupt into an error of its own
                 answer = None, error
-            connection.send(answer)
+            try:
+                connection.send(answer)
+            except (TypeError, AttributeError, pickle.PicklingError):  # an error that holds what cannot travel
+                connection.send((None, RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))
     except BaseException:
         if not endings.asked():
             raise
