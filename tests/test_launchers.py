@@ -39,11 +39,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def cluster(folder: Path, *options: str, workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def cluster(
+    folder: Path, *options: str, workers: int = 2, allowed_failures: int = 3
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A scheduler and workers started by hand: in a folder of their own, with no variable of this process."""
     folder.mkdir(exist_ok=True)
     address = f"tcp://127.0.0.1:{free_port()}"
     clean = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    clean |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
     module = [sys.executable, "-m", "distributed.cli."]
 
     def started(name: str, *words: str) -> subprocess.Popen[bytes]:

@@ -220,7 +220,7 @@ def test_numbers_that_only_pythons_json_reads_are_read(tmp_path: Path) -> None:
     run(tmp_path, "solver=mu", f"seeds=[{10**30},1]")
     store = Store(tmp_path)
     assert sorted(record["seed"] for record in store.load()[0]) == [1, 10**30]
-    assert all(set(record["batch"]) == {1, 10**30} for record in store.load()[0])
+    assert all(record["seed"] in record["batch"] for record in store.load()[0])
     for path in store.runs.glob("*/*/*.json"):
         path.write_text(path.read_text().replace('"fall": ', '"fall": NaN, "was": '), encoding="utf-8")
     found, unreadable = store.load()

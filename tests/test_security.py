@@ -202,7 +202,7 @@ def test_foreign_class_is_imported_from_a_folder_that_the_user_named(how, marker
         monkeypatch.setenv(how, str(folder))
         options.clear()
     if how == "--config-path":
-        for name in ("config", "solver/raw", "evaluator/clustering", "stopping/own"):
+        for name in ("config", "solver/raw", "evaluator/clustering", "stopping/own", "launcher/processes"):
             write(folder, f"{name}.yaml", (config.CONFIG_DIR / f"{name}.yaml").read_text())
     for name in ("mine", "derived"):
         words = ["solver=raw", f"dataset={name}", "seeds=1", "evaluator.n_init=1"]

@@ -38,7 +38,6 @@ COLUMNS = [
 ]
 _KEYS = COLUMNS[:8]
 Declared = Mapping[str, Metric]
-_Identified = tuple[tuple[str, str], str, Record]
 
 
 def frame(
@@ -74,11 +73,11 @@ def group_repetitions(records: Sequence[Record]) -> list[list[Record]]:
     """Groups of records that differ in their seed and draw alone; of each seed and draw, the newest record.
 
     Groups are in the order of their first records. If two groups would have the same name in a table, their difference
-    in data, code or version is added to their variants.
+    in data, code, version or threads is added to their variants.
     """
     identified = _identified(records)
-    by_group: dict[tuple[str, str], dict[Any, Record]] = {run: {} for run, _, _ in identified}
-    for run, _, record in sorted(identified, key=_precedence):
+    by_group: dict[tuple[Any, ...], dict[Any, Record]] = {run: {} for run, _, _ in identified}
+    for run, _, record in sorted(identified, key=lambda one: one[1]):
         repetitions = by_group[run]
         repetition = record["seed"], record["config"]["dataset"].get("draw")
         repetitions[repetition] = _completed(repetitions.get(repetition), record)
@@ -100,6 +99,7 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
             if isinstance(values, dict)
             for key, value in values.items()
         }
+        | {"threads": group[0]["environment"].get("threads")}
         for group in groups
     ]
     every = dict.fromkeys(key for config in flat for key in config)
@@ -108,8 +108,8 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
     return [{key: str(config.get(key))[:6] if key in cut else config.get(key) for key in keys} for config in flat]
 
 
-def _identified(records: Sequence[Record]) -> list[_Identified]:
-    """Each record behind a key that all repetitions of its run share, and the digest of its config."""
+def _identified(records: Sequence[Record]) -> list[tuple[tuple[Any, ...], tuple[bool, str, str], Record]]:
+    """Each record behind a key that all repetitions of its run share, and a key to sort by."""
     known: dict[str, tuple[str, str]] = {}  # most repetitions have the same config
     identified = []
     for record in records:
@@ -117,14 +117,12 @@ def _identified(records: Sequence[Record]) -> list[_Identified]:
         if text not in known:
             known[text] = digest(_identity(record["config"])), digest(record["config"])
         identity, of_config = known[text]
-        identified.append(((record.get("block", ""), identity), of_config, record))
+        # Sums depend on the number of threads in their last digits, and some methods carry that far.
+        run = record.get("block", ""), identity, record["environment"].get("threads")
+        # The newest is last. Failed records are first, so that a failure replaces no measurement.
+        precedence = record["status"] != "failed", str(record["environment"].get("date")), of_config
+        identified.append((run, precedence, record))
     return identified
-
-
-def _precedence(identified: _Identified) -> tuple[bool, str, str]:
-    """A key that sorts the newest last and failed records first, so that a failure replaces no measurement."""
-    _, of_config, record = identified
-    return record["status"] != "failed", str(record["environment"].get("date")), of_config
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:

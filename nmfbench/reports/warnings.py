@@ -6,8 +6,9 @@ from typing import Any
 from nmfbench.records import Record
 from nmfbench.reports.words import parts
 
-PENALTY, FALL, ERROR = 0.5, 0.01, 1.5
-"""Bounds: share of the penalty in the objective, fall in 100 iterations, error over the lowest of the block."""
+PENALTY, FALL, ERROR, WAITED = 0.5, 0.01, 1.5, 0.1
+"""Bounds: share of the penalty in the objective, fall in 100 iterations, error over the lowest of the block, share of a
+time limit in which the fit had no core."""
 
 
 def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]:
@@ -50,7 +51,15 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         fall = unsettled(record)
         return None if fall is None else -fall
 
+    def waited(record: Record) -> float | None:
+        if record["status"] not in ("max_seconds", "start") or record["environment"].get("device") != "cpu":
+            return None
+        return 1 - record.get("cpu_seconds", record["seconds"]) / record["seconds"] if record["seconds"] else None
+
     found = {
+        "Time ran out on a busy machine; share of the time in which the fit had no core: {}.": over(
+            WAITED, waited, ".0%"
+        ),
         "Time ran out before the first sweep, so these numbers describe the method's initialization: {}.": _started(
             methods
         ),

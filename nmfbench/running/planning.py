@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nmfbench.config import nearest
+from nmfbench.config import build, nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import measures
 from nmfbench.numerics.problem import Problem, check_device, place
@@ -65,9 +65,7 @@ class Plan:
     @property
     def launcher(self) -> dict[str, Any]:
         """The node of the launcher, the same for all jobs."""
-        composed = self.request.composed[0]
-        # A user's own config.yaml may lack the group.
-        return composed.plain("launcher") if "launcher" in composed.choices else dict(PROCESSES)
+        return _launcher(self.request.composed[0])
 
     @property
     def store(self) -> Store:
@@ -137,6 +135,17 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     return planned
 
 
+def _launcher(composed: Composed) -> dict[str, Any]:
+    # A user's own config.yaml may lack the group.
+    return composed.plain("launcher") if "launcher" in composed.choices else dict(PROCESSES)
+
+
+def _launcher_is_local(composed: Composed) -> bool:
+    from nmfbench.running.launchers.base import Launcher  # scikit-learn takes a second
+
+    return build(_launcher(composed), Launcher, "launcher").local
+
+
 def _check_metrics(planned: Plan) -> None:
     """Raise ConfigError for a metric of the table that no evaluator of these jobs measures."""
     table = planned.request.table
@@ -177,7 +186,8 @@ def _checked(
         job = make(composed, settings, store, cards, current, request)
     if not job.pending():
         return job
-    check_device(settings.device)
+    if not settings.device.startswith("cuda") or _launcher_is_local(composed):
+        check_device(settings.device)
     node = json.dumps(card.node)
     try:
         job.solver.check(problem(node, current.sha256, settings.dtype))

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +17,11 @@ from nmfbench.config import build, check_class, escaped, source_hash, structured
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.evaluators.base import Evaluator
-from nmfbench.fitting import Look, fit
-from nmfbench.numerics.problem import check_device, place
+from nmfbench.fitting import Look
+from nmfbench.numerics.problem import check_device
 from nmfbench.progress import FitProgress, plural, say
 from nmfbench.records import Record, Store, Unreadable
-from nmfbench.running import agreement, environment, measuring
+from nmfbench.running import agreement, environment, executing, measuring
 from nmfbench.running.agreement import Difference
 from nmfbench.running.cards import Card, kept, load
 from nmfbench.running.jobs import labelled_samples
@@ -138,7 +138,8 @@ def _run(path: Path, record: Record | Unreadable, store: Store) -> Run:
         raise ConfigError(f"its config and seed belong to another file name, {named.relative_to(store.runs)}")
     if (record["solver"], record["dataset"]) != (config["solver"]["name"], config["dataset"]["name"]):
         raise ConfigError("it names another solver or dataset than its config")
-    stopping = structured(config.get("stopping", {}), Stopping, "stopping")
+    rule = {key: value for key, value in config.get("stopping", {}).items() if key != "limit"}  # see `jobs.make`
+    stopping = structured(rule, Stopping, "stopping")
     run = Run(path, record, _built(config, "solver", Solver), _built(config, "evaluator", Evaluator), stopping)
     if (version := config["solver"].get("version")) != run.solver.version:
         raise ConfigError(
@@ -226,23 +227,27 @@ def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None
     in_batch = device != "cpu" and seed in record.get("batch", ())
     labelled = labelled_samples(dataset, config.get("label_fraction", 0.0))
     torch.set_float32_matmul_precision("highest")
-    torch.set_num_threads(record["environment"].get("threads") or 1)
+    executing.pin(record["environment"].get("threads") or 1)
     with FitProgress(f"{record['solver']} on {record['dataset']}, seed {seed}") as progress:
 
         def on_look(look: Look) -> None:
             endings.check()
             progress(look)
 
-        try:
-            problem = place(dataset.X, config["dtype"], device, dataset.shape)
-            if labelled is not None:
-                labels, mask = (torch.as_tensor(array, device=device) for array in (dataset.y, labelled))
-                problem = replace(problem, labels=labels, labelled=mask)
-            seeds = record["batch"] if in_batch else [seed]
-            results = fit(run.solver, problem, seeds=seeds, stopping=run.stopping, on_look=on_look)
-            outcome = next(measuring._measured(result, problem) for result in results if result.seed == seed)
-        except Exception as error:
-            outcome = measuring.failed(seed, error)
+        (outcome,) = (
+            outcome
+            for outcome in measuring.fitted(
+                run.solver,
+                dataset,
+                seeds=record["batch"] if in_batch else [seed],
+                stopping=run.stopping,
+                dtype=config["dtype"],
+                device=device,
+                labelled=labelled,
+                on_look=on_look,
+            )
+            if outcome.seed == seed
+        )
     return measuring.score(outcome, dataset, run.evaluator, labelled, reference)
 
 
