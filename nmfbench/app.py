@@ -66,7 +66,7 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
             if not (style or metric or sort is not None):
                 _write(planned, built)
         return _closing(planned)
-    records, _ = record_commands.selected(words, results)
+    records, _ = record_commands.selected(words, results, whole=False)
     print(_rendered(report.build(records, metric=metric, sort=sort), style))
     return 0
 

@@ -198,10 +198,10 @@ def _store(words: Sequence[str], results: Path) -> Store:
     return Store((filenames.results_dir(words) or results).expanduser())
 
 
-def selected(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
-    """The records that the words choose. Raises ConfigError if they choose none."""
+def selected(words: Sequence[str], results: Path, whole: bool = True) -> tuple[list[Record], Store]:
+    """The records that the words choose, ``whole`` or as `Store.load` says. Raises ConfigError if they choose none."""
     store = _store(words, results)
-    records, unreadable = store.load()
+    records, unreadable = store.load(whole)
     for file in unreadable:
         print(f"not counted: {file.path}: {file.reason}", file=sys.stderr)
     if not records:

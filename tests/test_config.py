@@ -3,6 +3,7 @@
 import os
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ class Toy(Base):
     name: str | None = None
     sizes: list[int] | None = None
     extra: dict[str, int] = field(default_factory=dict)
+    any: Any = None
 
 
 @dataclass(frozen=True)
@@ -130,3 +132,28 @@ def test_every_group_has_options_that_describe_themselves() -> None:
 def test_unknown_option_proposes_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no solver is called 'wnf'; did you mean wnnf\?"):
         config.defaults("solver", "wnf")
+
+
+def outcome(values: dict) -> object:
+    try:
+        return repr(structured(values, Toy, "toy"))
+    except (ConfigError, OverflowError) as error:
+        return str(error)
+
+
+VALUES = [0, 1, -3, 2**53 + 1, 2**63, 10**400, 0.5, 1e300, float("nan"), float("inf"), True, None, "", "2", "a", "???"]
+VALUES += ["${count}", "a${count}", "${nope}", r"\${count}", [], [1, 2], [1.5], [True], [None], ["a"], ["${count}"]]
+VALUES += [[[1]], {}, {"a": 1}, {"a": 0.5}, {"a": "b"}, {"a": [1]}, {1: 2}, (1, 2)]
+
+
+@pytest.mark.parametrize("key", ["count", "rate", "name", "sizes", "extra", "any", "unknown"])
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_value_of_its_fields_type_is_what_omegaconf_makes_of_it(key: str, value: object, monkeypatch) -> None:
+    values = {"count": 3, key: value}
+    quick = outcome(values)
+    monkeypatch.setattr(config, "_as_declared", lambda values, cls: None)
+    assert quick == outcome(values)
+
+
+def test_defaults_are_no_objects_that_two_instances_share() -> None:
+    assert toy().extra is not toy().extra and toy(any=[1]).any == [1]

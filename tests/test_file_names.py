@@ -90,7 +90,7 @@ def test_quoted_text_means_itself_to_hydra_and_omegaconf(text: str) -> None:
 @given(NAMES.filter(lambda text: text and not text.startswith("~") and not filenames._is_quoted(text)))
 def test_any_name_of_a_results_folder_is_literal(text: str) -> None:
     (one,) = composed("dataset=digits", f"results_dir={text}")
-    assert Settings.of(one.config).root == Path(text).absolute()
+    assert Settings.of(one.node).root == Path(text).absolute()
     assert filenames.results_dir([f"results_dir={text}"]).absolute() == Path(text).absolute()
     hint = f"results_dir={filenames.quoted(text)}"
     assert filenames.results_dir(shlex.split(shlex.join([hint]))) in (Path(text), Path(text).absolute())
@@ -176,7 +176,7 @@ def test_command_that_makes_what_a_figure_lacks_can_be_copied(how, folder: Path,
     hint = capsys.readouterr().err.partition("make them with: ")[2].splitlines()[0]
     words = shlex.split(hint)[2:]
     (one, *_) = composed(*words)
-    assert Settings.of(one.config).root == folder / (how[-1].rpartition("=")[2] if how else "results/local")
+    assert Settings.of(one.node).root == folder / (how[-1].rpartition("=")[2] if how else "results/local")
 
 
 def test_table_of_long_foreign_names_is_written(folder: Path) -> None:

@@ -214,3 +214,27 @@ def test_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Pa
     records.write_text(path, "ü ± ‖X‖")
     assert path.read_text(encoding="utf-8") == "ü ± ‖X‖"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_numbers_that_only_pythons_json_reads_are_read(tmp_path: Path) -> None:
+    run(tmp_path, "solver=mu", f"seeds=[{10**30},1]")
+    store = Store(tmp_path)
+    assert sorted(record["seed"] for record in store.load()[0]) == [1, 10**30]
+    assert all(record["seed"] in record["batch"] for record in store.load()[0])
+    for path in store.runs.glob("*/*/*.json"):
+        path.write_text(path.read_text().replace('"fall": ', '"fall": NaN, "was": '), encoding="utf-8")
+    found, unreadable = store.load()
+    assert all(np.isnan(record["fall"]) for record in found) and len(found) == 2 and not unreadable
+
+
+def test_records_for_a_table_lack_histories_and_single_starts_alone(tmp_path: Path) -> None:
+    run(tmp_path, "solver=mu", "seeds=3")
+    whole, short = Store(tmp_path).load()[0], Store(tmp_path).load(whole=False)[0]
+    assert all(record["history"] for record in whole) and any("starts" in row for row in whole[0]["metrics"])
+    for record in whole:
+        record["history"] = []
+        for row in record["metrics"]:
+            row.pop("starts", None)
+    assert short == whole
+    # Seed 0 has no stability. A list for each record would take most of the memory.
+    assert len({id(record["declared"]) for record in short}) == 2

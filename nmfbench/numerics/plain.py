@@ -8,7 +8,6 @@ from types import NoneType, UnionType
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from nmfbench.errors import ConfigError, DataError
 
@@ -83,6 +82,8 @@ def real_matrix(X: Any, name: str = "X", of: str = "feature") -> Any:
             raise ConfigError(f"{name} is a tensor of layout {X.layout}; give a dense one, or a scipy sparse array")
         real = not X.is_complex()
     else:
+        from scipy.sparse import issparse  # takes a tenth of a second, and tables need this module but no matrix
+
         if not issparse(X):
             X = _array(X, name)
         real = X.dtype.kind in "buif"

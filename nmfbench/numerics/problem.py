@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ class Problem:
     shape: tuple[int, ...] | None = None
     labels: Tensor | None = None
     labelled: Tensor | None = None
+
+    @cached_property
+    def lowest(self) -> float:
+        """The smallest entry of X."""
+        return self.X.min().item()
 
 
 def check_device(device: str) -> torch.device:

@@ -5,8 +5,8 @@ A module declares ``PAPER`` and ``printed(record)`` and needs no registration. `
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -46,7 +46,7 @@ def printed(record: dict[str, Any]) -> dict[Place, list[tuple[Paper, float]]]:
     far as it prints them; the docstring of each module lists its rules.
     """
     numbers: dict[Place, list[tuple[Paper, float]]] = {}
-    for module in _modules():
+    for module in _modules(tuple(__path__)):
         for place, value in module.printed(record).items():
             numbers.setdefault(place, []).append((module.PAPER, value))
     return numbers
@@ -54,12 +54,12 @@ def printed(record: dict[str, Any]) -> dict[Place, list[tuple[Paper, float]]]:
 
 def papers() -> list[Paper]:
     """Every paper with numbers here, in the order of its module's name."""
-    return [module.PAPER for module in _modules()]
+    return [module.PAPER for module in _modules(tuple(__path__))]
 
 
-def _modules() -> Iterator[ModuleType]:
-    """The modules of this package that declare a paper."""
-    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        module = importlib.import_module(f"{__name__}.{name}")
-        if hasattr(module, "PAPER"):
-            yield module
+@cache  # a long table asks for every one of its rows
+def _modules(folders: tuple[str, ...]) -> list[ModuleType]:
+    """The modules of this package that declare a paper. ``folders``: those of the package."""
+    names = sorted(module.name for module in pkgutil.iter_modules(folders))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return [module for module in modules if hasattr(module, "PAPER")]

@@ -24,13 +24,14 @@ def told_apart(records: Sequence[Record]) -> list[Record]:
     Two files of one name in different folders are such sets. Data that each seed draws for itself is one set.
     """
     checksums: dict[str, set[str]] = {}
-    for record in records:
-        checksums.setdefault(_settings_of_data(record), set()).add(record["config"]["dataset"].get("sha256", ""))
+    settings = ["" if "draw" in record["config"]["dataset"] else _settings_of_data(record) for record in records]
+    for record, key in zip(records, settings, strict=True):
+        checksums.setdefault(key, set()).add(record["config"]["dataset"].get("sha256", ""))
     return [
         record | {"dataset": f"{record['dataset']} ({record['config']['dataset']['sha256'][:6]})"}
-        if "draw" not in record["config"]["dataset"] and len(checksums[_settings_of_data(record)]) > 1
+        if key and len(checksums[key]) > 1
         else record
-        for record in records
+        for record, key in zip(records, settings, strict=True)
     ]
 
 

@@ -9,7 +9,8 @@ from nmfbench.records import Record
 
 def declarations(records: Sequence[Record]) -> dict[str, Metric]:
     """Name → metric, for all metrics of these records. Records of schema 1 declare none, so evaluators are asked."""
-    declared = {d["name"]: Metric.from_dict(d) for record in records for d in record.get("declared", [])}
+    last = {declaration["name"]: declaration for record in records for declaration in record.get("declared", [])}
+    declared = {name: Metric.from_dict(declaration) for name, declaration in last.items()}
     if all(record.get("declared") for record in records):
         return declared
     from nmfbench.evaluators.base import Evaluator  # these take seconds, and only old records need them

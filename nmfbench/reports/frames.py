@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nmfbench import papers
@@ -60,7 +62,8 @@ def frame(
         for dataset, solver in dict.fromkeys(refused)
         if dataset in shown
     ]
-    table = pd.DataFrame(rows, columns=[*COLUMNS, "printed"])
+    _summarise(rows)
+    table = pd.DataFrame({column: [row.get(column, math.nan) for row in rows] for column in [*COLUMNS, "printed"]})
     for column in ("rank", "layer", "n_clusters", "n"):
         table[column] = table[column].astype("Int64")
     return table.sort_values(_KEYS, kind="stable", na_position="first", ignore_index=True) if by_name else table
@@ -72,14 +75,15 @@ def group_repetitions(records: Sequence[Record]) -> list[list[Record]]:
     Groups are in the order of their first records. If two groups would have the same name in a table, their difference
     in data, code, version or threads is added to their variants.
     """
-    by_group: dict[str, dict[Any, Record]] = {_run_key(record): {} for record in records}
-    for record in sorted(records, key=_precedence):
-        repetitions = by_group[_run_key(record)]
-        key = record["seed"], record["config"]["dataset"].get("draw")
-        repetitions[key] = _completed(repetitions.get(key), record)
+    identified = _identified(records)
+    by_group: dict[tuple[Any, ...], dict[Any, Record]] = {run: {} for run, _, _ in identified}
+    for run, _, record in sorted(identified, key=lambda one: one[1]):
+        repetitions = by_group[run]
+        repetition = record["seed"], record["config"]["dataset"].get("draw")
+        repetitions[repetition] = _completed(repetitions.get(repetition), record)
     groups = [list(repetitions.values()) for repetitions in by_group.values()]
     names = [_row_name(group[0]) for group in groups]
-    for name in {name for name in names if names.count(name) > 1}:
+    for name in [name for name, count in Counter(names).items() if count > 1]:
         alike = [i for i, other in enumerate(names) if other == name]
         for i, difference in zip(alike, _differences([groups[i] for i in alike]), strict=True):
             groups[i] = [record | {"variant": (record.get("variant") or {}) | difference} for record in groups[i]]
@@ -104,14 +108,21 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
     return [{key: str(config.get(key))[:6] if key in cut else config.get(key) for key in keys} for config in flat]
 
 
-def _run_key(record: Record) -> str:
-    # Sums depend on the number of threads in their last digits, and some methods carry that far.
-    return digest([record.get("block", ""), _identity(record["config"]), record["environment"].get("threads")])
-
-
-def _precedence(record: Record) -> tuple[bool, str, str]:
-    """A key that sorts the newest last and failed records first, so that a failure replaces no measurement."""
-    return record["status"] != "failed", str(record["environment"].get("date")), digest(record["config"])
+def _identified(records: Sequence[Record]) -> list[tuple[tuple[Any, ...], tuple[bool, str, str], Record]]:
+    """Each record behind a key that all repetitions of its run share, and a key to sort by."""
+    known: dict[str, tuple[str, str]] = {}  # most repetitions have the same config
+    identified = []
+    for record in records:
+        text = repr(record["config"])
+        if text not in known:
+            known[text] = digest(_identity(record["config"])), digest(record["config"])
+        identity, of_config = known[text]
+        # Sums depend on the number of threads in their last digits, and some methods carry that far.
+        run = record.get("block", ""), identity, record["environment"].get("threads")
+        # The newest is last. Failed records are first, so that a failure replaces no measurement.
+        precedence = record["status"] != "failed", str(record["environment"].get("date")), of_config
+        identified.append((run, precedence, record))
+    return identified
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
@@ -125,8 +136,10 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
 def _completed(older: Record | None, newer: Record) -> Record:
     """The newer record, with the older record's metrics that it lacks, such as those of other cluster counts."""
+    if older is None:
+        return newer
     new = {_metric_key(row) for row in newer["metrics"]}
-    kept = [row for row in older["metrics"] if _metric_key(row) not in new] if older else []
+    kept = [row for row in older["metrics"] if _metric_key(row) not in new]
     return newer | {"metrics": kept + newer["metrics"]}
 
 
@@ -162,31 +175,44 @@ def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, A
     values: dict[tuple[Any, ...], dict[int, float]] = {}
     for i, record in enumerate(ran):  # not by seed: another draw of the data has the same seeds
         for row in record["metrics"]:
-            if row["value"] is not None and math.isfinite(row["value"]):
-                values.setdefault(_metric_key(row), {})[i] = row["value"]
+            key, value = (row.get("layer"), row.get("n_clusters"), row["metric"]), row["value"]
+            if value is not None and math.isfinite(value):
+                values.setdefault(key, {})[i] = value
             elif row.get("n_clusters") is not None:  # a score that is not defined has a dash, and no column less
-                values.setdefault(_metric_key(row), {})
+                values.setdefault(key, {})
     # A merged record has several class counts; papers print numbers for each of its parts.
     printed: dict[tuple[Any, ...], Any] = {}
     for part in first.get("parts", [first]):
         printed |= papers.printed(part)
     rows = []
     for (layer, n_clusters, metric), by_record in values.items():
-        column = pd.Series(by_record, dtype=float) * metric_of(metric, declared).scale
+        scale = metric_of(metric, declared).scale
         row = common | {
             "layer": layer,
             "n_clusters": n_clusters,
             "metric": metric,
-            "mean": column.mean(),
-            "sd": column.std(),
-            "n": len(column),
-            "best": column.get(best),
+            "values": [scale * value for value in by_record.values()],
+            "n": len(by_record),
+            "best": float(scale * by_record[best]) if best in by_record else math.nan,
         }
         if numbers := printed.get((layer, n_clusters, metric)):
-            row |= {"paper": numbers[0][1], "difference": row["mean"] - numbers[0][1]}
-            row["printed"] = [(paper.title, number) for paper, number in numbers]
+            row |= {"paper": numbers[0][1], "printed": [(paper.title, number) for paper, number in numbers]}
         rows.append(row)
     return rows or [common | {"n": 0}]  # where all seeds diverged from their start
+
+
+def _summarise(rows: Sequence[dict[str, Any]]) -> None:
+    """Add mean, sd and difference to the rows that have values; those with as many values at once, for speed."""
+    by_count: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        if n := row["n"]:
+            by_count.setdefault(n, []).append(row)
+    for n, alike in by_count.items():
+        values = np.array([row["values"] for row in alike], dtype=float)
+        means = values.sum(1) / n
+        sds = np.sqrt(((means[:, None] - values) ** 2).sum(1) / (n - 1)) if n > 1 else np.full(len(alike), math.nan)
+        for row, mean, sd in zip(alike, means.tolist(), sds.tolist(), strict=True):
+            row |= {"mean": mean, "sd": sd} | ({"difference": mean - row["paper"]} if "paper" in row else {})
 
 
 def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.DataFrame:

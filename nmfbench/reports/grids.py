@@ -16,6 +16,8 @@ from nmfbench.reports.words import DASH, four_digits, number
 SORTED_COLUMNS = ("rank", "iterations", "seconds", "fall")
 Cell = tuple[str, ...]
 """The lines of a cell."""
+Row = Mapping[Any, Any]
+"""A row of the long form."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +93,26 @@ def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Gri
 
 def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: Sequence[str]) -> Grid:
     """A row a method, variant, rank and layer. Where codes were clustered, the first metric at each cluster count."""
-    first = part[part["metric"] == metrics[0]] if metrics else part.head(0)
-    counts = sorted(first["n_clusters"].dropna().unique())
-    layered = (part["layer"].dropna() > 1).any()
+    long = _plain(part)
+    counts = sorted({row["n_clusters"] for row in long if row["metric"] in metrics[:1]} - {None})
+    layered = any(row["layer"] and row["layer"] > 1 for row in long)
     columns = [f"k = {k}" for k in counts] or [*metrics, *(["objective"] if "objective" not in metrics else [])]
     keys = ["solver", "rank", *(["layer"] if layered else [])]
     stability = ["stability"] if "stability" in {*part["metric"]} else []  # seed 0 alone has none
     tail = [*([] if "error" in columns else ["error"]), *stability, "iterations", "seconds", "fall", "ended"]
+    methods: dict[tuple[Any, ...], list[Row]] = {}
+    for row in long:
+        methods.setdefault((row["solver"], row["variant"], row["rank"]), []).append(row)
     rows: list[tuple[float, list[Cell]]] = []
-    for (solver, variant, rank), method in part.groupby(["solver", "variant", "rank"], sort=False, dropna=False):
-        run, whole = method.iloc[0], method[method["layer"].isna()].set_index("metric")["mean"]
-        for layer in sorted(method["layer"].dropna().unique()) or [pd.NA]:
+    for (solver, variant, rank), method in methods.items():
+        run, whole = method[0], {row["metric"]: row["mean"] for row in method if row["layer"] is None}
+        for layer in sorted({row["layer"] for row in method} - {None}) or [None]:
             # A measure of the whole factorization (sparsity_W, say) has neither layer nor k.
-            here = (method["layer"] == layer).fillna(False) | method["layer"].isna()
-            visible = method[method["metric"].isin(metrics[:1] if counts else metrics) & here]
+            here = [row for row in method if row["layer"] in (layer, None)]
             cells = {
                 f"k = {row['n_clusters']}" if counts else row["metric"]: _cell(row, shown)
-                for _, row in visible.iterrows()
+                for row in here
+                if row["metric"] in (metrics[:1] if counts else metrics)
             }
             # A fit that ran out of time during initialization does not represent the method.
             name = f"{solver} (its start)" if "start" in run["status"] else solver
@@ -117,24 +122,31 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
             cells |= {"stability": (number(whole.get("stability"), ".2f"),)}
             cells |= {"iterations": (number(run["iterations"], ".0f"),), "seconds": (number(run["seconds"], ".2f"),)}
             cells |= {"fall": (number(run["fall"], ".0e"),), "ended": (run["status"],)}
-            row = [cells.get(heading, (DASH,)) for heading in (*keys, *columns, *tail)]
-            rows.append((_rank_of(method[here], shown), row))
+            line = [cells.get(heading, (DASH,)) for heading in (*keys, *columns, *tail)]
+            rows.append((_rank_of(here, shown), line))
     if shown.sort is not None:
         rows.sort(key=lambda row: row[0])  # a stable sort: ties keep their order
     return Grid(cells_of([*keys, *columns, *tail]), [row for _, row in rows], keys=len(keys))
 
 
-def _rank_of(method: pd.DataFrame, shown: Shown) -> float:
+def _plain(part: pd.DataFrame) -> list[Row]:
+    """The rows as dicts, None where a value is missing: pandas takes milliseconds to choose the rows of each method."""
+    columns = {name: part[name].astype(object).where(part[name].notna(), None).tolist() for name in part}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _rank_of(method: Sequence[Row], shown: Shown) -> float:
     """A key that sorts the best first: the mean of a metric over the cluster counts, or a column."""
     if shown.sort is None:
         return 0.0
     name = shown.sort or shown.metrics[0]
     if name in SORTED_COLUMNS:
-        value, sign = float(method[name].iloc[0]) if pd.notna(method[name].iloc[0]) else math.nan, 1
+        value, sign = method[0][name], 1
     else:
-        value = float(method.loc[method["metric"] == name, "mean"].mean())
+        means = [row["mean"] for row in method if row["metric"] == name and row["mean"] is not None]
+        value = sum(means) / len(means) if means else None
         sign = 1 if metric_of(name, shown.declared).better == "lower" else -1
-    return math.inf if math.isnan(value) else sign * value
+    return math.inf if value is None else sign * value
 
 
 def by_class_count(part: pd.DataFrame, metric: str, shown: Shown, common: Sequence[str]) -> Grid:
@@ -157,11 +169,11 @@ def by_class_count(part: pd.DataFrame, metric: str, shown: Shown, common: Sequen
         )
         for _, m in methods
     ]
-    rows.append([("mean",), *(_cell(row, shown) for row in means)])
+    rows.append([("mean",), *(_cell(dict(row), shown) for row in means)])
     return Grid([(metric,), *(name for name, _ in methods)], rows)
 
 
-def _cell(row: pd.Series, shown: Shown) -> Cell:
+def _cell(row: Row, shown: Shown) -> Cell:
     if pd.isna(row["mean"]):  # a failed run
         return (DASH,)
     metric = metric_of(row["metric"], shown.declared)

@@ -28,14 +28,14 @@ def shown_metrics(record: Record) -> list[str]:
     """The metrics that a table shows of this record. The first is the one that is tested."""
     measured = {row["metric"] for row in record["metrics"]}
     if record.get("declared"):
-        metrics = [Metric.from_dict(declaration) for declaration in record["declared"]]
+        shown = [declaration["name"] for declaration in record["declared"] if declaration.get("shown", True)]
     else:  # a record of schema 1
         from nmfbench.evaluators.base import Evaluator
 
         node = dict(record["config"]["evaluator"])
         check_class(node, "evaluator", node.pop("name", ""))
-        metrics = list(build(node, Evaluator, "evaluator").metrics)
-    return [metric.name for metric in metrics if metric.shown and metric.name in measured]
+        shown = [metric.name for metric in build(node, Evaluator, "evaluator").metrics if metric.shown]
+    return [name for name in shown if name in measured]
 
 
 def on_comparison(
@@ -215,7 +215,7 @@ def provenance(records: Sequence[Record]) -> list[str]:
     made = [record["environment"] for record in records]
 
     def distinct(*keys: str) -> str:
-        return " | ".join(dict.fromkeys(" ".join(str(e.get(key)) for key in keys) for e in made))
+        return " | ".join(dict.fromkeys(" ".join([str(e.get(key)) for key in keys]) for e in made))
 
     commits = dict.fromkeys(f"{str(e.get('commit'))[:10]}{' with changes' if e.get('dirty') else ''}" for e in made)
     days = sorted({str(e.get("date"))[:10] for e in made})

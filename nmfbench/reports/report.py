@@ -175,7 +175,8 @@ def _span(records: Sequence[Record], key: str) -> str:
 def _exhibits(records: Sequence[Record]) -> list[Grid]:
     """The exhibits of the restart with the lowest objective of each method."""
     grids = []
-    for repetitions in frames.group_repetitions(records):
+    exhibited = any(record.get("exhibits") for record in records)
+    for repetitions in frames.group_repetitions(records) if exhibited else []:
         scored = [record for record in repetitions if record.get("objective") is not None]
         best: Any = min(scored, key=lambda record: float(record["objective"]), default=None)
         for exhibit in best["exhibits"] if best else []:

@@ -1,11 +1,10 @@
 """Choose records by words: solver=mu,wnnf dataset=orl rank=40 status=failed lam=0.5."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import HydraException
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 from nmfbench.config import nearest, resolve_name
 from nmfbench.errors import ConfigError
@@ -21,6 +20,11 @@ def select(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
     A word is key=value in Hydra's grammar: several values are separated by commas, glob(…) matches names. Keys are
     dataset, solver, rank, seed, status, and every parameter by its dotted key or, where that is unique, its last part.
     """
+    if not words:  # Hydra takes a moment to import
+        return list(records)
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
     try:
         overrides = OverridesParser.create().parse_overrides(list(words))
     except HydraException:
@@ -57,7 +61,9 @@ def _value_of(record: Record, key: str) -> Any:
     return same_leaf[0] if len(same_leaf) == 1 else _UNKNOWN
 
 
-def _matches(override: Override, actual: Any) -> bool:
+def _matches(override: "Override", actual: Any) -> bool:
+    from hydra.core.override_parser.types import Glob
+
     wanted = override._value
     if isinstance(wanted, Glob):
         return bool(wanted.filter([str(actual)]))

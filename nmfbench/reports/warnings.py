@@ -83,7 +83,10 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
 
 
 def _metric(record: Record, name: str) -> float | None:
-    return next((row["value"] for row in record["metrics"] if row["metric"] == name), None)
+    for row in record["metrics"]:
+        if row["metric"] == name:
+            return row["value"]
+    return None
 
 
 def _data(record: Record) -> Any:

@@ -1,7 +1,7 @@
 """Settings and numbers in words, as tables show them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,17 +21,15 @@ def parts(record: Record) -> list[str]:
 
     A share of the labels stands beside the labels that were seen, where these are another share.
     """
-    groups = [node for node in record["config"].values() if isinstance(node, Mapping)]
-    seen = labels_seen(record)
-
-    def short(key: str) -> str:
+    variant = record.get("variant") or {}
+    groups = [node for node in record["config"].values() if isinstance(node, dict)] if variant else []
+    words = []
+    for key, value in variant.items():
         leaf = key.rpartition(".")[2]
-        return key if sum(leaf in node for node in groups) > 1 else leaf
-
-    return [
-        f"{short(key)}={_value(value)}" + (f" ({seen})" if seen and key == "label_fraction" else "")
-        for key, value in (record.get("variant") or {}).items()
-    ]
+        name = key if [leaf in node for node in groups].count(True) > 1 else leaf
+        seen = labels_seen(record) if key == "label_fraction" else ""
+        words.append(f"{name}={_value(value)}" + (f" ({seen})" if seen else ""))
+    return words
 
 
 def labels_seen(record: Record) -> str:

@@ -91,8 +91,8 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
     table, lines = Table(), None
     if experiment or composer.config_name != "config":
         whole = composer.compose(base)
-        table = Table.of(whole.plain("table", resolve=False) if whole.config.get("table") else {})
-        lines = whole.plain("runs", resolve=False) if whole.config.get("runs") else None
+        table = Table.of(whole.plain("table", resolve=False) if whole.node.get("table") else {})
+        lines = whole.node.get("runs") or None
         if whole.hydra.hydra.mode == RunMode.MULTIRUN:  # the YAML's own sweep, as Hydra has it
             multirun = True
             given = {override.key_or_group for override in overrides}
@@ -148,7 +148,7 @@ def _lines(
             narrowed.append((override, words))
         configurations += _product(composer, base, [*narrowed, *((o, composer.words_of(o)) for o in others)])
     if table.tuning:
-        tried = [c for c in configurations if c.config.dataset.get("classes") in table.tuning.classes]
+        tried = [c for c in configurations if c.node["dataset"].get("classes") in table.tuning.classes]
         configurations += [c.with_values({"seeds": table.tuning.seeds}) for c in tried]
     if not configurations:
         missing = " and ".join(

@@ -61,14 +61,13 @@ class Job:
 
     def loader_for(self, seed: int) -> Node:
         """The dataset's parameters for this seed."""
-        return _node_for_seed(self.loader_node, seed)
+        return _node_for_seed(self.loader_node, seed) if seed in self.checksums else self.loader_node
 
     def config_of(self, seed: int) -> Node:
         """The identity of a run, beside its seed."""
-        node = self.loader_for(seed)
-        drawn = {key: value for key, value in node.items() if value != self.loader_node[key]}
-        if not drawn:
+        if seed not in self.checksums:
             return self.config
+        drawn = {key: value for key, value in self.loader_for(seed).items() if value != self.loader_node[key]}
         return self.config | {"dataset": self.config["dataset"] | {"sha256": self.checksums[seed]} | drawn}
 
     @property
@@ -170,8 +169,8 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
         shape=(card.features, card.samples),
     )
     for seed in settings.seed_list():
-        if (drawn := job.loader_for(seed)) != card.node:
-            job.checksums[seed] = cards.of(drawn).sha256
+        if loader.for_seed(seed) is not loader:
+            job.checksums[seed] = cards.of(_node_for_seed(card.node, seed)).sha256
         job.records[seed] = None
     job.find_records()
     return job
@@ -190,8 +189,6 @@ def _ranks(solver: Solver) -> Node:
 def _node_for_seed(node: Node, seed: int) -> Node:
     loader = loader_of(node)
     drawn = loader.for_seed(seed)
-    if drawn is loader:
-        return node
     return node | {
         f.name: getattr(drawn, f.name)
         for f in dataclasses.fields(loader)

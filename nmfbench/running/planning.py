@@ -1,13 +1,15 @@
 """From a request to a plan: every job built, checked and compared with its records before the first of them runs."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from nmfbench.config import build, nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import measures
-from nmfbench.numerics.problem import check_device, place
+from nmfbench.numerics.problem import Problem, check_device, place
 from nmfbench.records import Record, Store, digest
 from nmfbench.running import claims
 from nmfbench.running.cards import Card, Cards, load, loader_of, reading
@@ -68,7 +70,7 @@ class Plan:
 
     @property
     def store(self) -> Store:
-        settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].config)]
+        settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].node)]
         return Store(settings[0].root)
 
     def records(self) -> list[Record]:
@@ -99,8 +101,9 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     jobs: dict[str, Job] = {}
     planned = Plan(request, [], [])
     scaling_is_given = any(change.lstrip("+").startswith("dataset.scaling=") for change in request.changes)
+    problem = lru_cache(maxsize=1)(_problem)  # the jobs of a sweep share their data
     for composed in _by_dataset(request.composed):
-        settings = Settings.of(composed.config)
+        settings = Settings.of(composed.node)
         store = Store(settings.root)
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
@@ -116,7 +119,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
             unscaled = composed.choices.get("dataset") == "file" and not scaling_is_given
             if loader_of(card.node).own and (line := reading(card, proposing=unscaled)) not in planned.readings:
                 planned.readings.append(line)
-            job = _checked(composed, settings, store, cards, card, will_run, request)
+            job = _checked(composed, settings, store, cards, card, will_run, request, problem)
             # A sweep over rank names a solver without one several times; two lines may ask for different seeds.
             same = jobs.setdefault(digest(job.config), job)
             same.records.update(job.records)
@@ -161,12 +164,19 @@ def _check_metrics(planned: Plan) -> None:
 
 def _by_dataset(composed: list[Composed]) -> list[Composed]:
     """The configurations dataset by dataset, so that each is read once."""
-    order = {str(c.config.get("dataset")): i for i, c in reversed(list(enumerate(composed)))}
-    return sorted(composed, key=lambda c: order[str(c.config.get("dataset"))])
+    order = {str(c.node.get("dataset")): i for i, c in reversed(list(enumerate(composed)))}
+    return sorted(composed, key=lambda c: order[str(c.node.get("dataset"))])
 
 
 def _checked(
-    composed: Composed, settings: Settings, store: Store, cards: Cards, card: Card, will_run: bool, request: Request
+    composed: Composed,
+    settings: Settings,
+    store: Store,
+    cards: Cards,
+    card: Card,
+    will_run: bool,
+    request: Request,
+    problem: Callable[[str, str, str], Problem],
 ) -> Job:
     job = make(composed, settings, store, cards, card, request)
     if reason := card.refusals.get(digest(job.config)):
@@ -180,11 +190,18 @@ def _checked(
         return job
     if not settings.device.startswith("cuda") or _launcher_is_local(composed):
         check_device(settings.device)
-    dataset = load(json.dumps(card.node))
+    node = json.dumps(card.node)
     try:
-        job.solver.check(place(dataset.X, settings.dtype, shape=dataset.shape))
+        job.solver.check(problem(node, current.sha256, settings.dtype))
+        dataset = load(node)
         job.evaluator.check(dataset, labelled_samples(dataset, job.config["label_fraction"]))
     except NotApplicable as error:
         cards.refuse(card.node, job.config, str(error))
         raise
     return job
+
+
+def _problem(node: str, sha256: str, dtype: str) -> Problem:
+    """The data of that node in the dtype of the fit; its checksum is the key under which it is kept."""
+    dataset = load(node)
+    return place(dataset.X, dtype, shape=dataset.shape)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from nmfbench.config import escaped, nearest, structured
+from nmfbench.config import escaped, is_final, nearest, structured
 from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
 
@@ -60,13 +61,15 @@ class Settings:
             raise ConfigError(f"rank must be at least 1, got {self.rank}")
 
     @classmethod
-    def of(cls, node: Mapping[Any, Any]) -> "Settings":
-        """The settings among the keys of a whole configuration. Raises ConfigError."""
+    def of(cls, node: dict[str, Any]) -> "Settings":
+        """The settings among the keys of a whole configuration in plain values. Raises ConfigError."""
         known = [f.name for f in fields(cls)]
-        try:
-            values = {key: escaped(value) for key, value in node.items() if key in known}
-        except MissingMandatoryValue as error:
-            raise ConfigError(f"{error.full_key} must be given: add {error.full_key}=…") from None
+        values = {key: value for key, value in node.items() if key in known}
+        if not is_final(values):
+            try:
+                values = {key: escaped(value) for key, value in OmegaConf.create(node).items() if key in known}
+            except MissingMandatoryValue as error:
+                raise ConfigError(f"{error.full_key} must be given: add {error.full_key}=…") from None
         return structured(values, cls, "")
 
     @classmethod

@@ -13,48 +13,30 @@ from typing import IO, TYPE_CHECKING, Any
 
 from nmfbench.endings import is_stray, temporary_name
 from nmfbench.errors import ConfigError
-from nmfbench.numerics import convergence
+from nmfbench.records.reading import (
+    REQUIRED,
+    SCHEMA,
+    Record,
+    Unreadable,
+    measured_alike,
+    no_collection,
+    read,
+    shortened,
+    without_stability,
+)
 
 if TYPE_CHECKING:  # numpy takes a moment, and most commands read JSON alone
     import numpy as np
 
     from nmfbench.evaluators.base import Fitted
 
-SCHEMA = 3
-REQUIRED = {
-    "schema": int,
-    "config": dict,
-    "dataset": str,
-    "solver": str,
-    "seed": int,
-    "status": str,
-    "metrics": list,
-    "history": list,
-    "iterations": int,
-    "data": dict,
-    "seconds": (int, float),
-    "environment": dict,
-}
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A file among the records that does not count.
-
-    Parameters
-    ----------
-    path: the file.
-    reason: why it does not count.
-    """
-
-    path: Path
-    reason: str
+__all__ = ["REQUIRED", "SCHEMA", "Record", "Store", "Unreadable", "digest", "read", "write_bytes", "write_text"]
+_canonical = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 
 
 def digest(config: Any) -> str:
     """16 hexadecimal digits of the sha256 of the config's canonical JSON."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+    return hashlib.sha256(_canonical(config).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -167,11 +149,11 @@ class Store:
                     label_scores=saved["label_scores"] if "label_scores" in saved.files else None,
                 )
                 if "layering" not in saved.files:  # a file of schema 1, see `_of_schema_2`
-                    fit["metrics"] = _without_stability(fit["metrics"])
+                    fit["metrics"] = without_stability(fit["metrics"])
                 W, H = fitted.factors.get("W"), fitted.factors.get("H")
                 if fitted.lacks_bases and W is not None and H is not None and W.shape[1] == len(H):
                     fitted = replace(fitted, bases=[W])
-                return fitted, fit | _measured_alike(fit)
+                return fitted, fit | measured_alike(fit)
         except _DAMAGED:
             return None  # the fit is run again
 
@@ -194,9 +176,15 @@ class Store:
             saved = self.load_codes(config, seed)
             return saved[0].first_factor if saved else None
 
-    def load(self) -> tuple[list[Record], list[Unreadable]]:
-        """Every record, in the order of paths, and the files that cannot be read as records."""
-        contents = [read(path) for path in sorted(self.runs.glob("*/*/*.json"))]
+    def load(self, whole: bool = True) -> tuple[list[Record], list[Unreadable]]:
+        """Every record, in the order of paths, and the files that cannot be read as records.
+
+        Without ``whole``, records lack their history and single k-means starts: half of a file, and in no table.
+        """
+        paths = sorted(self.runs.glob("*/*/*.json"), key=lambda path: path.parts)
+        declared: list[Any] = []
+        with no_collection():
+            contents = [read(path) if whole else shortened(read(path), declared) for path in paths]
         return [c for c in contents if isinstance(c, dict)], [c for c in contents if isinstance(c, Unreadable)]
 
     def remove(self, records: list[Record]) -> None:
@@ -212,79 +200,6 @@ class Store:
 
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-
-
-def read(path: Path) -> Record | Unreadable:
-    """The record in that file, in the present schema, or the reason why it cannot be read."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return Unreadable(path, "empty file" if path.exists() and not path.stat().st_size else f"not JSON: {error}")
-    if not isinstance(record, dict):
-        return Unreadable(path, "not a record of nmfbench")
-    if isinstance(record.get("schema"), int) and not 1 <= record["schema"] <= SCHEMA:
-        return Unreadable(path, f"schema {record['schema']}, this version reads 1 to {SCHEMA}")
-    wrong = [key for key, kind in REQUIRED.items() if not isinstance(record.get(key), kind)]  # type: ignore[arg-type]
-    if not wrong and not all(isinstance(record["config"].get(key), dict) for key in ("solver", "dataset", "evaluator")):
-        wrong = ["config"]
-    if not wrong and not all(isinstance(record["config"][key].get("name"), str) for key in ("solver", "dataset")):
-        wrong = ["config"]  # the names are those of its folders
-    if not wrong and not all(isinstance(row, dict) and {"metric", "value"} <= {*row} for row in record["metrics"]):
-        wrong = ["metrics"]
-    if wrong:
-        return Unreadable(path, f"not a record of nmfbench: {', '.join(wrong)} missing or of the wrong type")
-    if record["schema"] == 1:
-        record = _of_schema_2(record)
-    return record if record["schema"] == SCHEMA else record | {"schema": SCHEMA} | _measured_alike(record)
-
-
-def _measured_alike(fit: dict[str, Any]) -> dict[str, Any]:
-    """The status and the fall that the history of a fit of schema 1 or 2 shows.
-
-    In those schemas, "converged" meant only that the method's own stopping rule ended the fit, however loose it was.
-    """
-    status = fit["status"]
-    if "fall" in fit or status not in ("converged", "max_iter", "max_seconds"):
-        return {"status": status, "fall": fit.get("fall")}
-    history = fit["history"]
-    own = "stopped" if fit["iterations"] else "solved"
-    ended = "converged" if history and convergence.has_converged(history) else own if status == "converged" else status
-    return {"status": ended, "fall": convergence.fall(history)}
-
-
-def _of_schema_2(record: Record) -> Record:
-    """A record of schema 1 in schema 2.
-
-    Its variant was text, so the values are taken from the config. Its stability depended on the other seeds of its
-    batch, so it is left out.
-    """
-    config = record["config"]
-    variant = {}
-    for part in filter(None, str(record.get("variant") or "").split(", ")):
-        leaf, _, text = part.partition("=")
-        for group in ("solver", "dataset", "stopping", "evaluator"):
-            if leaf in (node := config.get(group) or {}) and _as_schema_1_wrote(node[leaf]) == text:
-                variant[f"{group}.{leaf}"] = node[leaf]
-                break
-        else:
-            variant[leaf] = config.get(leaf, text)
-    return (
-        {"block": "", "setting": {}, "declared": [], "exhibits": []}
-        | record
-        | {
-            "schema": 2,
-            "variant": variant,
-            "metrics": _without_stability(record["metrics"]),
-        }
-    )
-
-
-def _without_stability(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in metrics if row["metric"] != "stability"]
-
-
-def _as_schema_1_wrote(value: Any) -> str:
-    return f"[{' '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def write_text(path: Path, text: str) -> None:
