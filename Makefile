@@ -14,8 +14,8 @@ $(error TORCH must be cpu or cuda, got '$(TORCH)')
 endif
 TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-# Runs at once; each has its share of the cores.
-JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+# Processes at once; by default as cores and memory allow.
+JOBS ?=
 
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 # A package without a pyproject.toml is built the way of the others, which also spares a warning.
@@ -26,7 +26,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9 -]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 	@echo "The first call installs into .venv; PYTHON=python3.12 chooses the Python, TORCH=cuda a torch for GPUs."
 
-RUN = .venv/bin/nmfbench run jobs=$(JOBS)
+RUN = .venv/bin/nmfbench run $(if $(JOBS),jobs=$(JOBS))
 PLOT = .venv/bin/nmfbench plot
 LOCAL := results/local
 ABUNDANCES := deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11

@@ -72,9 +72,7 @@ class Dask(Launcher):
         by_address = "://" in str(self.scheduler)
         file = Path(str(self.scheduler)).expanduser()
         if not (by_address or file.is_file()):
-            raise ConfigError(
-                f"there is no scheduler file {file.absolute()}; `dask scheduler --scheduler-file` writes it"
-            )
+            raise ConfigError(f"no scheduler file is at {file.absolute()}; dask scheduler --scheduler-file writes it")
         try:
             client = Client(self.scheduler) if by_address else Client(scheduler_file=file)
         except (OSError, ValueError, TypeError) as error:
@@ -103,19 +101,21 @@ def engine(client: Any, settings: Settings, is_shared: bool) -> Iterator[Engine]
 @contextmanager
 def _local_cluster(workers: int, on_gpus: bool) -> Iterator[Any]:
     # A death is reported at once: `launching` tries again, one seed at a time.
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(
-            n_workers=min(workers, torch.cuda.device_count()) if on_gpus else workers,
-            resources={"GPU": 1} if on_gpus else {},
-            host="127.0.0.1",
-            threads_per_worker=1,
-            memory_limit=None,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        try:
+            cluster = LocalCluster(
+                n_workers=min(workers, torch.cuda.device_count()) if on_gpus else workers,
+                resources={"GPU": 1} if on_gpus else {},
+                host="127.0.0.1",
+                threads_per_worker=1,
+                memory_limit=None,
+                dashboard_address="127.0.0.1:0",  # any free port
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise Gone(f"dask's workers could not be started: {error}") from error
+        with cluster:
+            yield cluster
 
 
 class _Setup(WorkerPlugin):

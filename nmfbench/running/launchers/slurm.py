@@ -75,5 +75,5 @@ class Slurm(Launcher):
             interface=self.interface,
             log_directory=str(Path(self.log_dir).expanduser().absolute()),
             job_name="nmfbench",
-            scheduler_options={"dashboard_address": None},
+            scheduler_options={"dashboard_address": ":0"},  # any free port
         )
