@@ -100,6 +100,15 @@ def test_processes_are_as_many_as_cores_memory_and_seeds_allow(
     assert launching.workers(plan(request).jobs) == expected
 
 
+def test_more_threads_than_cores_are_said_and_recorded(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(environment, "cores", lambda: 1)
+    call = ["run", f"results_dir={tmp_path / 'results'}", *SYNTHETIC, "solver=mu", "rank=2", "seeds=1", *SHORT]
+    assert main([*call, "threads=2", "jobs=1"]) == 0
+    assert "jobs=1 times threads=2 is more than the 1 cores" in capsys.readouterr().err
+    (record,) = records(tmp_path)
+    assert (record["environment"]["threads"], record["environment"]["cores"]) == (2, 1)
+
+
 def table_of(path: Path, X: np.ndarray, y: object = None) -> list[str]:
     table = pd.DataFrame(X).add_prefix("f")
     (table if y is None else table.assign(label=y)).to_csv(path, index=False)

@@ -195,7 +195,8 @@ def test_job_script_of_slurm_asks_for_what_was_asked_for(tmp_path: Path) -> None
 def test_sweep_runs_in_jobs_that_sbatch_submits(tmp_path: Path, monkeypatch) -> None:
     """Stands for Slurm: sbatch starts the job script on this machine, scancel ends it."""
     commands = {
-        "sbatch": 'setsid bash "${@: -1}" >/dev/null 2>&1 & echo "Submitted batch job $!"',
+        # Slurm keeps a copy: the script is deleted once it is submitted.
+        "sbatch": 'setsid bash -c "$(cat "${@: -1}")" >/dev/null 2>&1 & echo "Submitted batch job $!"',
         "scancel": 'kill -- "-$1"',
     }
     for name, line in commands.items():

@@ -22,6 +22,7 @@ def method(solver: str, error: float = 0.2, **changes) -> dict:
 
 
 FINE = method("mu", status="converged")
+TIMED = method("hals", status="max_seconds", seconds=1.0, environment={"device": "cpu", "threads": 1})
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,10 @@ FINE = method("mu", status="converged")
         (method("hals", metrics=[{"metric": "dead", "layer": 1, "value": 3}]), "hals up to 3 of 40."),
         (method("hals", status="start"), "numbers describe the method's initialization: hals (1 of 1 seeds)"),
         (method("hals", status="failed", error=9), None),
+        (TIMED | {"cpu_seconds": 0.85}, "share of the time in which the fit had no core: hals 15%."),
+        (TIMED | {"cpu_seconds": 0.95}, None),
+        (TIMED | {"cpu_seconds": 0.5, "status": "converged"}, None),
+        (TIMED | {"cpu_seconds": 0.1, "environment": {"device": "cuda", "threads": 1}}, None),
     ],
 )
 def test_warning_names_the_method_that_deserves_it(other: dict, warning: str | None) -> None:
@@ -127,3 +132,14 @@ def test_records_hold_what_tables_warn_of(tmp_path: Path) -> None:
     (made,) = load(tmp_path)
     assert 0 < made["fall"] < 0.01 and 0 < made["data"]["error_of_mean"] < 1
     assert {"layer": 1, "n_clusters": None, "metric": "dead", "value": 0} in made["metrics"]
+
+
+def test_records_of_several_numbers_of_threads_are_never_averaged() -> None:
+    def made(seed: int, threads: int) -> dict:
+        one = record(seed)
+        return one | {"environment": one["environment"] | {"threads": threads}}
+
+    alike = build([made(0, 2), made(1, 2)]).frame
+    assert set(alike["n"]) == {2} and set(alike["variant"]) == {""}
+    mixed = build([made(0, 1), made(1, 1), made(2, 2)]).frame
+    assert dict(zip(mixed["variant"], mixed["n"], strict=True)) == {"threads=1": 2, "threads=2": 1}

@@ -66,6 +66,8 @@ def run(task: Task, on_look: Callable[[Look], None] | None = None) -> dict[int, 
 
     try:
         for node, all_seeds in seeds_by_data(job, list(job.records)):
+            if not {*all_seeds} & {*task.seeds}:
+                continue
             dataset = load(json.dumps(node))
             blocks = measuring.blocks(job.solver, all_seeds, dataset.X.size, settings.dtype, settings.device)
             for block in blocks:
@@ -80,10 +82,11 @@ def run(task: Task, on_look: Callable[[Look], None] | None = None) -> dict[int, 
 
 
 def fail(task: Task, error: Exception) -> dict[int, Record]:
-    """The records of the seeds of a task that could not be run, written as failed."""
-    job, done = task.job, dict[int, Record]()
+    """The records of a task that has ended with this error: those that it has left, and failed ones for other seeds."""
+    job = task.job
+    done = {} if job.settings.refit else {seed: record for seed in task.seeds if (record := job.recorded(seed))}
     made_with = environment.of_run(job.settings.threads, job.settings.device)
-    for node, seeds in seeds_by_data(job, list(task.seeds)):
+    for node, seeds in seeds_by_data(job, [seed for seed in task.seeds if seed not in done]):
         dataset = load(json.dumps(node))
         done |= {seed: _keep(job, dataset, measuring.failed(seed, error), made_with) for seed in seeds}
     return done

@@ -28,8 +28,13 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
     Every record is written as soon as it exists, so an interruption loses none. A task whose process dies is run again,
     seed by seed; seeds that kill `DEATHS` processes have failed, and the others go on.
     """
+    n, settings = workers(jobs), jobs[0].settings
+    if launcher.local and n * settings.threads > environment.cores():
+        say(
+            f"jobs={n} times threads={settings.threads} is more than the {environment.cores()} cores: expect longer times"
+        )
     try:
-        with launcher.start(workers(jobs), jobs[0].settings) as engine, Overall(_cost(jobs)) as progress:
+        with launcher.start(n, settings) as engine, Overall(_cost(jobs)) as progress:
             for last in (False, True):
                 # The last tasks wait for what other processes are making, and score what waited for its reference.
                 yield from _run(deque(_tasks(jobs, engine.slots, last)), engine, progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nmfbench.errors import ConfigError
+from nmfbench.progress import say
 from nmfbench.running.launchers.base import Engine, Launcher
 from nmfbench.running.launchers.dask import engine
 from nmfbench.running.settings import Settings
@@ -55,6 +56,7 @@ class Slurm(Launcher):
     def start(self, workers: int, settings: Settings) -> Iterator[Engine]:
         with self._cluster(settings) as cluster, Client(cluster) as client:
             cluster.scale(jobs=settings.jobs)
+            say(f"waiting for {settings.jobs} Slurm jobs, whose output goes to {self.log_dir}")
             with engine(client, settings, is_shared=False) as started:
                 yield started
 
