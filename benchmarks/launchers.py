@@ -44,7 +44,8 @@ def timed(waiting, engine, progress):
     yield from launch(waiting, engine, progress)
     print(f"between the first and the last: {time.perf_counter() - begin:.3f}", file=sys.stderr)
 launching._run = timed
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":  # and not in its workers
+    sys.exit(main(sys.argv[1:]))
 """
 
 

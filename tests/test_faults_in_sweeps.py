@@ -104,7 +104,7 @@ def test_more_threads_than_cores_are_said_and_recorded(tmp_path, monkeypatch, ca
     monkeypatch.setattr(environment, "cores", lambda: 1)
     call = ["run", f"results_dir={tmp_path / 'results'}", *SYNTHETIC, "solver=mu", "rank=2", "seeds=1", *SHORT]
     assert main([*call, "threads=2", "jobs=1"]) == 0
-    assert "jobs=1 times threads=2 is more than the 1 cores" in capsys.readouterr().err
+    assert "jobs=1 × threads=2 is more than the 1 cores" in capsys.readouterr().err
     (record,) = records(tmp_path)
     assert (record["environment"]["threads"], record["environment"]["cores"]) == (2, 1)
 

@@ -30,9 +30,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
     """
     n, settings = workers(jobs), jobs[0].settings
     if launcher.local and n * settings.threads > environment.cores():
-        say(
-            f"jobs={n} times threads={settings.threads} is more than the {environment.cores()} cores: expect longer times"
-        )
+        say(f"jobs={n} × threads={settings.threads} is more than the {environment.cores()} cores; fits take longer")
     try:
         with launcher.start(n, settings) as engine, Overall(_cost(jobs)) as progress:
             for last in (False, True):
