@@ -111,7 +111,8 @@ def execute(parcel: Parcel) -> Answer:
 def _keep_memory() -> None:
     """Let this process keep the memory of freed arrays, as any Python does.
 
-    dask's nanny makes glibc return it at once, so that each temporary array is mapped anew: fits took 1.5 times as long.
+    dask's nanny makes glibc return it at once. Each temporary array is then mapped anew, and fits took 1.5 times
+    as long.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc
