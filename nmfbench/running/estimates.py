@@ -52,16 +52,13 @@ def of(job: Job) -> Estimate:
 def _earlier(runs: Path, config: dict[str, dict[str, str]]) -> list[Record]:
     """A few records of the method: on the same data, else on any."""
     dataset, solver = config["dataset"]["name"], config["solver"]["name"]
-    return _sample(runs / dataset / solver) or next(filter(None, map(_sample, _folders(runs, solver))), [])
+    own = runs / dataset / solver
+    folders = [own] if own.is_dir() else sorted(runs.glob(f"*/{solver}"))
+    return next(filter(None, (_sample(folder, folder.stat().st_mtime_ns) for folder in folders)), [])
 
 
 @cache
-def _folders(runs: Path, solver: str) -> list[Path]:
-    return sorted(runs.glob(f"*/{solver}"))
-
-
-@cache
-def _sample(folder: Path) -> list[Record]:
+def _sample(folder: Path, changed: int) -> list[Record]:
     paths = sorted(folder.glob("*.json"))
     records = [read(path) for path in paths[:: max(1, len(paths) // SAMPLE)][:SAMPLE]]
     return [record for record in records if isinstance(record, dict)]

@@ -10,32 +10,40 @@ from nmfbench.running.launchers.base import Launcher
 from nmfbench.running.launching import workers
 from nmfbench.running.planning import Plan
 
+_HEADINGS = ("solver", "dataset", "settings", "to run", "done", "time", "memory", "estimated from")
+
 
 def preview(planned: Plan) -> str:
     """The runs of a plan by method and data, its data cards, and the time that it would take."""
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in planned.jobs:
         groups.setdefault((job.config["solver"]["name"], job.config["dataset"]["name"]), []).append(job)
-    rows, whole = [], 0.0
+    rows, whole, guessed = [], 0.0, False
     for (solver, dataset), jobs in groups.items():
-        todo = [(estimates.of(job), len(job.pending())) for job in jobs if job.pending()]
-        seconds, records = sum(e.seconds * n for e, n in todo), max((e.records for e, _ in todo), default=0)
-        whole += seconds
-        estimated = [
-            in_words(seconds),
-            f"{max(e.memory for e, _ in todo) / 1024:.1f} GiB",
-            plural(records, "record") if records else "sizes alone",
+        row = [
+            solver,
+            dataset,
+            len(jobs),
+            sum(len(job.pending()) for job in jobs),
+            sum(len(job.done()) for job in jobs),
         ]
-        done, n = sum(len(job.done()) for job in jobs), sum(n for _, n in todo)
-        rows.append([solver, dataset, len(jobs), n, done, *(estimated if todo else ["", "", ""])])
-    headings = ["solver", "dataset", "settings", "to run", "done", "time", "memory", "estimated from"]
-    lines = [tabulate(rows, headings, disable_numparse=True)] if rows else []
+        todo = [(estimates.of(job), len(job.pending())) for job in jobs if job.pending()]
+        if todo:
+            seconds, records = sum(e.seconds * n for e, n in todo), max(e.records for e, _ in todo)
+            memory = max(e.memory for e, _ in todo) / 1024
+            row += [in_words(seconds), f"{memory:.1f} GiB", plural(records, "record") if records else "sizes"]
+            whole, guessed = whole + seconds, guessed or not records
+        rows.append([*map(str, row), *[""] * (len(_HEADINGS) - len(row))])
+    lines = [tabulate(rows, _HEADINGS, disable_numparse=True)]
+    if guessed:
+        lines.append(
+            "estimated from sizes: the time of a plain method; one of several layers may take 20 times as long"
+        )
     cards = {card.sha256: card for known in planned.cards.values() for card in known.used()}
-    for card in cards.values():
-        lines.append(f"data: {card.in_words()}, sha256 {card.sha256[:12]}…")
+    lines += [f"data: {card.in_words()}, sha256 {card.sha256[:12]}…" for card in cards.values()]
     pending = [job for job in planned.jobs if job.pending()]
-    if pending:
-        n, launcher = workers(pending), build(planned.launcher, Launcher, "launcher")
-        where = launcher.describe(n, pending[0].settings)
-        lines.append(f"{in_words(whole)} of one process; it would run in {where}")
-    return "\n".join(lines)
+    if not pending:
+        return "\n".join([*lines, "nothing would run"])
+    launcher = build(planned.launcher, Launcher, "launcher")
+    where = launcher.describe(workers(pending), pending[0].settings)
+    return "\n".join([*lines, f"{in_words(whole)} of one process; it would run in {where}"])
