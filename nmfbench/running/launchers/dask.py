@@ -5,6 +5,8 @@ import logging
 import os
 import queue
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,12 +149,18 @@ class _Engine:
     def __exit__(self, *exc: object) -> None:
         if not self.tasks:
             return
+        end = time.monotonic() + GRACE
+        # In a thread of its own, because a worker that imports torch answers late.
+        threading.Thread(target=self._stop, daemon=True).start()
+        with contextlib.suppress(Exception):  # the scheduler may be gone, and no task left that could answer
+            while self.tasks:
+                self._take(self.ended.get(timeout=max(0.0, end - time.monotonic())))
+        with contextlib.suppress(Exception):
+            self.client.cancel(list(self.tasks))
+
+    def _stop(self) -> None:
         with contextlib.suppress(Exception):
             self.client.run(remote.stop, self.probe[1], on_error="ignore")
-            with contextlib.suppress(queue.Empty):
-                while self.tasks:
-                    self._take(self.ended.get(timeout=GRACE))
-            self.client.cancel(list(self.tasks))
 
     def submit(self, task: Task) -> None:
         parcel = remote.pack(task, self.probe, self.is_shared)
