@@ -87,6 +87,19 @@ def test_two_calls_of_a_sweep_share_it_and_both_show_all_of_it(jobs: int, tmp_pa
     assert not list((tmp_path / "results").rglob("*.claim"))
 
 
+def test_seed_whose_reference_another_process_is_making_waits_for_it(tmp_path: Path) -> None:
+    """The second call fits seed 1 while the first one is at seed 0, and scores it only then."""
+    slow = start(tmp_path, "solver.step=0", "seeds=1", "jobs=1", "results_dir=results", pause=4.0)
+    assert until((tmp_path / "log").exists, 60)
+    quick = start(tmp_path, "solver.step=0", "seeds=3", "jobs=2", "results_dir=results", pause=0.0)
+    for process in (quick, slow):
+        _, output = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+    assert sum(fits(tmp_path).values()) == 3
+    by_seed = {record["seed"]: {row["metric"] for row in record["metrics"]} for record in load(tmp_path / "results")}
+    assert "stability" in by_seed[1] & by_seed[2] and "stability" not in by_seed[0]
+
+
 def test_what_a_killed_process_had_claimed_is_taken_over(tmp_path: Path) -> None:
     first = start(tmp_path, "jobs=1", "results_dir=results", pause=60.0)
     assert until((tmp_path / "log").exists, 60)

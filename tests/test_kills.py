@@ -36,7 +36,7 @@ def state(folder: Path) -> dict[Path, tuple[int, bytes]]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, output = process.communicate(timeout=120)
+    _, output = process.communicate(timeout=240)
     return process.returncode, output
 
 

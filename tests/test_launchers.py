@@ -164,6 +164,7 @@ def test_seeds_are_divided_between_idle_workers_and_the_longest_task_comes_first
     assert sorted(seed for task in tasks for seed in task.seeds) == sorted([*range(6), *range(6)])
     costs = [estimates.of(task.job).seconds * len(task.seeds) for task in tasks]
     assert len(tasks) >= 4 and costs == sorted(costs, reverse=True)
+    assert [task.seeds for task in _tasks(jobs, 2, True)] == [tuple(range(6))] * 2, "the reference before the others"
     deterministic = job_of(tmp_path, "solver.init=nndsvd")
     assert [task.seeds for task in _tasks([deterministic], 4, False)] == [(0, 1, 2)]
 

@@ -69,8 +69,8 @@ def _tasks(jobs: Sequence[Job], slots: int, last: bool) -> list[Task]:
             continue
         parts = 1
         # A method that draws nothing fits once for all seeds, and a GPU fits them in one batch. A refit keeps no codes
-        # that could wait for the reference.
-        if slots > 1 and job.solver.draws and job.settings.device == "cpu" and not job.settings.refit:
+        # that could wait for the reference, and the last task waits for it itself.
+        if slots > 1 and not last and job.solver.draws and job.settings.device == "cpu" and not job.settings.refit:
             parts = min(len(seeds), math.ceil(PARTS * slots * _seconds(job, len(seeds)) / whole))
         tasks += [Task(job, tuple(seeds[i::parts]), last=last) for i in range(parts)]
     if slots == 1:
