@@ -37,7 +37,9 @@ class Logged(Solver):
         log = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(log, f"{os.getpid()} {self.step} {rng.seeds}\\n".encode())
         os.close(log)
-        time.sleep(float(os.environ["NMFBENCH_TEST_PAUSE"]))
+        end = time.monotonic() + float(os.environ["NMFBENCH_TEST_PAUSE"])
+        while time.monotonic() < end and not os.path.exists("go on"):
+            time.sleep(0.02)
         W = rng.uniform("W", (len(problem.X), self.rank), problem.X)
         H = rng.uniform("H", (self.rank, problem.X.shape[1]), problem.X)
         for i in range(4):
@@ -89,9 +91,13 @@ def test_two_calls_of_a_sweep_share_it_and_both_show_all_of_it(jobs: int, tmp_pa
 
 def test_seed_whose_reference_another_process_is_making_waits_for_it(tmp_path: Path) -> None:
     """The second call fits seed 1 while the first one is at seed 0, and scores it only then."""
-    slow = start(tmp_path, "solver.step=0", "seeds=1", "jobs=1", "results_dir=results", pause=4.0)
+    slow = start(tmp_path, "solver.step=0", "seeds=1", "jobs=1", "results_dir=results", pause=60.0)
     assert until((tmp_path / "log").exists, 60)
     quick = start(tmp_path, "solver.step=0", "seeds=3", "jobs=2", "results_dir=results", pause=0.0)
+    assert until(lambda: len(list(tmp_path.glob("results/runs/*/*/*.unscored.npz"))) == 2, 60)
+    time.sleep(2)
+    assert not list(tmp_path.glob("results/runs/*/*/*.json"))
+    (tmp_path / "go on").touch()
     for process in (quick, slow):
         _, output = process.communicate(timeout=60)
         assert process.returncode == 0, output
