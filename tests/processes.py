@@ -86,10 +86,12 @@ def start(folder: Path, *words: str, ignores: int | None = None) -> subprocess.P
 def until_asleep(process: subprocess.Popen[str]) -> None:
     """Wait until its job sleeps."""
     assert process.stderr is not None
+    lines = []
     for line in process.stderr:
         if line.strip() == "asleep":
             return
-    pytest.fail("the sweep ended without its second job")
+        lines.append(line)
+    pytest.fail(f"the sweep ended without its second job: {''.join(lines)}")
 
 
 def until(is_so: Callable[[], bool], seconds: float) -> bool:

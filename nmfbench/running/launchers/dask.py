@@ -174,7 +174,8 @@ class _Engine:
         except queue.Empty:
             if self.client.status != "running":  # once the connection is lost, so are the results on their way
                 raise Gone("the dask scheduler is gone") from None
-            self.slots = self.ahead = len(self.client.nthreads())
+            with contextlib.suppress(OSError):  # a scheduler under load may answer too late
+                self.slots = self.ahead = len(self.client.nthreads())
             return None
         return self._take(future)
 
@@ -185,6 +186,8 @@ class _Engine:
         except KilledWorker:
             return task, Died("a worker was killed, out of memory perhaps")
         except FutureCancelledError:
-            raise Gone("the dask scheduler is gone") from None
+            if self.client.status != "running":
+                raise Gone("the dask scheduler is gone") from None
+            return task, Died("a worker's answer was lost")
         except Exception as error:
             return task, error
