@@ -1,8 +1,8 @@
-"""What launching costs, beside the runs themselves: python benchmarks/launchers.py [jobs [seconds]].
+"""Measure the overhead of each launcher: python benchmarks/launchers.py [jobs [seconds]].
 
-A grid of jobs (1,000) that do nothing for some time (0.05 s), one seed each, under one process, `processes` and dask
-with two workers: wall time from the first task to the last, per job and worker, without that time. With an interpreter
-for each launcher; the import of torch and the start of the workers are told apart.
+Each job (1,000 of them, one seed each) sleeps for a while (0.05 s). They run in one process, in two processes, and
+under dask with two workers. The overhead is the wall time from the first task to the last, per job and worker, minus
+the sleep. Starting the command and its workers is not part of it.
 """
 
 import os

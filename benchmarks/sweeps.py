@@ -1,7 +1,7 @@
-"""Time and memory to plan long sweeps and to show many records: python benchmarks/sweeps.py [folder].
+"""Measure time and memory of planning sweeps and of tables over many records: python benchmarks/sweeps.py [folder].
 
-Each line is a process of its own, its imports included. The records are copies of a few real ones under other seeds and
-stopping rules, without their fits; they are made in a temporary folder, or kept in the one that is named.
+Each line is measured in a process of its own, imports included. The records are copies of a few real ones with other
+seeds and stopping rules. They are written to a temporary folder, or to the named folder, which is kept.
 """
 
 import json

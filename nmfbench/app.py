@@ -24,7 +24,7 @@ def run(arguments: Sequence[str], dry: bool = False) -> int:
     """`nmfbench run`. Returns the exit code; raises ConfigError or DataError for what is refused as a whole.
 
     Several experiments (``experiment=a,b``) are planned before the first runs; their tables come one after the other.
-    ``dry``: nothing runs; it is said what would.
+    With ``dry``, print what would run and return without running it.
     """
     from nmfbench.running.composing import requests
 
@@ -41,7 +41,8 @@ def run(arguments: Sequence[str], dry: bool = False) -> int:
 
         for planned in plans:
             print(preview(planned))
-            _say_left_out(planned)
+            for line in planned.reasons():
+                say(line)
         return 0
     code = 0
     for planned in plans:
@@ -194,18 +195,11 @@ def _name(planned: "Plan") -> str:
     return f"{name.encode()[:90].decode(errors='ignore')}-{digest[:8]}"
 
 
-def _say_left_out(planned: "Plan") -> None:
-    reasons: dict[str, list[str]] = {}
-    for left in planned.left_out:
-        reasons.setdefault(str(left.reason), []).append(f"{left.solver} on {left.dataset}")
-    for reason, names in reasons.items():
-        say(f"left out: {', '.join(dict.fromkeys(names))}: {reason}")
-
-
 def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
     """Report what did not finish; returns the exit code."""
     jobs = planned.jobs
-    _say_left_out(planned)
+    for line in planned.reasons():
+        say(line)
     failed = [(job.label, record) for job in jobs for record in job.done() if record["status"] == "failed"]
     for label, record in failed:
         say(f"failed: {label}, seed {record['seed']}: {record['error']}")

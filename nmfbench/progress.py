@@ -28,7 +28,7 @@ def say(line: str) -> None:
 
 
 class Overall:
-    """How far a sweep is: a line for each task that ends, above a bar on a terminal, with the time left.
+    """Shows the progress of a sweep: a line for each finished task and, on a terminal, a bar with the time left.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Overall:
 class FitProgress:
     """Shows one fit: iteration, mean objective of the running restarts, upper bound of the time left.
 
-    Without ``bar`` there is none on a terminal: several processes would write over each other's.
+    ``bar=False`` is for workers, whose bars would overwrite each other on a terminal.
     """
 
     def __init__(self, label: str, bar: bool = True):
@@ -137,7 +137,7 @@ def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]
 
 
 def in_words(seconds: float) -> str:
-    """A time in a unit that suits it: "40 s", "12 min", "3.5 h"."""
+    """A time in seconds, minutes or hours: "40 s", "12 min", "3.5 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

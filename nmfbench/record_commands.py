@@ -108,11 +108,8 @@ def _status_of_experiment(words: Sequence[str], results: Path, with_tracebacks: 
     _show_failed(failed, unreadable, with_tracebacks)
     for label, n in Counter(plan.unknown).items():
         print(f"missing: {label}{f', {n} settings' if n > 1 else ''}, all seeds")
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for left in plan.left_out:
-        reasons[str(left.reason)].append(f"{left.solver} on {left.dataset}")
-    for reason, names in reasons.items():
-        print(f"left out: {', '.join(dict.fromkeys(names))}: {reason}")
+    for line in plan.reasons():
+        print(line)
     sums = [f"{sum(of_method[state] for of_method in counts.values())} {state}" for state in states]
     sums += [f"all seeds of {plural(len(plan.unknown), 'setting')} missing"] if plan.unknown else []
     sums += [f"{plural(len(plan.left_out), 'setting')} left out"] if plan.left_out else []

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from processes import ROOT, left, numbers, start, until, until_asleep
@@ -225,3 +226,19 @@ def test_runs_on_a_gpu_go_to_the_workers_that_have_one(tmp_path: Path) -> None:
             with subprocess.Popen([*gpu, "--nthreads", "1", "--no-dashboard"], stderr=subprocess.DEVNULL) as worker:
                 assert until(lambda: started.wait() is not None, 60)
                 worker.terminate()
+
+
+@pytest.mark.parametrize(("named", "expected"), [(None, ["0", "1", "2"]), ("2,5", ["2", "5"])])
+def test_each_worker_of_this_machine_has_a_gpu_of_its_own(named: str | None, expected: list[str], monkeypatch) -> None:
+    from nmfbench.running.launchers import dask
+
+    monkeypatch.setattr(dask.torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named or "")
+    gpus = dask._gpus()
+    assert gpus == expected
+    monkeypatch.setattr(dask.signal, "signal", lambda *_: None)
+    seen = []
+    for name in range(len(gpus)):
+        dask._Setup(gpus).setup(SimpleNamespace(name=name))
+        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert seen == expected

@@ -1,4 +1,4 @@
-"""`run --dry-run`: what would run and how long, from which data; and nothing runs."""
+"""`run --dry-run` describes a sweep and its cost, and runs nothing."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_dry_run_counts_what_would_run_and_runs_nothing(tmp_path: Path, capsys, 
     assert run(tmp_path, "--dry-run", *SWEEP, "seeds=5") == 0
     printed = capsys.readouterr().out
     assert [row[:5] for row in rows(printed)] == [[s, "synthetic", "2", "6", "4"] for s in ("mu", "hals")]
-    assert "from sizes" not in printed and "4 records" in printed
+    assert "without records" not in printed and "4 records" in printed
     assert (
         "data: synthetic: 20 samples × 8 features, 2 classes" in printed and "it would run in this process" in printed
     )
@@ -44,7 +44,7 @@ def test_dry_run_of_what_is_done_says_so(tmp_path: Path, capsys) -> None:
 def test_dry_run_of_a_new_method_says_that_its_time_is_a_guess(tmp_path: Path, capsys) -> None:
     assert run(tmp_path, *SWEEP, "seeds=1", "--dry-run", "launcher=dask", "jobs=2") == 0
     printed = capsys.readouterr().out
-    assert "estimated from sizes: the time of a plain method" in printed
+    assert "without records, the time is that of a plain method" in printed
     assert "it would run in 2 dask workers of this machine" in printed
     assert not list(tmp_path.glob("runs/*/*"))
 

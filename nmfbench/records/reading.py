@@ -69,7 +69,7 @@ def read(path: Path) -> Record | Unreadable:
 
 
 def _content(path: Path) -> Any:
-    """What the JSON file holds. Raises OSError or ValueError.
+    """Parse a JSON file. Raises OSError or ValueError.
 
     orjson takes a fifth of json's time, but it refuses NaN and rounds integers beyond 64 bits, which seeds may be.
     """

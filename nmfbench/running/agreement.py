@@ -1,4 +1,4 @@
-"""What a run computes, and how far two records of the same run lie apart. Knows records alone."""
+"""Compare two records of the same run by the numbers that they hold."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from typing import Any
 from nmfbench.records import Record
 
 BY_TIME = ("max_seconds", "start")
-"""The statuses of fits that a time limit ended: how far they came depends on the machine's speed."""
+"""Statuses of fits that a time limit ended. How far such a fit gets depends on the speed of the machine."""
 ROUNDING = {"float32": 1e-5, "float64": 1e-9}
 """Size up to which a difference counts as rounding, by dtype.
 
-Measured on 19 solvers, 1 thread against 2: up to 3e-6, in float64 1e-13, where the method does not amplify rounding.
-nsnmf and dnsnmf do in float32: their fits end elsewhere.
+With 1 thread and with 2, results of 19 solvers differed by up to 3e-6 (float64: 1e-13). nsnmf and dnsnmf are
+exceptions: in float32 they amplify rounding errors, and their fits end elsewhere.
 """
 FLOOR = 1e-3
-"""Smaller values are rounding itself, so a difference is measured against this at least."""
+"""Smallest denominator of a relative difference. Smaller values consist of rounding errors."""
 OBJECTIVES = ("final objective", "objective")
 _COUNTED = ("dead", "negative_fraction")
 """Metrics that count entries on one side of a threshold. Rounding moves entries across it."""
@@ -34,7 +34,7 @@ class Difference:
     first: its value in one record.
     second: its value in the other.
     size: |first − second| over the larger absolute value, or over `FLOOR` if both are smaller, but for the objective,
-        which has the scale of the data. Infinite where one is no finite number.
+        which has the scale of the data. Infinite if either value is not a finite number.
     """
 
     name: str
@@ -49,10 +49,10 @@ def rounding(record: Record) -> float:
 
 
 def computed(record: Record, whole: bool = False) -> dict[str, Any]:
-    """What a run computed, by name: status, iterations, objective and metrics, but no times.
+    """The results of a run by name: status, iterations, objective and metrics, but no times.
 
-    ``whole``: also what a single rounding may change, which only the same machine repeats: every k-means start, and
-    metrics that count entries.
+    With ``whole``, add every k-means start and the metrics that count entries. One rounding error can change these, so
+    only the same machine repeats them.
     """
     values = {"status": record["status"], "iterations": record["iterations"]}
     values |= {"final objective": record["objective"]} if "objective" in record else {}
@@ -67,14 +67,14 @@ def computed(record: Record, whole: bool = False) -> dict[str, Any]:
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:
-    """Where two results of `computed` differ in what both have, the largest difference first."""
+    """Compare two outputs of `computed`. Returns the differences in the values that both have, the largest first."""
     both = {name: (first[name], second[name]) for name in first if name in second}
     differing = [Difference(name, a, b, _size(name, a, b)) for name, (a, b) in both.items() if a != b]
     return sorted(differing, key=lambda difference: -difference.size)
 
 
 def shown(differences: Sequence[Difference], sides: tuple[str, str] = ("kept", "other")) -> list[str]:
-    """The largest differences in lines, and how many more there are."""
+    """Format the largest differences, one a line, and count the others."""
     lines = [f"  {d.name}: {sides[0]} {d.first}, {sides[1]} {d.second}" for d in differences[:LINES]]
     return lines + ([f"  and {len(differences) - LINES} more"] if len(differences) > LINES else [])
 

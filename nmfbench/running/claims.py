@@ -1,4 +1,4 @@
-"""Claims: while a process makes a record it holds a lock beside it, so that no other process makes the same one."""
+"""Claims: a process locks a file beside each record while it runs it, so that no other process runs it too."""
 
 import contextlib
 import fcntl
@@ -18,8 +18,9 @@ EVERY = 0.2
 def claimed(records: Sequence[Path], wait: bool = False) -> Iterator[list[Path]]:
     """Claim the records of these paths; yields those that no other process has claimed.
 
-    The system ends a claim with its process, however that ends. ``wait``: wait for the claims of others as well. A file
-    system without locks gives every claim, and two processes may make the same record; both write the whole of it.
+    The operating system releases a claim when its process ends. With ``wait``, wait until other processes release
+    theirs. On a file system without locks every claim succeeds, so two processes may run the same seed; each writes a
+    whole record.
     """
     locks: dict[Path, int] = {}
     try:

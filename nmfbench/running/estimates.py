@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory it needs: from earlier records, else from the sizes alone."""
+"""Estimate time and memory of a run, from records of its method if there are any, else from sizes."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,16 +9,16 @@ from nmfbench.records import Record, read
 from nmfbench.running.jobs import Job
 
 SAMPLE = 5
-"""Records of a method that are read at most: many hold a long history."""
+"""Number of records of a method to read at most. Records with a long history take a while."""
 PROCESS = 450.0
-"""MiB of a process that has loaded torch and scikit-learn, measured on Linux."""
+"""Memory in MiB of a process that has loaded torch and scikit-learn, measured on Linux."""
 ENDLESS = 10_000
-"""Iterations that a rule without a limit is counted as."""
+"""Number of iterations to assume where the stopping rule has no limit."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one seed of a job takes.
+    """The cost of one seed of a job.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Estimate:
 
 
 def of(job: Job) -> Estimate:
-    """The estimate of a job. Time grows as m·n·r in each iteration, and with n·r in k-means."""
+    """Estimate the cost of a job, assuming m·n·r operations an iteration and n·r in k-means."""
     (m, n), rank = job.shape, job.config["solver"].get("rank") or 1
     limit = job.stopping.max_iter if job.stopping.max_iter < 10**6 else ENDLESS
     itemsize = 8 if job.settings.dtype == "float64" else 4

@@ -42,8 +42,8 @@ class Task:
 def run(task: Task, on_look: Callable[[Look], None] | None = None) -> dict[int, Record]:
     """Run the seeds of a task and write their records; returns the records, that of a failed seed with its error.
 
-    A seed that another process is making has none. Nor has a seed whose reference is not there yet, because another
-    process fits it: its codes are kept, and the `last` task scores them.
+    A seed that another process is running is left out. So is a seed whose reference, seed 0, another process still
+    fits: its codes are kept, and the `last` task scores them.
     """
     job, settings, done = task.job, task.job.settings, dict[int, Record]()
     torch.set_float32_matmul_precision("highest")  # no TF32, whatever this process was told
@@ -82,7 +82,7 @@ def run(task: Task, on_look: Callable[[Look], None] | None = None) -> dict[int, 
 
 
 def fail(task: Task, error: Exception) -> dict[int, Record]:
-    """The records of a task that has ended with this error: those that it has left, and failed ones for other seeds."""
+    """Write a failed record for each seed of the task that has no record yet. Returns all records of the task."""
     job = task.job
     done = {} if job.settings.refit else {seed: record for seed in task.seeds if (record := job.recorded(seed))}
     made_with = environment.of_run(job.settings.threads, job.settings.device)
@@ -106,7 +106,7 @@ def pin(threads: int) -> None:
 
 @contextlib.contextmanager
 def _claimed(task: Task, seeds: list[int], done: dict[int, Record]) -> Iterator[list[int]]:
-    """Those of the seeds that are this process's to run; the records that others have made go into ``done``."""
+    """Claim the seeds. Yields those that this process must run; ``done`` gets the records that others have made."""
     job = task.job
     if job.settings.refit or not seeds:
         yield seeds
@@ -168,7 +168,7 @@ def _saved(job: Job, seeds: list[int]) -> dict[int, Outcome]:
 
 
 def _reference(job: Job, seed: int) -> np.ndarray | None:
-    """The bases that those of this seed are compared with; None: there are none yet."""
+    """The bases of seed 0, to compare with those of this seed; None if there are none yet."""
     return None if seed == REFERENCE_SEED else job.store.load_bases(job.config_of(seed), REFERENCE_SEED)
 
 

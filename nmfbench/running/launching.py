@@ -1,4 +1,4 @@
-"""Launching: divide the pending seeds of jobs into tasks, give them to a launcher, and see each to its end."""
+"""Divide the pending seeds of jobs into tasks, submit them to a launcher, and handle their results and failures."""
 
 import math
 import os
@@ -15,11 +15,11 @@ from nmfbench.running.launchers.base import Died, Engine, Gone, Launcher
 from nmfbench.running.measuring import REFERENCE_SEED
 
 DEATHS = 3
-"""Processes that may die while they run the same seeds, before these count as failed."""
+"""Number of processes that the same seeds may kill before they count as failed."""
 PARTS = 2
-"""Tasks for each worker, at least, as far as there are seeds."""
+"""Smallest number of tasks for each worker, if there are enough seeds."""
 ALONE = 5.0
-"""Seconds up to which one process does everything: two more take about three seconds to start."""
+"""Sweeps of up to this many seconds run in one process, because starting others takes about three seconds."""
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[int, Record]]]:
@@ -41,7 +41,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
 
 
 def workers(jobs: Sequence[Job]) -> int:
-    """How many processes are to run these jobs on this machine."""
+    """The number of processes in which to run these jobs on this machine."""
     settings, runs = jobs[0].settings, sum(len(job.pending()) for job in jobs)
     if settings.jobs:
         return min(settings.jobs, runs)
@@ -53,7 +53,7 @@ def workers(jobs: Sequence[Job]) -> int:
 
 
 def _cost(jobs: Sequence[Job]) -> tuple[int, float]:
-    """Runs that are to be made, and the seconds that they will take one after the other."""
+    """The number of pending runs, and the seconds that they would take one after the other."""
     return sum(len(job.pending()) for job in jobs), sum(_seconds(job, len(job.pending())) for job in jobs)
 
 

@@ -31,7 +31,7 @@ class Disagreement:
 
 @dataclass
 class Merged:
-    """What a merge did.
+    """The outcome of a merge.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _compare(place: Path, kept: Record, other: Record, merged: Merged) -> None:
 
 
 def report(source: Path, merged: Merged) -> list[str]:
-    """What a merge did, in lines; the last one sums it up."""
+    """Describe the outcome of a merge in lines. The last line sums it up."""
     lines = [f"not copied: {file.path}: {file.reason}" for file in merged.unreadable]
     for found in merged.disagreements:
         label = f"{found.kept['solver']} on {found.kept['dataset']}, seed {found.kept['seed']}"

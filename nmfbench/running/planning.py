@@ -73,6 +73,13 @@ class Plan:
         settings = [job.settings for job in self.jobs] or [Settings.of(self.request.composed[0].node)]
         return Store(settings[0].root)
 
+    def reasons(self) -> list[str]:
+        """For each reason why something was left out, a line that names what."""
+        names: dict[str, dict[str, None]] = {}  # a dict, because it keeps the order and each name once
+        for left in self.left_out:
+            names.setdefault(str(left.reason), {})[f"{left.solver} on {left.dataset}"] = None
+        return [f"left out: {', '.join(of_reason)}: {reason}" for reason, of_reason in names.items()]
+
     def records(self) -> list[Record]:
         """The records that exist, in the order of the jobs and seeds."""
         return [record for job in self.jobs for record in job.done()]

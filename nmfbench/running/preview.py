@@ -1,4 +1,4 @@
-"""What a plan would run, how long that would take and how much memory it needs, in words."""
+"""Describe what a plan would run, how long it would take and how much memory it would need."""
 
 from tabulate import tabulate
 
@@ -14,7 +14,7 @@ _HEADINGS = ("solver", "dataset", "settings", "to run", "done", "time", "memory"
 
 
 def preview(planned: Plan) -> str:
-    """The runs of a plan by method and data, its data cards, and the time that it would take."""
+    """A table of the plan's runs by method and data, its data cards, and the total time."""
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in planned.jobs:
         groups.setdefault((job.config["solver"]["name"], job.config["dataset"]["name"]), []).append(job)
@@ -37,7 +37,7 @@ def preview(planned: Plan) -> str:
     lines = [tabulate(rows, _HEADINGS, disable_numparse=True)]
     if guessed:
         lines.append(
-            "estimated from sizes: the time of a plain method; one of several layers may take 20 times as long"
+            "without records, the time is that of a plain method; one with several layers may take 20 times as long"
         )
     cards = {card.sha256: card for known in planned.cards.values() for card in known.used()}
     lines += [f"data: {card.in_words()}, sha256 {card.sha256[:12]}…" for card in cards.values()]

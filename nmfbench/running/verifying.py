@@ -72,7 +72,7 @@ class Run:
 
 @dataclass
 class Verified:
-    """What became of the records, and where it is told.
+    """The outcome of a verification so far.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None
 
 @cache
 def _machine(device: str) -> dict[str, Any]:
-    """What decides about the bits of a fit, beside its threads."""
+    """The hardware and versions that determine the bits of a fit, apart from the number of threads."""
     here = environment.of_run(1, device)
     return {key: here[key] for key in ("cpu", "gpu", "device", "torch", "numpy", "scikit-learn")}
 
@@ -277,7 +277,7 @@ def _is_tolerated(difference: Difference, record: Record) -> bool:
 
 
 def summary(verified: Verified, runs: Path) -> list[str]:
-    """What was done with the records of that folder, in lines; the last one sums it up."""
+    """Describe the outcome for the records of that folder in lines. The last line sums it up."""
     counts = verified.counts
     remarks = {
         "failed": "failed and not fitted again",

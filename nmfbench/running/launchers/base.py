@@ -19,12 +19,12 @@ class Gone(Exception):
 
 
 class Engine(Protocol):
-    """Runs the tasks that it is given. Leaving its context stops those that still run; what they have is kept.
+    """Runs tasks. Leaving its context stops those that still run and keeps what they have finished.
 
     Parameters
     ----------
-    slots: the tasks that run at once, which may change while workers come and go.
-    ahead: how many more it may be given, so that none of its workers waits for the next one.
+    slots: number of tasks that run at once. It may change as workers come and go.
+    ahead: number of further tasks to submit, so that no worker waits for its next one.
     """
 
     @property
@@ -54,8 +54,8 @@ class Launcher(ABC):
 
     @abstractmethod
     def describe(self, workers: int, settings: Settings) -> str:
-        """Where that many workers would run, in words."""
+        """Say in words where that many workers would run."""
 
     @abstractmethod
     def start(self, workers: int, settings: Settings) -> AbstractContextManager[Engine]:
-        """An engine with that many workers, where their number is ours to choose. Raises ConfigError."""
+        """Start an engine. ``workers`` is ignored where others have started them. Raises ConfigError or Gone."""

@@ -66,8 +66,11 @@ class Dask(Launcher):
     @contextmanager
     def start(self, workers: int, settings: Settings) -> Iterator[Engine]:
         if self.local:
-            with _local_cluster(workers, settings.device == "cuda") as cluster, Client(cluster) as client:
-                client.register_plugin(_Setup(settings.device == "cuda"))
+            gpus = _gpus() if settings.device == "cuda" else []
+            if gpus:
+                workers = min(settings.jobs or len(gpus), len(gpus))
+            with _local_cluster(workers, bool(gpus)) as cluster, Client(cluster) as client:
+                client.register_plugin(_Setup(gpus))
                 with engine(client, settings, is_shared=True) as started:
                     yield started
             return
@@ -106,7 +109,7 @@ def _local_cluster(workers: int, on_gpus: bool) -> Iterator[Any]:
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         try:
             cluster = LocalCluster(
-                n_workers=min(workers, torch.cuda.device_count()) if on_gpus else workers,
+                n_workers=workers,
                 resources={"GPU": 1} if on_gpus else {},
                 host="127.0.0.1",
                 threads_per_worker=1,
@@ -120,17 +123,23 @@ def _local_cluster(workers: int, on_gpus: bool) -> Iterator[Any]:
             yield cluster
 
 
-class _Setup(WorkerPlugin):
-    """What a worker of this machine does first."""
+def _gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]
 
-    def __init__(self, one_gpu_each: bool):
-        self.one_gpu_each = one_gpu_each
+
+class _Setup(WorkerPlugin):
+    """Prepares each worker of this machine before its first task."""
+
+    def __init__(self, gpus: list[str]):
+        self.gpus = gpus  # one for each worker, or none at all
 
     def setup(self, worker: Any) -> None:
         for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the command itself acts
             signal.signal(number, signal.SIG_IGN)
-        if self.one_gpu_each:
-            os.environ["CUDA_VISIBLE_DEVICES"] = str(worker.name)
+        if self.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus[int(worker.name)]
 
 
 class _Engine:

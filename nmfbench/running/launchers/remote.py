@@ -1,4 +1,4 @@
-"""A task on a worker that knows nothing of this process: what travels to it, what it does there, what comes back."""
+"""Send a task to a worker that shares nothing with this process, run it there, and bring its results back."""
 
 import ctypes
 import os
@@ -51,7 +51,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Answer:
-    """What comes back.
+    """The results of a task as they travel back.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Answer:
 
 
 def pack(task: Task, probe: tuple[str, str], is_shared: bool) -> Parcel:
-    """The task as it travels. ``is_shared``: the results folder is known to be there as well."""
+    """Pack a task for a worker. ``is_shared``: the worker is known to share the results folder."""
     job = task.job
     node = dict(job.loader_node)
     for key in loader_of(node).location:
@@ -109,10 +109,10 @@ def execute(parcel: Parcel) -> Answer:
 
 @cache
 def _keep_memory() -> None:
-    """Let this process keep the memory of freed arrays, as any Python does.
+    """Let this process keep freed memory, as Python processes do by default.
 
-    dask's nanny makes glibc return it at once. Each temporary array is then mapped anew, and fits took 1.5 times
-    as long.
+    dask's nanny sets a threshold at which glibc returns it at once. Every temporary array is then mapped anew, which
+    made a sweep of all methods 1.5 times as slow.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc
@@ -121,7 +121,7 @@ def _keep_memory() -> None:
 
 
 def _shares(probe: tuple[str, str]) -> bool:
-    """Whether this worker is on the results folder of the command."""
+    """Whether this worker sees the results folder of the command."""
     try:
         return Path(probe[0]).read_text() == probe[1]
     except OSError:
@@ -140,7 +140,7 @@ def _run(task: Task, parcel: Parcel) -> dict[int, Record]:
 
 
 def stop(token: str) -> None:
-    """End what this worker runs for the command of this probe; what it has finished is kept."""
+    """Stop this worker's task for the command with that token. Finished restarts are kept."""
     _stopped.add(token)
 
 
