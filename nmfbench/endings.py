@@ -76,7 +76,8 @@ def be_a_worker() -> None:
 def held() -> Iterator[None]:
     """Let signals wait until the end of the block. A process that is started in it begins with them blocked."""
     global _held
-    _held, blocked = True, signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _held = True  # first, because a signal that was raised after the mask is set would leave it as it is
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

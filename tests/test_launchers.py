@@ -58,10 +58,9 @@ def cluster(
     try:
         yield address, everything
     finally:
-        for process in everything[::-1]:
-            process.terminate()
-        for process in everything:
-            process.wait(20)
+        for process in everything:  # not SIGTERM: a worker that is still starting may miss it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def launched(folder: Path, *words: str) -> str:
