@@ -175,7 +175,7 @@ def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tens
     """H (S, r, n) after a step that does not raise D_β(Y, WH) under He = e, H ≥ 0."""
     if beta == 2:
         gram = W.mT @ W
-        return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, lambda P: simplex(P, -1))
+        return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, simplex)
     p, q = parts(Y, W, H, beta, eps)
     if beta == 1:  # because the multiplier only scales the row
         H = H * p

@@ -3,21 +3,29 @@
 import torch
 from torch import Tensor
 
+from nmfbench.numerics.pieces import columns
 
-def simplex(H: Tensor, dim: int) -> Tensor:
-    """Project each vector of H (…, r, n) along ``dim`` onto the entries ≥ 0 that sum to one. Michelot (1986).
+
+def simplex(H: Tensor) -> Tensor:
+    """Project each row of H (S, r, n) onto the entries ≥ 0 that sum to one. Michelot (1986).
 
     Compute the shift that makes the sum one if all entries stayed positive, then again for the entries that it leaves
-    positive, until all of them stay so: a few passes, where sorting is slow along a long dimension.
+    positive, until all of them stay so: a few passes, where sorting is slow along long rows.
     """
-    shift = (H.sum(dim, keepdim=True) - 1) / H.shape[dim]
-    for _ in range(H.shape[dim]):
-        active = shift < H
-        count = active.sum(dim, keepdim=True).clamp(min=1)
-        before, shift = shift, (torch.where(active, H, 0).sum(dim, keepdim=True) - 1) / count
-        if not (shift > before).any():  # it only grows, up to rounding
-            break
-    return (H - shift).clamp(min=0)
+    result = torch.empty_like(H)
+    for k in columns(H.mT):
+        rows, positive = H[:, k], result[:, k]
+        shift = (rows.sum(-1, keepdim=True) - 1) / H.shape[-1]
+        before = torch.full_like(shift, torch.inf)
+        for _ in range(H.shape[-1]):
+            torch.sub(rows, shift, out=positive).clamp_(min=0)
+            count = positive.sign().sum(-1, keepdim=True).clamp_(min=1)
+            shift = shift + (positive.sum(-1, keepdim=True) - 1) / count
+            if not (count < before).any():
+                break
+            before = count
+        torch.sub(rows, shift, out=positive).clamp_(min=0)
+    return result
 
 
 def normalised(H: Tensor, dim: int) -> tuple[Tensor, Tensor]:

@@ -73,7 +73,7 @@ class LayerCentricDMF(DeepSolver):
         weights = hierarchies.weights(problem, Ws, Hs, self.weights, 2.0)
         costs = weights * hierarchies.costs(problem, Ws, Hs, 2.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.0, self.layers), costs, Ws)
-        project_W, project_H = (partial(simplex, dim=-1) if self.sums == F else torch.relu for F in "WH")
+        project_W, project_H = (simplex if self.sums == F else torch.relu for F in "WH")
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
             Y = X
