@@ -66,6 +66,9 @@ class Clustering(Evaluator):
         if self.n_clusters is not None and max(self.n_clusters) > n_samples:
             raise ConfigError(f"evaluator.n_clusters has {max(self.n_clusters)}, but there are {n_samples} samples")
 
+    def prepare(self) -> None:
+        import sklearn.cluster  # noqa: F401  It takes a second.
+
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
