@@ -94,6 +94,7 @@ class Clustering(Evaluator):
             for (layer, points), k in product(enumerate(layers, start=1), self.n_clusters or [len(np.unique(y))]):
                 starts = []
                 for i in range(self.n_init):
+                    # Lloyd's algorithm, the default, also wins at 1,000 clusters: see benchmarks/clustering.py.
                     state = rng.integer(f"kmeans {i}", seed)
                     kmeans = KMeans(k, n_init=1, max_iter=self.max_iter, random_state=state).fit(points)
                     starts.append((float(kmeans.inertia_), scores(y, kmeans.labels_)))
