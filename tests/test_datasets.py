@@ -13,6 +13,7 @@ import scipy.sparse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.datasets import load_digits
 
 from nmfbench import config, datasets, load_dataset
 from nmfbench.datasets.base import Dataset, Loader
@@ -161,6 +162,9 @@ def test_digits_are_scikit_learns() -> None:
     data = load_dataset("digits")
     assert data.X.shape == (64, 1797) and data.n_classes == 10 and data.shape == (8, 8)
     assert data.X.min() == 0 and data.X.max() == 1
+    theirs = load_digits()
+    assert np.array_equal(load_dataset("digits", scaling="none").X, theirs.data.T)
+    assert np.array_equal(data.y, theirs.target)
 
 
 def test_synthetic_clusters_are_seeded_and_as_large_as_asked() -> None:

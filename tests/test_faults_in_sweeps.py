@@ -1,6 +1,9 @@
 """Faults in the course of a sweep, through the command line: what the others see of them, and what a record says."""
 
 import itertools
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -76,6 +79,17 @@ def test_threads_do_not_depend_on_how_many_jobs_run_at_once(tmp_path, monkeypatc
         assert main([*call, "refit=true", *words]) == 0
         (record,) = records(tmp_path)
         assert record["environment"]["threads"] == seen[-1] == (3 if words else 1)
+
+
+def test_threads_are_those_of_libraries_too_that_are_imported_later() -> None:
+    script = (
+        "from nmfbench.running import executing; executing.pin(1); import sklearn.neighbors, scipy.linalg; "
+        "import threadpoolctl as t; print(*[(x['user_api'], x['num_threads']) for x in t.threadpool_info()])"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stdout.count("blas") >= 2 and done.stdout.count("openmp") >= 2
+    assert done.stdout.count(", 1)") == done.stdout.count("("), done.stdout
 
 
 @pytest.mark.parametrize(

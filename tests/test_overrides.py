@@ -241,6 +241,19 @@ def test_answer_that_needs_no_fit_imports_nothing_that_takes_seconds(call: list[
     assert done.stdout.splitlines()[-1] == "imported set()", done.stderr
 
 
+@pytest.mark.parametrize("dataset", ["digits", "orl_28x23"])
+def test_fit_starts_without_what_only_scores_and_tables_need(dataset: str, tmp_path: Path) -> None:
+    script = (
+        "import sys; from nmfbench.cli import main; from nmfbench.running import measuring; "
+        "measuring.fit = lambda *a, **k: sys.exit(str({'sklearn', 'pandas', 'matplotlib'} & {*sys.modules})); "
+        "main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script, "run", f"dataset={dataset}", "solver=mu", "seeds=1", "jobs=1"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "set()", done.stderr
+
+
 def test_requests_of_an_unknown_experiment_propose_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean wnnf_table3b or wnnf_table3a"):
         requests(["experiment=wnnf_table3"])

@@ -92,6 +92,9 @@ class Evaluator(metaclass=Checked):
         ``labelled`` (n,) bool: the samples whose labels the solver sees; None: it sees no labels.
         """
 
+    def prepare(self) -> None:
+        """Import what `evaluate` needs and planning does not. Called before each, outside its clock."""
+
     @abstractmethod
     def evaluate(
         self, fitted: Fitted, dataset: "Dataset", seed: int, labelled: np.ndarray | None

@@ -11,7 +11,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.records import Record
 
 _FIELDS = ("dataset", "solver", "rank", "seed", "status")
-_NODES = ("solver", "dataset", "evaluator", "stopping")
+_NODES = ("solver", "dataset", "evaluator", "stopping", "timing")
 
 
 def select(records: Sequence[Record], words: Sequence[str]) -> list[Record]:

@@ -16,6 +16,8 @@ from nmfbench.running.composer import GROUPS, Composed, Composer, arguments_pars
 
 NEUTRAL = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
 """Overrides that change where and how runs are made, but not which table is asked for."""
+TIMED = ("threads", "device")
+"""Those of them that ``timing=true`` makes part of a record's name, and so of the table."""
 _FILTERS = ("solver", "dataset")
 
 
@@ -81,12 +83,6 @@ def requests(arguments: Sequence[str]) -> list[Request]:
 
 
 def _request(composer: Composer, experiment: str | None, overrides: list[Override], multirun: bool) -> Request:
-    for override in overrides:
-        if override.is_sweep_override() and _is_neutral(override):
-            raise ConfigError(
-                f"{override.input_line}: {override.key_or_group} is no part of a record's name, so its values would "
-                "share their records; run them one by one, each with a results_dir of its own"
-            )
     base = [f"experiment={experiment}"] if experiment else []
     table, lines = Table(), None
     if experiment or composer.config_name != "config":
@@ -110,12 +106,20 @@ def _request(composer: Composer, experiment: str | None, overrides: list[Overrid
         composed = list(_product(composer, base, [(o, composer.words_of(o)) for o in overrides]))
     else:
         composed = _lines(composer, experiment, base, cast(list[str], lines), overrides, table)
-    changes = tuple(str(o.input_line) for o in overrides if not _is_neutral(o))
-    return Request(composed, table, experiment, changes, composer.folders)
-
-
-def _is_neutral(override: Override) -> bool:
-    return override.key_or_group.partition(".")[0] in NEUTRAL
+    timing = all(c.node.get("timing") for c in composed)
+    neutral = [key for key in NEUTRAL if not (timing and key in TIMED)]
+    changes = []
+    for override in overrides:
+        key = override.key_or_group.partition(".")[0]
+        if key not in neutral:
+            changes.append(str(override.input_line))
+        elif override.is_sweep_override():
+            way_out = "run them one by one, each with a results_dir of its own"
+            raise ConfigError(
+                f"{override.input_line}: {key} is no part of a record's name, so its values would share their records; "
+                f"{'timing=true makes it one' if key in TIMED else way_out}"
+            )
+    return Request(composed, table, experiment, tuple(changes), composer.folders)
 
 
 def _lines(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -96,11 +97,13 @@ _pinned: int | None = None
 
 
 def pin(threads: int) -> None:
-    """Give torch, numpy and scipy this many threads in this process."""
+    """Give torch, numpy and scipy this many threads in this process, and libraries that it loads later too."""
     global _pinned
     torch.set_num_threads(threads)
     if _pinned != threads:  # looking for the libraries takes milliseconds
         threadpool_limits(threads)
+        # scikit-learn and scipy's BLAS are imported when they are needed, and then read these.
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         _pinned = threads
 
 

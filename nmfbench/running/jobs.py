@@ -32,7 +32,8 @@ class Job:
 
     Parameters
     ----------
-    config: settings shared by all its runs, without paths, device or threads. The data is identified by its sha256.
+    config: settings shared by all its runs, without paths, and without device and threads unless they are timed. The
+        data is identified by its sha256.
     variant: the settings that differ from the YAMLs as they stand, by dotted key.
     setting: the solver's part of it, unresolved: a value that refers to the rank is one setting for all ranks.
     solver: the method, built from the configuration.
@@ -139,6 +140,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     def changed(node: Node, group: str) -> Node:
         return _changed(node, group, composed.choices[group], request)
 
+    timed = {"device": settings.device, "threads": settings.threads} if settings.timing else {}
     job = Job(
         config={
             "solver": _named(composed, "solver", solver, {"version": solver.version, **solver_node, **_ranks(solver)}),
@@ -150,6 +152,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
             | ({"limit": "each restart"} if stopping.max_seconds else {}),
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
+            **({"timing": timed} if timed else {}),
         },
         variant={
             **changed(solver_node, "solver"),
@@ -158,6 +161,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
             **changed(scored, "evaluator"),
             **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),
             **({"label_fraction": label_fraction} if label_fraction else {}),
+            **timed,
         },
         setting=changed(composed.plain("solver", resolve=False), "solver"),
         solver=solver,

@@ -13,6 +13,7 @@ from nmfbench.running.executing import Task
 from nmfbench.running.jobs import Job
 from nmfbench.running.launchers.base import Died, Engine, Gone, Launcher
 from nmfbench.running.measuring import REFERENCE_SEED
+from nmfbench.running.settings import Settings
 
 DEATHS = 3
 """Number of processes that the same seeds may kill before they count as failed."""
@@ -28,7 +29,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
     Every record is written as soon as it exists, so an interruption loses none. A task whose process dies is run again,
     seed by seed; seeds that kill `DEATHS` processes have failed, and the others go on.
     """
-    n, settings = workers(jobs), jobs[0].settings
+    n, settings = workers(jobs), demands(jobs)
     if launcher.local and n * settings.threads > environment.cores():
         say(f"jobs={n} × threads={settings.threads} is more than the {environment.cores()} cores; fits take longer")
     try:
@@ -40,12 +41,20 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
         say(f"{gone}; the same command goes on from here")
 
 
+def demands(jobs: Sequence[Job]) -> Settings:
+    """The settings of these jobs, with the most threads and the GPU that one of them needs: timing may sweep them."""
+    threads = max(job.settings.threads for job in jobs)
+    device = next((job.settings.device for job in jobs if job.settings.device != "cpu"), "cpu")
+    return replace(jobs[0].settings, threads=threads, device=device)
+
+
 def workers(jobs: Sequence[Job]) -> int:
     """The number of processes in which to run these jobs on this machine."""
     settings, runs = jobs[0].settings, sum(len(job.pending()) for job in jobs)
     if settings.jobs:
         return min(settings.jobs, runs)
-    if settings.device != "cpu" or _cost(jobs)[1] < ALONE:
+    # Fits that run side by side disturb each other's times.
+    if settings.device != "cpu" or any(job.settings.timing for job in jobs) or _cost(jobs)[1] < ALONE:
         return 1
     need = max(estimates.of(job).memory for job in jobs) * 2**20
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

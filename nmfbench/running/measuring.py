@@ -118,6 +118,7 @@ def score(
     if fitted is None:
         return outcome
     try:
+        evaluator.prepare()
         start = time.perf_counter()
         metrics = evaluator.evaluate(fitted, dataset, seed, labelled)
         exhibits = evaluator.exhibits(fitted, dataset)

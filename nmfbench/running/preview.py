@@ -7,7 +7,7 @@ from nmfbench.progress import in_words, plural
 from nmfbench.running import estimates
 from nmfbench.running.jobs import Job
 from nmfbench.running.launchers.base import Launcher
-from nmfbench.running.launching import workers
+from nmfbench.running.launching import demands, workers
 from nmfbench.running.planning import Plan
 
 _HEADINGS = ("solver", "dataset", "settings", "to run", "done", "time", "memory", "estimated from")
@@ -45,5 +45,5 @@ def preview(planned: Plan) -> str:
     if not pending:
         return "\n".join([*lines, "nothing would run"])
     launcher = build(planned.launcher, Launcher, "launcher")
-    where = launcher.describe(workers(pending), pending[0].settings)
+    where = launcher.describe(workers(pending), demands(pending))
     return "\n".join([*lines, f"{in_words(whole)} of one process; it would run in {where}"])

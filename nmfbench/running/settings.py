@@ -32,6 +32,8 @@ class Settings:
     results_dir: the folder of records, data cards and tables.
     save_codes: whether codes and bases are kept, so that another evaluator needs no new fit.
     label_fraction: share of each class, in [0, 1], whose labels solvers that use labels may see.
+    timing: whether device and threads are part of a record's identity, so that times can be compared. Then one process
+        runs at a time, unless jobs is given.
     refit: whether finished runs are run again.
     """
 
@@ -45,6 +47,7 @@ class Settings:
     results_dir: str = "results/local"
     save_codes: bool = False
     label_fraction: float = 0.0
+    timing: bool = False
     refit: bool = False
 
     def __post_init__(self) -> None:
