@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ class SparseMatrix:
     @classmethod
     def of(cls, X: Any, dtype: torch.dtype, device: torch.device | str = "cpu") -> "SparseMatrix":
         """Convert a scipy sparse matrix or array; duplicates are summed."""
+        # Products read the indices as often as the entries, so keep them short where they fit.
+        index = np.int32 if max(X.nnz, *X.shape) < 2**31 else np.int64
 
         def to_torch(csr: Any) -> Tensor:
-            parts = (csr.indptr.astype(np.int64), csr.indices.astype(np.int64), csr.data)
+            parts = (csr.indptr.astype(index, copy=False), csr.indices.astype(index, copy=False), csr.data)
             crow, col, values = map(torch.from_numpy, parts)
             return torch.sparse_csr_tensor(crow, col, values.to(dtype), csr.shape, device=device, check_invariants=True)
 
@@ -60,6 +63,11 @@ class SparseMatrix:
         """The stored entries, row by row."""
         return self.csr.values()
 
+    @cached_property
+    def squared_norm(self) -> Tensor:
+        """‖X‖² in double precision."""
+        return self.values.double().square().sum()
+
     def min(self) -> Tensor:
         """The smallest entry, zeros included."""
         return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
@@ -78,14 +86,14 @@ class SparseMatrix:
         transpose = self.mT
         products = []
         for w, h in zip(W, H, strict=True):
-            quotient = transpose.values / transpose.product_at(h.mT, w.mT).clamp(min=floor)
+            quotient = transpose.product_at(h.mT, w.mT).clamp_(min=floor)
+            torch.div(transpose.values, quotient, out=quotient)
             products.append((_csr_like(transpose.csr, quotient) @ w).mT)
         return torch.stack(products)
 
     def product_at(self, W: Tensor, H: Tensor) -> Tensor:
         """(WH)_ij at the stored entries of X, for one restart's W (m, r) and H (r, n)."""
-        zeros = _csr_like(self.csr, torch.zeros_like(self.values))
-        return torch.sparse.sampled_addmm(zeros, W.contiguous(), H.contiguous()).values()
+        return torch.sparse.sampled_addmm(self.csr, W.contiguous(), H.contiguous(), beta=0).values()
 
 
 def canonical(X: Any) -> Any:
@@ -106,7 +114,7 @@ def squared_distance(X: SparseMatrix, W: Tensor, H: Tensor) -> Tensor:
     """‖X − WH‖², (…,), without forming WH: ‖X‖² − 2⟨WᵀX, H⟩ + ⟨WᵀW, HHᵀ⟩ in double precision."""
     cross = ((W.mT @ X).double() * H.double()).sum((-2, -1))
     gram = ((W.mT @ W).double() * (H @ H.mT).double()).sum((-2, -1))
-    return (X.values.double().square().sum() - 2 * cross + gram).clamp(min=0)
+    return (X.squared_norm - 2 * cross + gram).clamp(min=0)
 
 
 def kullback_leibler(X: SparseMatrix, W: Tensor, H: Tensor, floor: float) -> Tensor:
