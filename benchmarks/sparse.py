@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from nmfbench import HALS, MultiplicativeNMF, Solver, Stopping, fit, load_dataset
 from nmfbench.errors import DataMissing
 from nmfbench.numerics import losses
-from nmfbench.numerics.problem import place
+from nmfbench.numerics.problem import Problem, place
 
 RANK = 20
 METHODS: dict[str, tuple[Solver, dict[str, Any]]] = {
@@ -66,9 +66,10 @@ def pair(solver: Solver, settings: dict[str, Any], X: Any, sweeps: int) -> tuple
     return ours, theirs
 
 
-def _objective(X: Any, W: np.ndarray, H: np.ndarray, beta: float) -> float:
-    W_, H_ = (torch.from_numpy(factor.astype(np.float64))[None] for factor in (W, H))
-    return losses.of_product(X, W_, H_, beta, floor=1e-300).item()
+def _objective(problem: Problem, W: np.ndarray, H: np.ndarray, beta: float) -> float:
+    factors = [torch.from_numpy(factor.astype(np.float64))[None] for factor in (W, H)]
+    loss = losses.half_square(problem, *factors) if beta == 2 else losses.of_product(problem, *factors, beta, 1e-300)
+    return loss.item()
 
 
 def main(options: argparse.Namespace) -> None:
@@ -80,7 +81,7 @@ def main(options: argparse.Namespace) -> None:
         for method, (solver, settings) in METHODS.items():
             fits = pair(solver, settings, X, sweeps)
             beta = getattr(solver, "beta", 2.0)
-            ours, theirs = (_objective(problem.X, *run(), beta) for run in fits)
+            ours, theirs = (_objective(problem, *run(), beta) for run in fits)
             difference = ours / theirs - 1
             assert abs(difference) < 1e-4, f"{method} on {name} ends at {ours}, scikit-learn at {theirs}"
             times: list[list[Seconds]] = [[seconds(run) for run in fits] for _ in range(repeats)]

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from nmfbench import MultiplicativeNMF, OnlineMultiplicativeNMF, Stopping, fit
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.numerics import inits
+from nmfbench.numerics import inits, pieces
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 
@@ -109,7 +109,10 @@ class Largest(TorchDispatchMode):
 
 @betas
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_step_and_objective_make_no_array_as_large_as_X(beta: float, order: str, tmp_path) -> None:
+def test_step_and_objective_make_no_array_as_large_as_X(
+    beta: float, order: str, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pieces.ENTRIES, "cpu", 1000)
     X = np.random.default_rng(0).uniform(0.1, 1, (60, 500)).astype(np.float32)
     np.save(tmp_path / "X.npy", np.asarray(X, order=order))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="c")  # torch warns of one that is read-only

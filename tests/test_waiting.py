@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from nmfbench import fitting
 from nmfbench.fitting import fit
-from nmfbench.numerics import inits
+from nmfbench.numerics import pieces
 from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Stopping
@@ -76,12 +76,13 @@ def started(steps: Iterator[object]) -> None:
 
 @never_waits
 def test_step_makes_the_host_wait_for_nothing(name: str, setting: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A start may read the mean and the largest entry of X, which have no value here.
-    monkeypatch.setattr(inits, "mean", lambda X: 0.5)
-    monkeypatch.setattr(inits, "unit", lambda X: 1.0)
     problem = Problem(torch.empty(matrix().shape, device="meta"), shape=(13, 1))
     steps = replace(build(name, pretrain=1), **setting).iterates(problem, Streams(SEEDS))
-    started(steps)
+    monkeypatch.setitem(pieces.ENTRIES, "meta", 64)
+    with monkeypatch.context() as start:  # which may read the mean and the extremes of X, which have no value here
+        start.setattr(Tensor, "item", lambda tensor: 0.5)
+        start.setattr(Tensor, "tolist", lambda tensor: [0.0, 1.0])
+        started(steps)
     assert [waits(steps) for _ in range(3)] == [[], [], []]
 
 

@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,11 +62,6 @@ class SparseMatrix:
         """The stored entries, row by row."""
         return self.csr.values()
 
-    @cached_property
-    def squared_norm(self) -> Tensor:
-        """‖X‖² in double precision."""
-        return self.values.double().square().sum()
-
     def min(self) -> Tensor:
         """The smallest entry, zeros included."""
         return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
@@ -90,6 +84,13 @@ class SparseMatrix:
             torch.div(transpose.values, quotient, out=quotient)
             products.append((_csr_like(transpose.csr, quotient) @ w).mT)
         return torch.stack(products)
+
+    def logarithms(self, W: Tensor, H: Tensor, floor: float) -> Tensor:
+        """Σ x log v (S,), V = WH kept at or above ``floor``, in double precision."""
+        x = self.values
+        return torch.stack(
+            [torch.xlogy(x, self.product_at(w, h).clamp(min=floor)).double().sum() for w, h in zip(W, H, strict=True)]
+        )
 
     def product_at(self, W: Tensor, H: Tensor) -> Tensor:
         """(WH)_ij at the stored entries of X, for one restart's W (m, r) and H (r, n)."""
@@ -114,15 +115,4 @@ def squared_distance(X: SparseMatrix, W: Tensor, H: Tensor) -> Tensor:
     """‖X − WH‖², (…,), without forming WH: ‖X‖² − 2⟨WᵀX, H⟩ + ⟨WᵀW, HHᵀ⟩ in double precision."""
     cross = ((W.mT @ X).double() * H.double()).sum((-2, -1))
     gram = ((W.mT @ W).double() * (H @ H.mT).double()).sum((-2, -1))
-    return (X.squared_norm - 2 * cross + gram).clamp(min=0)
-
-
-def kullback_leibler(X: SparseMatrix, W: Tensor, H: Tensor, floor: float) -> Tensor:
-    """Σ x log(x/v) − x + v for V = WH, (S,): the first two terms at the stored entries, Σv from column and row sums."""
-    x = X.values
-    sums = (W.sum(-2).double() * H.sum(-1).double()).sum(-1)
-    at_entries = [
-        (torch.xlogy(x, x) - torch.xlogy(x, X.product_at(w, h).clamp(min=floor)) - x).double().sum()
-        for w, h in zip(W, H, strict=True)
-    ]
-    return torch.stack(at_entries) + sums
+    return (X.values.double().square().sum() - 2 * cross + gram).clamp(min=0)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.numerics import inits, losses
+from nmfbench.numerics import inits, losses, multiplicative
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -53,45 +53,37 @@ class OnlineMultiplicativeNMF(Solver):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if self.beta == 0 and problem.lowest == 0:
+        if self.beta == 0 and problem.extremes[0] == 0:
             raise NotApplicable("the Itakura–Saito divergence (β = 0) is infinite where X is 0; use β > 0")
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
-        X, floor = problem.X, self._floor(problem)
+        X, floor, precision = problem.X, self._floor(problem), torch.finfo(problem.X.dtype)
         W, H = inits.start("uniform", X, self.rank, rng)
+        Wt = W.mT.contiguous()
         gamma = 0.5 if self.beta == 0 else 1.0
         left = self.forget ** min(self.batch_size / X.shape[1], 1)
         # The start counts as one sample, else features that are zero in the first batch would stay zero.
-        mean = max(inits.mean(X), torch.finfo(X.dtype).tiny)
-        B = torch.full_like(W, mean ** (self.beta - 0.5) / self.rank**0.5)
-        A = W ** (1 / gamma) * B
+        weight = max(problem.mean, precision.tiny) ** (self.beta - 0.5) / self.rank**0.5
+        B = torch.full_like(Wt, min(weight, precision.max))
+        A = Wt ** (1 / gamma) * B
         while True:
-            yield Product(W, H)
+            yield Product(Wt.mT, H)
             for x, h in zip(X.split(self.batch_size, 1), H.split(self.batch_size, 2), strict=True):
-                p, q = self._gradient(x, W.mT, h, floor)
-                h.mul_(p.div_(q).pow_(gamma))
+                p, q = multiplicative.gradient(Wt, x, h, self.beta, floor)
+                h.mul_(p.div_(q.clamp_(min=precision.tiny)).pow_(gamma))
                 # W has the same gradient, on Xᵀ ≈ HᵀWᵀ.
-                p, q = self._gradient(x.mT, h, W.mT, floor)
-                A = left * A + W ** (1 / gamma) * p.mT
-                B = left * B + q.mT
-                W = (A / B) ** gamma
+                p, q = multiplicative.gradient(h, x.mT, Wt, self.beta, floor)
+                A.mul_(left).add_(p.mul_(Wt.pow(1 / gamma)))
+                B.mul_(left).add_(q.clamp_(min=precision.tiny))
+                Wt = (A / B).pow_(gamma)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        floor, W = self._floor(problem), factorization.W
-        batches = zip(problem.X.split(self.batch_size, 1), factorization.H.split(self.batch_size, 2), strict=True)
-        return torch.stack([losses.of_product(x, W, h, self.beta, floor) for x, h in batches]).sum(0)
+        W, H = factorization.W, factorization.H
+        if self.beta == 2:
+            return losses.half_square(problem, W, H)
+        return losses.of_product(problem, W, H, self.beta, self._floor(problem))
 
     def _floor(self, problem: Problem) -> float:
         """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
         precision = torch.finfo(problem.X.dtype)
-        return max(precision.eps * inits.mean(problem.X), precision.tiny)
-
-    def _gradient(self, X: Tensor, Wt: Tensor, H: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-        """(p, q) with ∂D/∂H = q − p, p ≥ 0 and q > 0, (S, r, b) or (S, r, 1)."""
-        if self.beta == 2:
-            p, q = Wt @ X, (Wt @ Wt.mT) @ H
-        else:
-            V = (Wt.mT @ H).clamp_(min=floor)
-            p = Wt @ (X / V ** (2 - self.beta))
-            q = Wt.sum(-1, keepdim=True) if self.beta == 1 else Wt @ V.reciprocal_()
-        return p, q.clamp_(min=torch.finfo(q.dtype).tiny)
+        return max(precision.eps * problem.mean, precision.tiny)
