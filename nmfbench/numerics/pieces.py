@@ -42,3 +42,18 @@ def total(X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], 
     """Σ f(X, AᵀB) (S,) with an elementwise f, summed in double precision; f may change its second argument."""
     sums = [function(x, V).sum((-2, -1), dtype=torch.float64) for _, x, V in pieces(X, A, B)]
     return torch.stack(sums).sum(0)
+
+
+def summed(X: Tensor, function: Callable[[Tensor], Tensor] = lambda x: x) -> float:
+    """Σ f(x) over the entries of X (m, n) or (N,), in double precision, with f elementwise; f may change its argument.
+
+    Piece by piece in the order of memory, because torch casts a whole X to double before it sums.
+    """
+    X = X.mT if X.ndim == 2 and X.stride(0) < X.stride(1) else X
+    parts = X.split(max(1, ENTRIES[X.device.type] // max(1, X[:1].numel())))
+    return torch.stack([function(part.to(torch.float64, copy=True)).sum() for part in parts]).sum().item()
+
+
+def mean(X: Tensor | SparseMatrix) -> float:
+    """The mean of all entries of X (m, n), zeros included."""
+    return summed(X.values if isinstance(X, SparseMatrix) else X) / (X.shape[0] * X.shape[1])

@@ -66,10 +66,6 @@ class SparseMatrix:
         """The smallest entry, zeros included."""
         return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
 
-    def mean(self, dtype: torch.dtype) -> Tensor:
-        """The mean of all entries, zeros included, summed in ``dtype``."""
-        return self.values.sum(dtype=dtype) / (self.shape[0] * self.shape[1])
-
     def __rmatmul__(self, left: Tensor) -> Tensor:
         """left (…, r, m) @ X → (…, r, n): one product for all restarts, in which each column is summed by itself."""
         wide = left.reshape(-1, left.shape[-1])
