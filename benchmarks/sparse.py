@@ -68,8 +68,7 @@ def pair(solver: Solver, settings: dict[str, Any], X: Any, sweeps: int) -> tuple
 
 def _objective(problem: Problem, W: np.ndarray, H: np.ndarray, beta: float) -> float:
     factors = [torch.from_numpy(factor.astype(np.float64))[None] for factor in (W, H)]
-    loss = losses.half_square(problem, *factors) if beta == 2 else losses.of_product(problem, *factors, beta, 1e-300)
-    return loss.item()
+    return losses.of_product(problem, *factors, beta, floor=1e-300).item()
 
 
 def main(options: argparse.Namespace) -> None:

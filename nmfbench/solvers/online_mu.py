@@ -78,10 +78,7 @@ class OnlineMultiplicativeNMF(Solver):
                 Wt = (A / B).pow_(gamma)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        W, H = factorization.W, factorization.H
-        if self.beta == 2:
-            return losses.half_square(problem, W, H)
-        return losses.of_product(problem, W, H, self.beta, self._floor(problem))
+        return losses.of_product(problem, factorization.W, factorization.H, self.beta, self._floor(problem))
 
     def _floor(self, problem: Problem) -> float:
         """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
