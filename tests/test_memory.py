@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from nmfbench.datasets import base
+from nmfbench.datasets.file import File
 from nmfbench.datasets.formats import limits
 from nmfbench.errors import DataError
+from nmfbench.numerics.problem import place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +50,18 @@ def test_memory_that_runs_out_says_how_large_X_is_and_what_the_machine_has(monke
     monkeypatch.setitem(base.SCALINGS, "max", (lambda X: no_memory(), ""))
     with pytest.raises(DataError, match=r"mine: X of 3 features × 2 samples as float64 \(0\.0 GiB\) needs more memory"):
         Held(give=lambda: np.ones((3, 2))).load()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_large_npy_is_mapped_and_reaches_the_solver_without_a_copy(order: str, tmp_path, monkeypatch) -> None:
+    X = np.random.default_rng(0).uniform(0.1, 1, (40, 30)).astype(np.float32)
+    np.save(tmp_path / "X.npy", np.asarray(X, order=order))
+    read = File(path=str(tmp_path / "X.npy"), scaling="none").load()
+    monkeypatch.setattr(limits, "largest", lambda: 4 * X.nbytes - 1)
+    kept = File(path=str(tmp_path / "X.npy"), scaling="none").load()
+    assert isinstance(kept.X, np.memmap) and not isinstance(read.X, np.memmap)
+    assert np.array_equal(kept.X, X.T) and kept.sha256 == read.sha256
+    placed = place(kept.X).X
+    assert placed.data_ptr() == kept.X.ctypes.data and placed.stride() == tuple(s // 4 for s in kept.X.strides)
+    scaled = File(path=str(tmp_path / "X.npy")).load()
+    assert scaled.X.max() == 1 and not isinstance(scaled.X, np.memmap)
