@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.numerics import inits, losses, multiplicative
+from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
+from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_choice, check_rank
@@ -69,10 +70,10 @@ class OnlineMultiplicativeNMF(Solver):
         while True:
             yield Product(Wt.mT, H)
             for x, h in zip(X.split(self.batch_size, 1), H.split(self.batch_size, 2), strict=True):
-                p, q = multiplicative.gradient(Wt, x, h, self.beta, floor)
+                p, q = gradient(Wt, x, h, self.beta, floor)
                 h.mul_(p.div_(q.clamp_(min=precision.tiny)).pow_(gamma))
                 # W has the same gradient, on Xᵀ ≈ HᵀWᵀ.
-                p, q = multiplicative.gradient(h, x.mT, Wt, self.beta, floor)
+                p, q = gradient(h, x.mT, Wt, self.beta, floor)
                 A.mul_(left).add_(p.mul_(Wt.pow(1 / gamma)))
                 B.mul_(left).add_(q.clamp_(min=precision.tiny))
                 Wt = (A / B).pow_(gamma)
