@@ -1,5 +1,8 @@
 """Sums over X in double precision, piece by piece."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -38,3 +41,20 @@ def test_mean_of_a_sparse_X_counts_its_zeros(X: np.ndarray) -> None:
     assert problem.mean == pytest.approx(X.mean(), rel=1e-14)
     assert problem.square == pytest.approx(np.square(X).sum(), rel=1e-14)
     assert place(scipy.sparse.csc_array((13, 29)), "float64").mean == 0
+
+
+def test_sums_take_no_memory_beside_a_few_pieces() -> None:
+    code = """
+import resource, torch
+from nmfbench.numerics import losses
+from nmfbench.numerics.problem import Problem
+torch.set_num_threads(1)
+problem = Problem(torch.rand(1000, 40_000))
+W, H = torch.rand(1, 1000, 4), torch.rand(1, 4, 40_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+problem.mean, problem.square, problem.entropy
+losses.of_product(problem, W, H, 1.0, 1e-9), losses.of_product(problem, W, H, 2.0, 1e-9)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * problem.X.numel()))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 0.5  # in multiples of X

@@ -79,9 +79,10 @@ def test_step_makes_the_host_wait_for_nothing(name: str, setting: dict, monkeypa
     problem = Problem(torch.empty(matrix().shape, device="meta"), shape=(13, 1))
     steps = replace(build(name, pretrain=1), **setting).iterates(problem, Streams(SEEDS))
     monkeypatch.setitem(pieces.ENTRIES, "meta", 64)
-    with monkeypatch.context() as start:  # which may read the mean and the extremes of X, which have no value here
+    with monkeypatch.context() as start:  # which may read values, such as the mean of X, which has none here
         start.setattr(Tensor, "item", lambda tensor: 0.5)
         start.setattr(Tensor, "tolist", lambda tensor: [0.0, 1.0])
+        start.setattr(Tensor, "__bool__", lambda tensor: False)
         started(steps)
     assert [waits(steps) for _ in range(3)] == [[], [], []]
 

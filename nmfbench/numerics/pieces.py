@@ -43,8 +43,10 @@ def quotient_product(A: Tensor, X: Tensor | SparseMatrix, B: Tensor, floor: floa
 
 def total(X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Σ f(X, AᵀB) (S,) with an elementwise f, summed in double precision; f may change its second argument."""
-    sums = [function(x, V).sum((-2, -1), dtype=torch.float64) for _, x, V in pieces(X, A, B)]
-    return torch.stack(sums).sum(0)
+    result = torch.zeros(len(A), dtype=torch.float64, device=A.device)
+    for _, x, V in pieces(X, A, B):
+        result += function(x, V).sum((-2, -1), dtype=torch.float64)  # a list would take the places of freed pieces
+    return result
 
 
 def summed(X: Tensor, function: Callable[[Tensor], Tensor] = lambda x: x) -> float:
@@ -54,7 +56,7 @@ def summed(X: Tensor, function: Callable[[Tensor], Tensor] = lambda x: x) -> flo
     """
     X = X.mT if X.ndim == 2 and X.stride(0) < X.stride(1) else X
     parts = X.split(max(1, ENTRIES[X.device.type] // max(1, X[:1].numel())))
-    return torch.stack([function(part.to(torch.float64, copy=True)).sum() for part in parts]).sum().item()
+    return sum(function(part.to(torch.float64, copy=True)).sum().item() for part in parts)
 
 
 def mean(X: Tensor | SparseMatrix) -> float:
