@@ -43,16 +43,18 @@ def test_mean_of_a_sparse_X_counts_its_zeros(X: np.ndarray) -> None:
     assert place(scipy.sparse.csc_array((13, 29)), "float64").mean == 0
 
 
-def test_sums_take_no_memory_beside_a_few_pieces() -> None:
-    code = """
+@pytest.mark.parametrize("turned", [False, True])
+def test_sums_take_no_memory_beside_a_few_pieces(turned: bool) -> None:
+    code = f"""
 import resource, torch
 from nmfbench.numerics import losses
 from nmfbench.numerics.problem import Problem
 torch.set_num_threads(1)
-problem = Problem(torch.rand(1000, 40_000))
+X = torch.rand(40_000, 1000)
+problem = Problem(X.mT if {turned} else X.view(1000, 40_000))
 W, H = torch.rand(1, 1000, 4), torch.rand(1, 4, 40_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-problem.mean, problem.square, problem.entropy
+problem.extremes, problem.mean, problem.square, problem.entropy
 losses.of_product(problem, W, H, 1.0, 1e-9), losses.of_product(problem, W, H, 2.0, 1e-9)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * problem.X.numel()))
 """

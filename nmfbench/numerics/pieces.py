@@ -49,12 +49,17 @@ def total(X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], 
     return result
 
 
+def as_stored(X: Tensor) -> Tensor:
+    """X (m, n) or Xᵀ, in whose rows entries lie side by side: torch copies X for some passes in another order."""
+    return X.mT if X.ndim == 2 and X.stride(0) < X.stride(1) else X
+
+
 def summed(X: Tensor, function: Callable[[Tensor], Tensor] = lambda x: x) -> float:
     """Σ f(x) over the entries of X (m, n) or (N,), in double precision, with f elementwise; f may change its argument.
 
-    Piece by piece in the order of memory, because torch casts a whole X to double before it sums.
+    Piece by piece, because torch casts a whole X to double before it sums.
     """
-    X = X.mT if X.ndim == 2 and X.stride(0) < X.stride(1) else X
+    X = as_stored(X)
     parts = X.split(max(1, ENTRIES[X.device.type] // max(1, X[:1].numel())))
     return sum(function(part.to(torch.float64, copy=True)).sum().item() for part in parts)
 

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
-from nmfbench.numerics.pieces import mean, summed
+from nmfbench.numerics.pieces import as_stored, mean, summed
 from nmfbench.numerics.plain import real_matrix
 from nmfbench.numerics.sparse import SparseMatrix, canonical
 
@@ -39,8 +39,8 @@ class Problem:
 
     @property
     def entries(self) -> Tensor:
-        """The entries of a dense X, the stored ones of a sparse X."""
-        return self.X.values if isinstance(self.X, SparseMatrix) else self.X
+        """The entries of a dense X, the stored ones of a sparse X, in the order of memory."""
+        return self.X.values if isinstance(self.X, SparseMatrix) else as_stored(self.X)
 
     @cached_property
     def extremes(self) -> tuple[float, float]:
