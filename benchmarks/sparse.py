@@ -72,7 +72,7 @@ def _objective(problem: Problem, W: np.ndarray, H: np.ndarray, beta: float) -> f
 
 
 def main(options: argparse.Namespace) -> None:
-    sweeps, repeats = (10, 1) if options.quick else (30, 5)
+    sweeps, repeats = (10, 1) if options.quick else (20, 3)
     columns = ("data", "solver", "sweeps", "ours_s", "sklearn_s", "ours_cpu_s", "sklearn_cpu_s")
     table = Table(options, "sparse", *columns, "ratio", "least", "most", "cpu_ratio", "objective", "difference")
     for name, X in datasets(options.quick).items():
