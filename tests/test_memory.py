@@ -1,7 +1,11 @@
 """Data that does not fit into memory is refused in words, before a copy of it is made."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,3 +69,16 @@ def test_large_npy_is_mapped_and_reaches_the_solver_without_a_copy(order: str, t
     assert placed.data_ptr() == kept.X.ctypes.data and placed.stride() == tuple(s // 4 for s in kept.X.strides)
     scaled = File(path=str(tmp_path / "X.npy")).load()
     assert scaled.X.max() == 1 and not isinstance(scaled.X, np.memmap)
+
+
+@pytest.mark.parametrize("name", ["online_mu", "wnnf"])
+def test_fit_of_a_mapped_X_takes_a_fraction_of_its_memory(name: str, tmp_path) -> None:
+    m, n = 500, 60_000
+    samples = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (n, m))
+    samples[:] = np.random.default_rng(0).random((n, 1), dtype=np.float32)
+    samples.flush()
+    script = Path(__file__).parents[1] / "benchmarks" / "scale.py"
+    arguments = json.dumps([name, 4, m, n, str(tmp_path / "X.npy")])
+    ran = subprocess.run([sys.executable, script, "--child", arguments], capture_output=True, text=True, check=True)
+    _, _, mib = json.loads(ran.stdout)
+    assert mib * 2**20 < 0.8 * samples.nbytes  # batches are as large as those for gigabytes
