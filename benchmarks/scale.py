@@ -82,6 +82,9 @@ def growth(table: Table, quick: bool) -> list[str]:
         for axis, times in zip(axes, (over_n, over_r), strict=True):
             axis.loglog(list(times), [time.cpu for time in times.values()], "o-", label=f"{name}, {slope(times):.2f}")
     for axis, label in zip(axes, (f"samples, rank {rank}, {m} features", f"rank, {fixed:,} samples"), strict=True):
+        sizes = axis.lines[0].get_xdata()
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.minorticks_off()
         axis.set_xlabel(label)
         axis.legend(title="slope", fontsize=8)
     axes[0].set_ylabel("processor seconds an iteration")
