@@ -37,6 +37,7 @@ _HOMES = {
     "MultiplicativeNMF": "nmfbench.solvers.mu",
     "NeuralNMF": "nmfbench.solvers.neural",
     "NonSmoothNMF": "nmfbench.solvers.nsnmf",
+    "OnlineMultiplicativeNMF": "nmfbench.solvers.online_mu",
     "PCA": "nmfbench.solvers.pca",
     "Raw": "nmfbench.solvers.raw",
     "SemiNMF": "nmfbench.solvers.semi",

@@ -13,6 +13,7 @@ import torch
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import convergence, losses
 from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.pieces import summed
 from nmfbench.numerics.plain import plain, typed
 from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
@@ -260,7 +261,7 @@ def _fit_batch(
 
 def _floor(problem: Problem) -> float:
     """Largest objective increase that rounding alone can cause."""
-    size = torch.linalg.vector_norm(problem.entries, 1, dtype=torch.float64).item() + problem.square
+    size = summed(problem.entries, torch.abs_) + problem.square
     precision = torch.finfo(problem.X.dtype)
     # Sums over entries, ranks and layers all round. Up to 58 roundings were observed, so allow 100.
     return 100 * precision.eps * size + precision.tiny**0.5 if size else math.inf

@@ -1,15 +1,21 @@
 """Data that does not fit into memory is refused in words, before a copy of it is made."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nmfbench.datasets import base
+from nmfbench.datasets.file import File
 from nmfbench.datasets.formats import limits
 from nmfbench.errors import DataError
+from nmfbench.numerics.problem import place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,3 +54,31 @@ def test_memory_that_runs_out_says_how_large_X_is_and_what_the_machine_has(monke
     monkeypatch.setitem(base.SCALINGS, "max", (lambda X: no_memory(), ""))
     with pytest.raises(DataError, match=r"mine: X of 3 features × 2 samples as float64 \(0\.0 GiB\) needs more memory"):
         Held(give=lambda: np.ones((3, 2))).load()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_large_npy_is_mapped_and_reaches_the_solver_without_a_copy(order: str, tmp_path, monkeypatch) -> None:
+    X = np.random.default_rng(0).uniform(0.1, 1, (40, 30)).astype(np.float32)
+    np.save(tmp_path / "X.npy", np.asarray(X, order=order))
+    read = File(path=str(tmp_path / "X.npy"), scaling="none").load()
+    monkeypatch.setattr(limits, "largest", lambda: 4 * X.nbytes - 1)
+    kept = File(path=str(tmp_path / "X.npy"), scaling="none").load()
+    assert isinstance(kept.X, np.memmap) and not isinstance(read.X, np.memmap)
+    assert np.array_equal(kept.X, X.T) and kept.sha256 == read.sha256
+    placed = place(kept.X).X
+    assert placed.data_ptr() == kept.X.ctypes.data and placed.stride() == tuple(s // 4 for s in kept.X.strides)
+    scaled = File(path=str(tmp_path / "X.npy")).load()
+    assert scaled.X.max() == 1 and not isinstance(scaled.X, np.memmap)
+
+
+@pytest.mark.parametrize("name", ["online_mu", "wnnf"])
+def test_fit_of_a_mapped_X_takes_a_fraction_of_its_memory(name: str, tmp_path) -> None:
+    m, n = 500, 60_000
+    samples = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (n, m))
+    samples[:] = np.random.default_rng(0).random((n, 1), dtype=np.float32)
+    samples.flush()
+    script = Path(__file__).parents[1] / "benchmarks" / "scale.py"
+    arguments = json.dumps([name, 4, m, n, str(tmp_path / "X.npy")])
+    ran = subprocess.run([sys.executable, script, "--child", arguments], capture_output=True, text=True, check=True)
+    _, _, mib = json.loads(ran.stdout)
+    assert mib * 2**20 < 0.8 * samples.nbytes  # batches are as large as those for gigabytes

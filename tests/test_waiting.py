@@ -1,6 +1,7 @@
-"""A step of the methods that many restarts are run of never makes the host wait for a GPU."""
+"""A step of these methods never makes the host wait for a GPU, in any of their variants."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,29 @@ from torch.utils._pytree import tree_leaves
 
 from nmfbench import fitting
 from nmfbench.fitting import fit
-from nmfbench.numerics import inits
+from nmfbench.numerics import pieces
 from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Stopping
 
-never_waits = pytest.mark.parametrize("name", ["mu", "wnnf", "hals", "deep_kl"])
+VARIANTS: dict[str, list[dict]] = {
+    "mu": [{"beta": 1.0}, {"beta": 0.0}, {"beta": 0.5}, {"lam": 0.5}],
+    "online_mu": [{"batch_size": 8}, {"batch_size": 8, "beta": 1.0}, {"batch_size": 8, "beta": 0.0}],
+    "wnnf": [{"batch_size": 8}, {"batch_size": None}, {"reading": "decoupled"}, {"loss": "l2"}, {"curriculum": 9}],
+    "hals": [],
+    "deep_kl": [{"beta": 1.5}],
+    "deep_mu": [{"lam": 0.5}],
+    "multilayer": [],
+    "multilayer_kl": [],
+    "wnnf_deep": [{"batch_size": 8}],
+    "wnnf_deconv": [{"batch_size": 8}],
+}
+"""Settings beside those of the YAML."""
+never_waits = pytest.mark.parametrize(
+    ("name", "setting"),
+    [(name, setting) for name, settings in VARIANTS.items() for setting in [{}, *settings]],
+    ids=str,
+)
 
 
 class Waits(TorchDispatchMode):
@@ -57,11 +75,15 @@ def started(steps: Iterator[object]) -> None:
 
 
 @never_waits
-def test_step_makes_the_host_wait_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A start may read the mean of X, which has no value here.
-    monkeypatch.setattr(inits, "mean", lambda X: 0.5)
-    steps = build(name, pretrain=1).iterates(Problem(torch.empty(matrix().shape, device="meta")), Streams(SEEDS))
-    started(steps)
+def test_step_makes_the_host_wait_for_nothing(name: str, setting: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem(torch.empty(matrix().shape, device="meta"), shape=(13, 1))
+    steps = replace(build(name, pretrain=1), **setting).iterates(problem, Streams(SEEDS))
+    monkeypatch.setitem(pieces.ENTRIES, "meta", 64)
+    with monkeypatch.context() as start:  # which may read values, such as the mean of X, which has none here
+        start.setattr(Tensor, "item", lambda tensor: 0.5)
+        start.setattr(Tensor, "tolist", lambda tensor: [0.0, 1.0])
+        start.setattr(Tensor, "__bool__", lambda tensor: False)
+        started(steps)
     assert [waits(steps) for _ in range(3)] == [[], [], []]
 
 
@@ -108,8 +130,8 @@ def test_wait_in_a_step_is_noticed(planted: str) -> None:
 @never_waits
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
-def test_step_makes_the_host_wait_for_nothing_on_a_gpu(name: str, X: np.ndarray) -> None:
-    steps = build(name).iterates(place(X, device="cuda"), Streams(SEEDS))
+def test_step_makes_the_host_wait_for_nothing_on_a_gpu(name: str, setting: dict, X: np.ndarray) -> None:
+    steps = replace(build(name), **setting).iterates(place(X, device="cuda", shape=(13, 1)), Streams(SEEDS))
     with torch.no_grad():
         started(steps)
         next(steps)  # loads libraries

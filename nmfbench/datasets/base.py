@@ -293,9 +293,9 @@ def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Datase
 
 
 def sparse_or_dense(X: Any, dense: bool) -> Any:
-    """A csc_array, or a numpy array if X is one or ``dense`` forces it."""
+    """A csc_array, or a numpy array if X is one or ``dense`` forces it; a mapped X stays mapped."""
     if not issparse(X):
-        return np.asarray(X)
+        return X if isinstance(X, np.ndarray) else np.asarray(X)  # the first keeps a mapped X as such
     return X.toarray() if dense else csc_array(X)
 
 

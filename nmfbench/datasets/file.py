@@ -20,7 +20,7 @@ class File(base.Loader):
     """X and labels from a table, a file of arrays or a sparse matrix. No pickle is loaded.
 
     Stated rules decide what is not given, and the record shows it: see `formats.text`, `formats.header` and
-    `formats.choosing`.
+    `formats.choosing`. An .npy of more than an eighth of the machine's memory stays in its file if ``scaling`` is none.
 
     Parameters
     ----------

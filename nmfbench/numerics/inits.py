@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.numerics.pieces import mean
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import pinv
 
@@ -40,7 +41,7 @@ def check(init: str, X: Tensor, rank: int) -> None:
 def uniform(X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[Tensor, Tensor]:
     """W (S, m, r) and H (S, r, n), uniform on [0, 2√(mean(X)/r)), so that WH has the mean of X in expectation."""
     m, n = X.shape[-2:]
-    high = 2 * math.sqrt(X.mean(dtype=torch.float64).item() / rank) if len(X.shape) == 2 else 2.0
+    high = 2 * math.sqrt(mean(X) / rank) if len(X.shape) == 2 else 2.0
     W, H = rng.uniform(f"W{layer}", (m, rank), X, high=high), rng.uniform(f"H{layer}", (rank, n), X, high=high)
     if len(X.shape) == 2:
         return W, H

@@ -1,5 +1,7 @@
 """Objectives between X (m, n) and its reconstruction V (…, m, n): one value a restart."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -70,10 +72,10 @@ def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> fl
     """
     if isinstance(X, SparseMatrix):
         W, H = factorization.bases[-1].double(), factorization.codes[-1].double()
-        norm, residual = _norm(X.values), squared_distance(X.double(), W, H).sqrt()
+        norm, residual = _norm(X.values), squared_distance(X.double(), W, H).sqrt().item()
     else:
         norm, residual = _norm(X), _norm(X - factorization.reconstruct())
-    return (residual / norm if norm > 0 else residual).item()
+    return residual / norm if norm > 0 else residual
 
 
 def lost_to_scale(X: Tensor | SparseMatrix, factorization: Factorization, vanishes: bool) -> str:
@@ -82,7 +84,7 @@ def lost_to_scale(X: Tensor | SparseMatrix, factorization: Factorization, vanish
     ``vanishes``: the objective is below the numbers that its dtype holds in full.
     """
     entries = X.values if isinstance(X, SparseMatrix) else X
-    size = entries.abs().max().item() if entries.numel() else 0.0
+    size = torch.stack(pieces.as_stored(entries).aminmax()).abs().max().item() if entries.numel() else 0.0
     if vanishes and 0 < size < 1e-3:  # powers of larger entries do not vanish, so there the method means its zero
         precision = torch.finfo(entries.dtype)
         if relative_error(X, factorization) > precision.eps**0.5:
@@ -92,6 +94,6 @@ def lost_to_scale(X: Tensor | SparseMatrix, factorization: Factorization, vanish
     return ""
 
 
-def _norm(X: Tensor) -> Tensor:
+def _norm(X: Tensor) -> float:
     """‖X‖ in float64, where squares of a float32 neither overflow nor vanish."""
-    return torch.linalg.vector_norm(X, dtype=torch.float64)
+    return math.sqrt(pieces.summed(X, torch.square_))

@@ -49,5 +49,27 @@ def quotient_product(A: Tensor, X: Tensor | SparseMatrix, B: Tensor, floor: floa
 
 def total(X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Σ f(X, AᵀB) (S,) with an elementwise f, summed in double precision; f may change its second argument."""
-    sums = [function(x, V).sum((-2, -1), dtype=torch.float64) for _, x, V in pieces(X, A, B)]
-    return torch.stack(sums).sum(0)
+    result = torch.zeros(len(A), dtype=torch.float64, device=A.device)
+    for _, x, V in pieces(X, A, B):
+        result += function(x, V).sum((-2, -1), dtype=torch.float64)  # a list would take the places of freed pieces
+    return result
+
+
+def as_stored(X: Tensor) -> Tensor:
+    """X (m, n) or Xᵀ, in whose rows entries lie side by side: torch copies X for some passes in another order."""
+    return X.mT if X.ndim == 2 and X.stride(0) < X.stride(1) else X
+
+
+def summed(X: Tensor, function: Callable[[Tensor], Tensor] = lambda x: x) -> float:
+    """Σ f(x) over the entries of X (m, n) or (N,), in double precision, with f elementwise; f may change its argument.
+
+    Piece by piece, because torch casts a whole X to double before it sums.
+    """
+    X = as_stored(X)
+    parts = X.split(max(1, ENTRIES[X.device.type] // max(1, X[:1].numel())))
+    return sum(function(part.to(torch.float64, copy=True)).sum().item() for part in parts)
+
+
+def mean(X: Tensor | SparseMatrix) -> float:
+    """The mean of all entries of X (m, n), zeros included."""
+    return summed(X.values if isinstance(X, SparseMatrix) else X) / (X.shape[0] * X.shape[1])

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
+from nmfbench.numerics.pieces import as_stored, mean, summed
 from nmfbench.numerics.plain import real_matrix
 from nmfbench.numerics.sparse import SparseMatrix, canonical
 
@@ -38,8 +39,8 @@ class Problem:
 
     @property
     def entries(self) -> Tensor:
-        """The entries of a dense X, the stored ones of a sparse X."""
-        return self.X.values if isinstance(self.X, SparseMatrix) else self.X
+        """The entries of a dense X, the stored ones of a sparse X, in the order of memory."""
+        return self.X.values if isinstance(self.X, SparseMatrix) else as_stored(self.X)
 
     @cached_property
     def extremes(self) -> tuple[float, float]:
@@ -57,23 +58,22 @@ class Problem:
     @cached_property
     def mean(self) -> float:
         """The mean of all entries of X, summed in double precision: sums of huge float32 entries overflow early."""
-        return self.X.mean(dtype=torch.float64).item()
+        return mean(self.X)
 
     @cached_property
     def mean_size(self) -> float:
         """The mean of the absolute entries of a dense X."""
-        return self.mean if self.extremes[0] >= 0 else self.X.abs().mean(dtype=torch.float64).item()
+        return self.mean if self.extremes[0] >= 0 else summed(self.X, torch.abs_) / self.X.numel()
 
     @cached_property
     def square(self) -> float:
         """‖X‖², summed in double precision."""
-        return torch.linalg.vector_norm(self.entries, dtype=torch.float64).item() ** 2
+        return summed(self.entries, torch.square_)
 
     @cached_property
     def entropy(self) -> float:
         """Σ x log x − x over the entries, for X ≥ 0: what the Kullback–Leibler divergence has besides the product."""
-        x = self.entries.double()
-        return (torch.xlogy(x, x) - x).sum().item()
+        return summed(self.entries, lambda x: torch.xlogy(x, x) - x)
 
     @cached_property
     def by_sample(self) -> Tensor:

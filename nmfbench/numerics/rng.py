@@ -23,8 +23,10 @@ class Streams:
 
     def uniform(self, name: str, shape: tuple[int, ...], like: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
         """(S, *shape), uniform on [low, high). Drawn in float64 so that a seed means the same start in every dtype."""
-        draws = np.stack([generator.uniform(low, high, shape) for generator in self(name)])
-        return torch.from_numpy(draws).to(like.device, like.dtype)
+        draws = torch.empty((len(self.seeds), *shape), dtype=like.dtype)
+        for draw, generator in zip(draws, self(name), strict=True):
+            draw.copy_(torch.from_numpy(generator.uniform(low, high, shape)))
+        return draws.to(like.device)
 
     def permutations(self, name: str, n: int, like: Tensor) -> Iterator[Tensor]:
         """Endless random orders (S, n) of 0 … n − 1."""

@@ -25,9 +25,11 @@ class SparseMatrix:
     @classmethod
     def of(cls, X: Any, dtype: torch.dtype, device: torch.device | str = "cpu") -> "SparseMatrix":
         """Convert a scipy sparse matrix or array; duplicates are summed."""
+        # Products read the indices as often as the entries, so keep them short where they fit.
+        index = np.int32 if max(X.nnz, *X.shape) < 2**31 else np.int64
 
         def to_torch(csr: Any) -> Tensor:
-            parts = (csr.indptr.astype(np.int64), csr.indices.astype(np.int64), csr.data)
+            parts = (csr.indptr.astype(index, copy=False), csr.indices.astype(index, copy=False), csr.data)
             crow, col, values = map(torch.from_numpy, parts)
             return torch.sparse_csr_tensor(crow, col, values.to(dtype), csr.shape, device=device, check_invariants=True)
 
@@ -64,10 +66,6 @@ class SparseMatrix:
         """The smallest entry, zeros included."""
         return self.values.min().clamp(max=0) if self.values.numel() else self.values.new_zeros(())
 
-    def mean(self, dtype: torch.dtype) -> Tensor:
-        """The mean of all entries, zeros included, summed in ``dtype``."""
-        return self.values.sum(dtype=dtype) / (self.shape[0] * self.shape[1])
-
     def __rmatmul__(self, left: Tensor) -> Tensor:
         """left (…, r, m) @ X → (…, r, n): one product for all restarts, in which each column is summed by itself."""
         wide = left.reshape(-1, left.shape[-1])
@@ -78,7 +76,8 @@ class SparseMatrix:
         transpose = self.mT
         products = []
         for w, h in zip(W, H, strict=True):
-            quotient = transpose.values / transpose.product_at(h.mT, w.mT).clamp(min=floor)
+            quotient = transpose.product_at(h.mT, w.mT).clamp_(min=floor)
+            torch.div(transpose.values, quotient, out=quotient)
             products.append((_csr_like(transpose.csr, quotient) @ w).mT)
         return torch.stack(products)
 
@@ -91,8 +90,7 @@ class SparseMatrix:
 
     def product_at(self, W: Tensor, H: Tensor) -> Tensor:
         """(WH)_ij at the stored entries of X, for one restart's W (m, r) and H (r, n)."""
-        zeros = _csr_like(self.csr, torch.zeros_like(self.values))
-        return torch.sparse.sampled_addmm(zeros, W.contiguous(), H.contiguous()).values()
+        return torch.sparse.sampled_addmm(self.csr, W.contiguous(), H.contiguous(), beta=0).values()
 
 
 def canonical(X: Any) -> Any:

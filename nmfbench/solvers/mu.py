@@ -10,7 +10,7 @@ from torch import Tensor
 from nmfbench.errors import NotApplicable
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
-from nmfbench.numerics.pieces import quotient_product
+from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_rank
@@ -84,9 +84,9 @@ class MultiplicativeNMF(Solver):
         XHt: Tensor | None = None
         while True:
             yield Product(Wt.mT, H, XHt)
-            self._update(H, *self._gradient(Wt, X, H, floor), lam)
+            self._update(H, *gradient(Wt, X, H, self.beta, floor), lam)
             # W takes the same update, on Xᵀ ≈ HᵀWᵀ.
-            p, q = self._gradient(H, X.mT, Wt, floor)
+            p, q = gradient(H, X.mT, Wt, self.beta, floor)
             XHt = p.mT if self.beta == 2 else None
             self._update(Wt, p, q, lam)
 
@@ -111,15 +111,6 @@ class MultiplicativeNMF(Solver):
         """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
         precision = torch.finfo(problem.X.dtype)
         return max(precision.eps * problem.mean, precision.tiny)
-
-    def _gradient(self, A: Tensor, X: Tensor, B: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-        """(p, q) with ∂D(X, AᵀB)/∂B = q − p, both ≥ 0, (S, r, n); A (S, r, m), B (S, r, n)."""
-        if self.beta == 2:
-            return A @ X, (A @ A.mT) @ B
-        if self.beta == 1:
-            return quotient_product(A, X, B, floor), A.sum(-1, keepdim=True)
-        V = (A.mT @ B).clamp_(min=floor)
-        return A @ (X * V ** (self.beta - 2)), A @ V ** (self.beta - 1)
 
     def _update(self, B: Tensor, p: Tensor, q: Tensor, lam: float) -> None:
         q = q + lam * B if lam else q

@@ -41,10 +41,10 @@ def read_npz(path: Path) -> held.Arrays:
 
 
 def read_npy(path: Path) -> held.Arrays:
-    """The array of an .npy, under "". Raises DataError if it cannot be read."""
+    """The array of an .npy, under ""; a large one is mapped, not read. Raises DataError if it cannot be read."""
     with _opened(path) as file:
         try:
-            return held.Arrays(arrays={"": _array(file, os.fstat(file.fileno()).st_size)})
+            return held.Arrays(arrays={"": _array(file, os.fstat(file.fileno()).st_size, maps=True)})
         except Exception as error:  # what a damaged file asks of numpy may raise anything
             raise DataError(f"{path} cannot be read as .npy: {parts.reason(error)}") from error
 
@@ -97,12 +97,17 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, found: parts.Foun
     return array
 
 
-def _array(file: IO[bytes], length: int) -> np.ndarray:
-    """The array in the next ``length`` bytes. Its declared size is compared with them before memory is taken."""
+def _array(file: IO[bytes], length: int, maps: bool = False) -> np.ndarray:
+    """The array in the next ``length`` bytes. Its declared size is compared with them before memory is taken.
+
+    ``maps``: whether a large array of numbers may stay in the file.
+    """
     dtype, fortran, shape, start = _header(file)
     size = math.prod(shape) * dtype.itemsize
     if size != length - start:
         raise DataError(f"it is damaged: it declares {size:,} bytes of data, but there are {length - start:,}")
+    if maps and size > limits.largest() // 4 and dtype.kind in "biuf" and dtype.isnative:
+        return np.memmap(file, dtype, "r", start, shape, "F" if fortran else "C")
     limits.check_size(size, "it")
     array = np.empty(math.prod(shape), dtype)
     rest = array.view(np.uint8).data
