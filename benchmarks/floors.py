@@ -158,9 +158,10 @@ def deconv(X: Tensor, shape: tuple[int, int], r: int, s: int = 4, batch: int = 6
 
 
 def proximal(F: Tensor, G: Tensor, C: Tensor, steps: int, room: Room) -> None:
-    """Accelerated proximal gradient on one factor: a product, the step, the momentum and the value, one pass each."""
+    """Proximal gradient: a product; the step, the momentum of the factor and of the product, the value, a pass each."""
     for _ in range(steps):
-        one_pass(room, "step", F, C), one_pass(room, "momentum", F, C)
+        for name in ("step", "momentum", "momentum of the product"):
+            one_pass(room, name, F, C)
         room.mm("QF", F, G)
         torch.dot(F.flatten(), C.flatten())
 
@@ -242,7 +243,8 @@ def unfolded(X: Tensor, r: int, layers: int = 10) -> Floor:
     """PX and QH of each layer, the same products backwards, Adam on all weights, and the least squares for W."""
     m, n = X.shape
     P, Q, H = uniform(layers * r, m), uniform(layers, r, r), uniform(r, n)
-    room, update, W = Room(), adam([uniform(layers * r, m), uniform(layers, r, r)]), uniform(r, m)
+    room, update = Room(), adam([uniform(layers * r, m), uniform(layers, r, r)])
+    W = nnls((H @ H.mT)[None], (H @ X.mT)[None])[0]  # the solution of a step before
 
     def step() -> None:
         PX = room.mm("PX", P, X)
@@ -275,10 +277,10 @@ def lc_dmf(X: Tensor, ranks: Sequence[int], inner: int = 10) -> Floor:
     return step
 
 
-def deep_kl_minvol(X: Tensor, ranks: Sequence[int], newton: int = 24, more: int = 8) -> Floor:
+def deep_kl_minvol(X: Tensor, ranks: Sequence[int], newton: int = 6, more: int = 8) -> Floor:
     """`kl` of each layer, the inverse Gram matrix and two products with it, Newton's passes with a root and two sums.
 
-    The multipliers take 24 steps at first and two in each of four steps below the top.
+    The multipliers take about six steps at first and two in each of four steps below the top.
     """
     plain, m = hierarchy(X, ranks, logarithms=1), len(X)
     layers = [(uniform(m, r), Room(), newton + (more if l + 1 < len(ranks) else 0)) for l, r in enumerate(ranks)]

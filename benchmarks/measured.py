@@ -3,11 +3,38 @@
 import argparse
 import csv
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 from nmfbench.running import environment
+
+BUSY = 0.1
+"""Share of the machine that other processes may take while something is measured."""
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """The options that every script takes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter: does the script run?")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="where the files go")
+    parser.add_argument("--anyway", action="store_true", help="measure although other processes take the machine")
+    return parser
+
+
+def load(seconds: float = 2.0) -> float:
+    """Share of the machine that other processes take now."""
+    before, own = psutil.cpu_times(), time.process_time()
+    time.sleep(seconds)
+    after = psutil.cpu_times()
+    busy = sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "system", "nice", "steal"))
+    return max(0.0, busy - (time.process_time() - own)) / (seconds * (psutil.cpu_count() or 1))
 
 
 class Seconds(NamedTuple):
@@ -24,9 +51,32 @@ def seconds(step: Callable[[], object]) -> Seconds:
     return Seconds(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def machine(threads: int) -> list[str]:
+def peak_memory(step: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call returns, and by how many MiB it raised the memory of this process that lies in no file."""
+    before = peak = _anonymous()
+    ended = threading.Event()
+
+    def sample() -> None:
+        nonlocal peak
+        while not ended.wait(0.002):
+            peak = max(peak, _anonymous())
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    result = step()
+    ended.set()
+    thread.join()
+    return result, peak - before
+
+
+def _anonymous() -> float:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024
+
+
+def machine(threads: int | str) -> list[str]:
     """What the numbers were measured with; other processes are busy where the load is above the threads."""
-    made = environment.of_run(threads, "cpu")
+    made = environment.of_run(1, "cpu")
     load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     commit = f"{made['commit']}{', changed' if made['dirty'] else ''}"
     versions = ", ".join(f"{name} {made[name]}" for name in ("python", "torch", "numpy", "scikit-learn"))
@@ -40,8 +90,10 @@ class Table:
     """A table that is printed row by row, and written as NAME.csv and NAME.md when it is closed."""
 
     def __init__(self, options: argparse.Namespace, name: str, *columns: str):
+        if (share := load()) > BUSY and not (options.anyway or options.quick):
+            sys.exit(f"other processes take {share:.0%} of this machine; stop them, or measure noise with --anyway")
         self.path, self.columns = options.folder / name, columns
-        self.head, self.rows = machine(options.threads), list[list[str]]()
+        self.head, self.rows = [*machine(options.threads), f"other processes: {share:.0%}"], list[list[str]]()
         if options.quick:
             self.head.append("quick: shows that the script runs, and measures nothing")
         print(*self.head, "", "  ".join(columns), sep="\n", flush=True)

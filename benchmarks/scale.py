@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ import nmfbench  # noqa: F401  Imported before torch to stop OpenMP's threads fr
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from measured import Seconds, Table, seconds
+from measured import Seconds, Table, options, peak_memory, seconds
 
 from nmfbench import HALS, WNNF, MultiplicativeNMF, OnlineMultiplicativeNMF, Solver, Stopping, fit
 from nmfbench.numerics.problem import place
@@ -136,36 +135,15 @@ def child(name: str, rank: int, m: int, n: int, path: str) -> None:
     """Fit two iterations, and print the seconds of one and the peak of the anonymous memory beside X."""
     X = np.load(path, mmap_mode="r").T if path else np.random.default_rng(0).random((m, n), dtype=np.float32)
     solver = solvers(rank, batch_size=4096 if path else 64)[name]
-    before = peak = anonymous()
-    ended = threading.Event()
-
-    def sample() -> None:
-        nonlocal peak
-        while not ended.wait(0.002):
-            peak = max(peak, anonymous())
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    (result,) = fit(solver, X, stopping=Stopping(max_iter=2, check_every=2))
-    ended.set()
-    thread.join()
+    (result,), mib = peak_memory(lambda: fit(solver, X, stopping=Stopping(max_iter=2, check_every=2)))
     assert result.iterations == 2, result.error
-    print(json.dumps([result.seconds / 2, result.cpu_seconds / 2, peak - before]))
-
-
-def anonymous() -> float:
-    """MiB of this process that lie in no file."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
-    return int(line.split()[1]) / 1024
+    print(json.dumps([result.seconds / 2, result.cpu_seconds / 2, mib]))
 
 
 PARTS = {part.__name__: part for part in (growth, large, mapped)}
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="smaller and shorter: does the script run?")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="where the files go")
+    parser = options(__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all, in this order")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -8,7 +8,6 @@ objective, or the script fails. A ratio is that of the medians, its spread that 
 import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import nmfbench  # noqa: F401  Imported before torch to stop OpenMP's threads from spinning.
@@ -17,7 +16,7 @@ import nmfbench  # noqa: F401  Imported before torch to stop OpenMP's threads fr
 import numpy as np
 import scipy.sparse
 import torch
-from measured import Seconds, Table, seconds
+from measured import Seconds, Table, options, seconds
 from sklearn.decomposition import NMF
 from threadpoolctl import threadpool_limits
 
@@ -93,11 +92,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="smaller and shorter: does the script run?")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="where sparse.csv and .md go")
-    given = parser.parse_args()
+    given = options(__doc__).parse_args()
     torch.set_num_threads(given.threads)
     with threadpool_limits(given.threads):
         main(given)

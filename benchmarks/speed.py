@@ -2,30 +2,37 @@
 
 On ORL's faces (10,304 × 400, rank 40) and multi-feature (585 × 2,000, rank 20), in float32, with two threads and with
 one. Both sides of a row run in turn, from the same start and for the same number of iterations; those that minimise the
-same thing must end at the same objective. The table is written to results/bench/speed.csv and .md. `--quick` takes
-multi-feature, one thread and three repeats; `--anyway` measures on a busy machine.
+same thing must end at the same objective. The table is written to results/bench/speed.csv and .md; `--quick` takes
+multi-feature with one thread and three repeats, and writes quick.csv and .md.
 """
 
+import argparse
+import contextlib
+import importlib.util
+import io
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+import nmfbench
+
+# isort: split
 import floors
 import numpy as np
 import paired
-import psutil
 import torch
+from measured import Table, options
 from rivals import RIVALS, autograd
 from threadpoolctl import threadpool_limits
 
-import nmfbench
 from nmfbench.numerics import leaky
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import place
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver
 
+Step = Callable[[], object]
 SAME = 1e-3
 """Relative difference of two objectives up to which two programs did the same."""
 
@@ -43,6 +50,7 @@ class Bench:
     threads: of every library.
     iterations: of a fit.
     repeats: pairs of each row.
+    table: where the rows go.
     """
 
     name: str
@@ -52,10 +60,10 @@ class Bench:
     threads: int
     iterations: int
     repeats: int
+    table: Table
 
     def __post_init__(self) -> None:
         self.problem = place(self.X, shape=self.shape)
-        self.rows: list[dict[str, object]] = []
 
     def fit(self, solver: Solver) -> nmfbench.FitResult:
         """A whole fit of that many iterations, checks of X and looks at the objective included."""
@@ -63,32 +71,28 @@ class Bench:
         return nmfbench.fit(solver, problem, stopping=nmfbench.Stopping(max_iter=self.iterations))[0]
 
     def pair(
-        self, what: str, ours: Callable[[], object], other: str, theirs: Callable[[], object], per: int, most: float
+        self,
+        what: str,
+        ours: Callable[[], object],
+        other: str,
+        theirs: Callable[[], object],
+        per: int,
+        most: float | None,
     ) -> None:
         """A row: the time of ``per`` iterations of ours over theirs, at most so much."""
         pair = paired.pair(ours, theirs, self.repeats, self.threads)
         low, high = pair.spread
-        self.add(
-            what,
-            f"{other}",
-            pair.ratio,
-            most,
-            quartiles=f"{low:.2f}–{high:.2f}",
-            cpu=f"{pair.ratio_cpu:.2f}",
-            ms=f"{1000 * statistics.median(pair.ours) / per:.2f}",
-        )
+        ms = 1000 * statistics.median(pair.ours) / per
+        self.add(what, other, pair.ratio, most, f"{low:.2f}–{high:.2f}", f"{pair.ratio_cpu:.2f}", ms)
 
-    def add(self, what: str, over: str, value: float, most: float | None, **others: str) -> None:
-        """A row of the table, printed as soon as it is there."""
-        row: dict[str, object] = {"data": self.name, "threads": self.threads, "what": what, "over": over}
-        row |= {"ratio": f"{value:.2f}", "at most": "" if most is None else f"{most:g}"}
-        row |= {"": "" if most is None else "✓" if value <= most else "✗"}
-        row |= {key: others.get(key, "") for key in ("quartiles", "cpu", "ms")}
-        self.rows.append(row)
-        widths = zip(row.values(), (7, 2, 34, 28, 6, 6, 2, 11, 6, 8), strict=True)
-        print(" ".join(f"{value!s:<{width}}" for value, width in widths), flush=True)
+    def add(self, what: str, over: str, value: float, most: float | None, *others: object) -> None:
+        """A row of the table, with a tick where the value is at most that."""
+        tick = "" if most is None else "✓" if value <= most else "✗"
+        limit = "" if most is None else f"{most:g}"
+        more = [*others, "", "", ""][:3]
+        self.table.row(self.name, self.threads, what, over, f"{value:.2f}", limit, tick, *more)
 
-    def floor(self, solver: Solver, step: Callable[[], object], most: float, note: str = "") -> None:
+    def floor(self, solver: Solver, step: Step, most: float, note: str = "") -> None:
         """A row: one step over its floor."""
         iterates = solver.iterates(self.problem, Streams([0]))
         with torch.no_grad():
@@ -171,17 +175,16 @@ def shallow(bench: Bench) -> None:
         )
 
 
-def batch(W: np.ndarray, H: np.ndarray) -> nmfbench.numerics.factorization.Product:
+def batch(W: np.ndarray, H: np.ndarray) -> Product:
     """Factors of another library as a batch of one restart."""
-    return nmfbench.numerics.factorization.Product(*(torch.from_numpy(np.float32(F))[None] for F in (W, H)))
+    return Product(*(torch.from_numpy(np.float32(F))[None] for F in (W, H)))
 
 
 def weak(bench: Bench) -> None:
     """Whole fits of WNNF against its floors, and against torch's autograd."""
     X, r = bench.problem.X, bench.rank
     n = max(5, bench.iterations // 5)
-    short = Bench(bench.name, bench.X, bench.shape, r, bench.threads, n, bench.repeats)
-    short.rows = bench.rows
+    short = replace(bench, iterations=n)
     for size, most in ((None, 1.15), (64, 1.3)):
         solver, step = nmfbench.WNNF(rank=r, batch_size=size), floors.wnnf(X, [r], size)
         words = "all samples" if size is None else f"batches of {size}"
@@ -267,19 +270,14 @@ def restarts(bench: Bench) -> None:
             )
 
 
-def neural(repeats: int) -> list[dict[str, object]]:
+def neural(table: Table, repeats: int) -> None:
     """An epoch of Neural NMF over one of its authors' package, at 400 × 100 with ranks 9 and 4."""
-    import importlib.util
-
     if not importlib.util.find_spec("NeuralNMF"):
-        return []
-    import contextlib
-    import io
-
+        return
     from NeuralNMF import Neural_NMF, train
 
     X = np.random.default_rng(0).random((400, 9)) @ np.random.default_rng(1).random((9, 100))
-    bench = Bench("400×100", X, None, 4, 1, 10, repeats)
+    bench = Bench("400×100", X, None, 4, 1, 10, repeats, table)
     problem, net, data = place(X, "float64"), Neural_NMF([400, 9, 4]), torch.from_numpy(X)
     iterates = nmfbench.NeuralNMF(ranks=[9, 4]).iterates(problem, Streams([0]))
 
@@ -293,43 +291,31 @@ def neural(repeats: int) -> list[dict[str, object]]:
             train(net, data, epoch=3, lr=0.01, verbose=False)
 
     bench.pair("neural: epoch, float64", ours, "NeuralNMF", theirs, 3, 0.05)
-    return bench.rows
 
 
-def benches(quick: bool) -> Iterator[Bench]:
-    """Data sets and threads, in the order of the table."""
-    loaded = {name: nmfbench.load_dataset(name) for name in (["mfeat"] if quick else ["orl", "mfeat"])}
-    for name, dataset in loaded.items():
+def main(given: argparse.Namespace) -> None:
+    repeats, names = (3, ["mfeat"]) if given.quick else (7, ["orl", "mfeat"])
+    columns = ["data", "threads", "what", "over", "ratio", "at most", "", "quartiles", "cpu", "ms"]
+    table = Table(given, "quick" if given.quick else "speed", *columns)
+    for name in names:
+        dataset, rank = nmfbench.load_dataset(name), {"orl": 40, "mfeat": 20}[name]
         X = np.ascontiguousarray(dataset.X, dtype=np.float32)
-        for threads in [1] if quick else [2, 1]:
-            if threads <= (psutil.cpu_count() or 1):
-                iterations = 50 if quick else {"orl": 50, "mfeat": 200}[name]
-                rank = {"orl": 40, "mfeat": 20}[name]
-                yield Bench(name, X, dataset.shape, rank, threads, iterations, 3 if quick else 7)
-
-
-def main() -> None:
-    quick, anyway = "--quick" in sys.argv, "--anyway" in sys.argv
-    share = paired.refuse_if_busy(anyway)
-    rows: list[dict[str, object]] = []
-    for bench in benches(quick):
-        for part in (shallow, weak, deep, added):
-            part(bench)
-        if bench.name == "mfeat":
+        iterations = 50 if given.quick or name == "orl" else 200
+        for threads in [1] if given.quick else [2, 1]:
+            bench = Bench(name, X, dataset.shape, rank, threads, iterations, repeats, table)
+            for part in (shallow, weak, deep, added):
+                part(bench)
+        if name == "mfeat":
             restarts(bench)
-        rows += bench.rows
-    rows += neural(3 if quick else 7)
-    share = max(share, paired.load())
-    notes = [
-        *paired.header(share),
-        "Ratio: median wall time over that of the other, run in turn; quartiles: of the ratio pair by pair; cpu: the "
-        "same of processor time; ms: an iteration of ours. What fit adds is a share of the whole fit.",
+    neural(table, repeats)
+    missed = sum(row[6] == "✗" for row in table.rows)
+    table.close(
+        "Ratio: median wall time over that of the other, run in turn; quartiles: of the ratio, pair by pair; cpu: the "
+        "ratio of processor times; ms: an iteration of ours. What fit adds is a share of the whole fit.",
         "Floor: the matrix products and unavoidable passes of one iteration, done alone (benchmarks/floors.py).",
-    ]
-    paired.write("quick" if quick else "speed", "Speed", notes, rows)
-    missed = [row for row in rows if row[""] == "✗"]
-    print(f"\n{len(rows)} rows, {len(missed)} above their target; in {paired.RESULTS}")
+        f"{missed} of {len(table.rows)} rows are above their target.",
+    )
 
 
 if __name__ == "__main__":
-    main()
+    main(options(__doc__).parse_args())
