@@ -75,7 +75,7 @@ class LeakyStack(Leaky):
 
     def misfit(self, X: Tensor, loss: str) -> Tensor:
         W, H = self.bases[-1], self.codes[-1]
-        return total(X, W.mT, H, lambda x, V: entry_losses(x, V, loss)).to(H.dtype)
+        return total(X, W.mT, H, lambda x, V: entry_losses(x, V, loss).sum(-1, keepdim=True)).to(H.dtype)
 
 
 def entry_losses(X: Tensor, V: Tensor, loss: str) -> Tensor:

@@ -10,8 +10,8 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.sparse import SparseMatrix, squared_distance
 
-CANCELLED = {torch.float32: 1e-3, torch.float64: 1e-9}
-"""Share of ‖X‖², or of ΣX, below which a loss is not computed from sums that cancel."""
+ROUNDING = 5e-7
+"""Relative error up to which a loss is computed from sums that cancel: a twentieth of what counts as converged."""
 
 
 def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
@@ -46,7 +46,8 @@ def of_product(problem: Problem, W: Tensor, H: Tensor, beta: float, floor: float
             logs = pieces.total(X, W.mT, H, lambda x, V: V.clamp_(min=floor).log_().mul_(x))
         whole = (W.sum(-2, dtype=torch.float64) * H.sum(-1, dtype=torch.float64)).sum(-1)
         loss = problem.entropy - logs + whole
-        if isinstance(X, SparseMatrix) or not (loss < CANCELLED[X.dtype] * whole).any():
+        # Rounding v = (WH)_ij changes x log v by eps · x.
+        if isinstance(X, SparseMatrix) or not _is_rounded(problem.square**0.5, loss, X).any():
             return loss.to(W.dtype)
     return pieces.total(X, W.mT, H, lambda x, V: divergences(x, V.clamp_(min=floor), beta)).to(W.dtype)
 
@@ -60,9 +61,14 @@ def half_square(problem: Problem, W: Tensor, H: Tensor, XHt: Tensor | None = Non
     XHt = (H @ X.mT).mT if XHt is None else XHt
     gram = (wide @ wide.mT / 2).to(W.dtype)  # few sums of many terms, whose rounding would not cancel out
     loss = problem.square / 2 + ((gram @ W.mT).mT.sub_(XHt).mul_(W)).sum((-2, -1), dtype=torch.float64)
-    if isinstance(X, Tensor) and (loss < CANCELLED[X.dtype] * problem.square).any():
-        loss = pieces.total(X, W.mT, H, lambda x, V: V.sub_(x).square_()) / 2
+    if isinstance(X, Tensor) and _is_rounded((XHt * W).flatten(1).norm(dim=1), loss, X).any():
+        loss = pieces.total(X, W.mT, H, lambda x, V: V.sub_(x).square_().sum(-1, keepdim=True)) / 2
     return loss.clamp(min=0).to(W.dtype)
+
+
+def _is_rounded(terms: Tensor | float, loss: Tensor, X: Tensor) -> Tensor:
+    """Whether rounding hides the loss (S,): each term rounds by itself, so errors add up as the norm of the terms."""
+    return torch.finfo(X.dtype).eps * terms > ROUNDING * loss
 
 
 def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:

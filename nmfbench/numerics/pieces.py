@@ -48,7 +48,7 @@ def quotient_product(A: Tensor, X: Tensor | SparseMatrix, B: Tensor, floor: floa
 
 
 def total(X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Σ f(X, AᵀB) (S,) with an elementwise f, summed in double precision; f may change its second argument."""
+    """Σ f(X, AᵀB) (S,) in double precision; f is elementwise, or sums over rows, and may change its second argument."""
     result = torch.zeros(len(A), dtype=torch.float64, device=A.device)
     for _, x, V in pieces(X, A, B):
         result += function(x, V).sum((-2, -1), dtype=torch.float64)  # a list would take the places of freed pieces
