@@ -16,7 +16,6 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.plain import plain, typed
 from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
-from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.solvers.base import Solver, Stopping
 
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -183,7 +182,7 @@ def _fit_batch(
     iterates = solver.iterates(problem, Streams(seeds))
     results = [FitResult(seed, "max_iter", 0, 0.0, seeds) for seed in seeds]
     running = list(range(S))
-    rounding, floor = ROUNDING[problem.X.dtype], _floor(problem) if solver.monotone else 0.0
+    rounding = ROUNDING[problem.X.dtype]
     factorization: Factorization | None = None
     iteration, started_late = -1, False
 
@@ -239,8 +238,9 @@ def _fit_batch(
             result.factorization = factorization.restart(s)  # kept in case the next state diverges
             if not (result.history and result.history[-1][0] == iteration):
                 result.history.append((iteration, objective, clock.wall / S))
-            if solver.monotone and before is not None and objective - before > rounding * abs(before) + floor:
-                result.rises.append((iteration, objective - before))
+            rise = math.nan if before is None else objective - before - rounding * abs(before)
+            if solver.monotone and rise > 0 and rise > _floor(problem):
+                result.rises.append((iteration, -fall))
             converged = (last or over or stalled or rule.converged) and convergence.has_converged(result.history)
             if last or over or stalled or converged:
                 own = "solved" if solver.direct else "stopped" if exhausted or stalled else ""
@@ -260,8 +260,7 @@ def _fit_batch(
 
 def _floor(problem: Problem) -> float:
     """Largest objective increase that rounding alone can cause."""
-    entries = problem.X.values if isinstance(problem.X, SparseMatrix) else problem.X
-    size = sum(torch.linalg.vector_norm(entries, p, dtype=torch.float64).item() ** p for p in (1, 2))
+    size = torch.linalg.vector_norm(problem.entries, 1, dtype=torch.float64).item() + problem.square
     precision = torch.finfo(problem.X.dtype)
     # Sums over entries, ranks and layers all round. Up to 58 roundings were observed, so allow 100.
     return 100 * precision.eps * size + precision.tiny**0.5 if size else math.inf

@@ -25,9 +25,9 @@ EPS = 2.0**-52
 """The smallest entry of a factor and of a product in data of mean one, as in the paper."""
 
 
-def floor(X: Tensor) -> float:
-    """The smallest entry of a factor or product for data X (…, m, n): EPS in the unit of X."""
-    return max(EPS * inits.mean(X), torch.finfo(X.dtype).tiny)
+def floor(problem: Problem) -> float:
+    """The smallest entry of a factor or product: EPS in the unit of X."""
+    return max(EPS * problem.mean, torch.finfo(problem.X.dtype).tiny)
 
 
 def check_zeros(problem: Problem, beta: float) -> None:
@@ -124,13 +124,13 @@ def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list
 
 
 def pretrained(
-    X: Tensor, ranks: list[int], rng: Streams, beta: float, sweeps: int
+    problem: Problem, ranks: list[int], rng: Streams, beta: float, sweeps: int
 ) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
-    """`start` for X (m, n), then that many sweeps of `multilayer`; it yields as `Solver.iterates` says."""
-    Ws, Hs = start(X, ranks, rng)
-    eps = floor(X)
+    """`start`, then that many sweeps of `multilayer`; it yields as `Solver.iterates` says."""
+    Ws, Hs = start(problem.X, ranks, rng)
+    eps = floor(problem)
     for _ in range(sweeps):
-        multilayer(X, Ws, Hs, beta, eps)
+        multilayer(problem.X, Ws, Hs, beta, eps)
         if (yield None):
             break
     return Ws, Hs

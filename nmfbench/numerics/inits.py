@@ -8,7 +8,6 @@ from torch import Tensor
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import pinv
-from nmfbench.numerics.sparse import SparseMatrix
 
 CHOICES = ("uniform", "nndsvd", "nndsvda", "nndsvdar")
 SEMI_CHOICES = ("svd", "random")
@@ -41,26 +40,12 @@ def check(init: str, X: Tensor, rank: int) -> None:
 def uniform(X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[Tensor, Tensor]:
     """W (S, m, r) and H (S, r, n), uniform on [0, 2√(mean(X)/r)), so that WH has the mean of X in expectation."""
     m, n = X.shape[-2:]
-    high = 2 * math.sqrt(mean(X) / rank) if len(X.shape) == 2 else 2.0
+    high = 2 * math.sqrt(X.mean(dtype=torch.float64).item() / rank) if len(X.shape) == 2 else 2.0
     W, H = rng.uniform(f"W{layer}", (m, rank), X, high=high), rng.uniform(f"H{layer}", (rank, n), X, high=high)
     if len(X.shape) == 2:
         return W, H
     scale = (X.double().mean((-2, -1), keepdim=True) / rank).sqrt().to(X)
     return scale * W, scale * H
-
-
-def mean(X: Tensor) -> float:
-    """The mean of all entries of X (m, n), summed in double precision: sums of huge float32 entries overflow early."""
-    return X.mean(dtype=torch.float64).item()
-
-
-def unit(X: Tensor | SparseMatrix) -> float:
-    """The largest absolute entry of X (m, n), or 1 if X is zero: the unit of weights that papers print without one.
-
-    Scaled by the largest entry, as most data here is, X has the unit 1 exactly.
-    """
-    entries = X.values if isinstance(X, SparseMatrix) else X
-    return max(map(abs, torch.stack(entries.aminmax()).tolist())) or 1.0 if entries.numel() else 1.0
 
 
 def nndsvd(X: Tensor, rank: int, rng: Streams, fill: str = "nndsvd", layer: int | str = "") -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import inits
 from nmfbench.numerics.problem import Problem
 
 
@@ -23,7 +22,7 @@ def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:
 
 def weight(problem: Problem, lam: float) -> float:
     """λ in the unit of X, because the loss grows as the square of X and the label term does not."""
-    return lam * inits.unit(problem.X) ** 2
+    return lam * problem.unit**2
 
 
 def penalty(problem: Problem, lam: float, B: Tensor | None, H: Tensor) -> Tensor | None:

@@ -20,7 +20,7 @@ def sweeps(
     The last layer has the label term (λ/2)‖L∘(Y − BH_L)‖² where labels are ``seen``, with λ for X in its unit.
     """
     # Divided by its unit, because the starts of B and of the upper layers, and the labels, are absolute.
-    unit = inits.unit(problem.X)
+    unit = problem.unit
     X = problem.X / unit
     layers = [inits.uniform(X, ranks[0], rng)]
     for l, r in enumerate(ranks[1:], start=2):

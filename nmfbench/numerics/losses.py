@@ -3,33 +3,62 @@
 import torch
 from torch import Tensor
 
+from nmfbench.numerics import pieces
 from nmfbench.numerics.factorization import Factorization
-from nmfbench.numerics.sparse import SparseMatrix, kullback_leibler, squared_distance
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.sparse import SparseMatrix, squared_distance
+
+CANCELLED = {torch.float32: 1e-3, torch.float64: 1e-9}
+"""Share of ‖X‖², or of ΣX, below which a loss is not computed from sums that cancel."""
 
 
 def beta_divergence(X: Tensor, V: Tensor, beta: float) -> Tensor:
-    """Σ d_β(x, v) (…,) over X (m, n) and V (…, m, n). Févotte & Idier (2011), eq. (2).
+    """Σ d_β(x, v) (…,) over X (m, n) and V (…, m, n)."""
+    return divergences(X, V, beta).sum((-2, -1))
+
+
+def divergences(X: Tensor, V: Tensor, beta: float) -> Tensor:
+    """d_β(x, v) (…, m, n), elementwise. Févotte & Idier (2011), eq. (2).
 
     ½(x−v)² at β = 2, Kullback–Leibler at 1, Itakura–Saito at 0. Zeros in X are allowed for β > 0, where 0·log 0 = 0.
     """
     if beta == 2:
-        d = (X - V).square() / 2
-    elif beta == 1:
-        d = torch.xlogy(X, X) - torch.xlogy(X, V) - X + V
-    elif beta == 0:
+        return (X - V).square() / 2
+    if beta == 1:
+        return torch.xlogy(X, X) - torch.xlogy(X, V) - X + V
+    if beta == 0:
         ratio = X / V
-        d = ratio - ratio.log() - 1
-    else:
-        d = (X**beta + (beta - 1) * V**beta - beta * X * V ** (beta - 1)) / (beta * (beta - 1))
-    return d.sum((-2, -1))
+        return ratio - ratio.log() - 1
+    return (X**beta + (beta - 1) * V**beta - beta * X * V ** (beta - 1)) / (beta * (beta - 1))
 
 
-def of_product(X: Tensor | SparseMatrix, W: Tensor, H: Tensor, beta: float, floor: float) -> Tensor:
-    """D_β(X, WH), (S,); WH is kept at or above ``floor`` wherever its power or logarithm is taken."""
-    if isinstance(X, SparseMatrix):
-        distance = squared_distance(X, W, H) / 2 if beta == 2 else kullback_leibler(X, W, H, floor)
-        return distance.to(W.dtype)
-    return beta_divergence(X, W @ H if beta == 2 else (W @ H).clamp(min=floor), beta)
+def of_product(problem: Problem, W: Tensor, H: Tensor, beta: float, floor: float) -> Tensor:
+    """D_β(X, WH) (S,) for β ≠ 2; WH is kept at or above ``floor``, because its power or logarithm is taken."""
+    X = problem.X
+    if beta == 1:
+        if isinstance(X, SparseMatrix):
+            logs = X.logarithms(W, H, floor)
+        else:
+            logs = pieces.total(X, W.mT, H, lambda x, V: V.clamp_(min=floor).log_().mul_(x))
+        whole = (W.sum(-2, dtype=torch.float64) * H.sum(-1, dtype=torch.float64)).sum(-1)
+        loss = problem.entropy - logs + whole
+        if isinstance(X, SparseMatrix) or not (loss < CANCELLED[X.dtype] * whole).any():
+            return loss.to(W.dtype)
+    return pieces.total(X, W.mT, H, lambda x, V: divergences(x, V.clamp_(min=floor), beta)).to(W.dtype)
+
+
+def half_square(problem: Problem, W: Tensor, H: Tensor, XHt: Tensor | None = None) -> Tensor:
+    """½‖X − WH‖² (S,) as ½‖X‖² + ⟨½WHHᵀ − XHᵀ, W⟩; ``XHt`` is XHᵀ (S, m, r), None if it is not known.
+
+    Where these terms cancel too much for their precision, the squares of a dense residual are summed instead.
+    """
+    X, wide = problem.X, H.double()
+    XHt = (H @ X.mT).mT if XHt is None else XHt
+    gram = (wide @ wide.mT / 2).to(W.dtype)  # few sums of many terms, whose rounding would not cancel out
+    loss = problem.square / 2 + ((gram @ W.mT).mT.sub_(XHt).mul_(W)).sum((-2, -1), dtype=torch.float64)
+    if isinstance(X, Tensor) and (loss < CANCELLED[X.dtype] * problem.square).any():
+        loss = pieces.total(X, W.mT, H, lambda x, V: V.sub_(x).square_()) / 2
+    return loss.clamp(min=0).to(W.dtype)
 
 
 def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:

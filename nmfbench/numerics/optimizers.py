@@ -111,6 +111,5 @@ def coordinate_sweep(H: Tensor, gram: Tensor, cross: Tensor) -> None:
     others = gram * -steps
     others.diagonal(dim1=-2, dim2=-1).copy_(~moves[..., 0])
     alone = cross * steps
-    for k in range(H.shape[-2]):
-        row = slice(k, k + 1)
-        torch.clamp(torch.baddbmm(alone[:, row], others[:, row], H), min=0, out=H[:, row])
+    for new, weights, row in zip(alone.split(1, -2), others.split(1, -2), H.split(1, -2), strict=True):
+        torch.clamp(new.baddbmm_(weights, H), min=0, out=row)

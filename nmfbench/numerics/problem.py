@@ -1,5 +1,6 @@
 """The data to factorize, and the knowledge about it that a solver may use."""
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,10 +36,49 @@ class Problem:
     labels: Tensor | None = None
     labelled: Tensor | None = None
 
+    @property
+    def entries(self) -> Tensor:
+        """The entries of a dense X, the stored ones of a sparse X."""
+        return self.X.values if isinstance(self.X, SparseMatrix) else self.X
+
     @cached_property
-    def lowest(self) -> float:
-        """The smallest entry of X."""
-        return self.X.min().item()
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest of `entries`, NaN if one of them is; (0, 0) if there are none."""
+        return tuple(torch.stack(self.entries.aminmax()).tolist()) if self.entries.numel() else (0.0, 0.0)
+
+    @cached_property
+    def unit(self) -> float:
+        """The largest absolute entry of X, or 1 if X is zero: the unit of weights that papers print without one.
+
+        Scaled by the largest entry, as most data here is, X has the unit 1 exactly.
+        """
+        return max(map(abs, self.extremes)) or 1.0
+
+    @cached_property
+    def mean(self) -> float:
+        """The mean of all entries of X, summed in double precision: sums of huge float32 entries overflow early."""
+        return self.X.mean(dtype=torch.float64).item()
+
+    @cached_property
+    def mean_size(self) -> float:
+        """The mean of the absolute entries of a dense X."""
+        return self.mean if self.extremes[0] >= 0 else self.X.abs().mean(dtype=torch.float64).item()
+
+    @cached_property
+    def square(self) -> float:
+        """‖X‖², summed in double precision."""
+        return torch.linalg.vector_norm(self.entries, dtype=torch.float64).item() ** 2
+
+    @cached_property
+    def entropy(self) -> float:
+        """Σ x log x − x over the entries, for X ≥ 0: what the Kullback–Leibler divergence has besides the product."""
+        x = self.entries.double()
+        return (torch.xlogy(x, x) - x).sum().item()
+
+    @cached_property
+    def by_sample(self) -> Tensor:
+        """X with each sample contiguous: products with a dense X are then the fastest, 10 % on ORL."""
+        return self.X if isinstance(self.X, SparseMatrix) else self.X.mT.contiguous().mT
 
 
 def check_device(device: str) -> torch.device:
@@ -74,11 +114,13 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
     else:
         given = _tensor(X)
         placed = values = given.to(on, kind)
-    bad = ~values.isfinite()
-    if bad.any():
+    problem = Problem(placed, shape)
+    if not all(map(math.isfinite, problem.extremes)):
+        bad = ~values.isfinite()
         raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, {_first(bad, X)}")
     # A cast makes no entry of a zero, so counting is enough where none has vanished.
-    if given.is_floating_point() and given.count_nonzero().item() != values.count_nonzero().item():
+    narrows = given.dtype == torch.float64 and kind != torch.float64
+    if narrows and given.count_nonzero().item() != values.count_nonzero().item():
         small = torch.finfo(kind).eps ** 2 * given.abs().max()
         vanished = (values == 0) & (given.abs() > small).to(on)  # beside a larger entry, a smaller one is rounding
         if vanished.any():
@@ -86,7 +128,7 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
                 f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use "
                 "dtype=float64"
             )
-    return Problem(placed, shape)
+    return problem
 
 
 def _first(which: Tensor, X: Any) -> str:

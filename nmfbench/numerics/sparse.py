@@ -82,6 +82,13 @@ class SparseMatrix:
             products.append((_csr_like(transpose.csr, quotient) @ w).mT)
         return torch.stack(products)
 
+    def logarithms(self, W: Tensor, H: Tensor, floor: float) -> Tensor:
+        """Σ x log v (S,), V = WH kept at or above ``floor``, in double precision."""
+        x = self.values
+        return torch.stack(
+            [torch.xlogy(x, self.product_at(w, h).clamp(min=floor)).double().sum() for w, h in zip(W, H, strict=True)]
+        )
+
     def product_at(self, W: Tensor, H: Tensor) -> Tensor:
         """(WH)_ij at the stored entries of X, for one restart's W (m, r) and H (r, n)."""
         zeros = _csr_like(self.csr, torch.zeros_like(self.values))
@@ -107,14 +114,3 @@ def squared_distance(X: SparseMatrix, W: Tensor, H: Tensor) -> Tensor:
     cross = ((W.mT @ X).double() * H.double()).sum((-2, -1))
     gram = ((W.mT @ W).double() * (H @ H.mT).double()).sum((-2, -1))
     return (X.values.double().square().sum() - 2 * cross + gram).clamp(min=0)
-
-
-def kullback_leibler(X: SparseMatrix, W: Tensor, H: Tensor, floor: float) -> Tensor:
-    """Σ x log(x/v) − x + v for V = WH, (S,): the first two terms at the stored entries, Σv from column and row sums."""
-    x = X.values
-    sums = (W.sum(-2).double() * H.sum(-1).double()).sum(-1)
-    at_entries = [
-        (torch.xlogy(x, x) - torch.xlogy(x, X.product_at(w, h).clamp(min=floor)) - x).double().sum()
-        for w, h in zip(W, H, strict=True)
-    ]
-    return torch.stack(at_entries) + sums

@@ -116,9 +116,9 @@ class Solver(metaclass=Checked):
                 f"{type(self).__name__} with these settings needs a dense X, and X is sparse; "
                 f"dense it takes {size:,.0f} MiB: dataset.dense=true on the command line, X.toarray() in Python"
             )
-        if problem.lowest < 0 and not self.accepts_negative:
+        if problem.extremes[0] < 0 and not self.accepts_negative:
             raise NotApplicable(
-                f"{type(self).__name__} needs X ≥ 0, but X has entries down to {problem.lowest:.4g}; "
+                f"{type(self).__name__} needs X ≥ 0, but X has entries down to {problem.extremes[0]:.4g}; "
                 "choose a solver that accepts negative entries, or map each feature to [0, 1], as scaling min_max does"
             )
 

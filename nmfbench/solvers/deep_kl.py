@@ -57,8 +57,8 @@ class DeepKL(DeepSolver):
         hierarchies.check_zeros(problem, self.beta)
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
-        X, eps = problem.X, hierarchies.floor(problem.X)
-        Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, self.beta, self.pretrain)
+        X, eps = problem.X, hierarchies.floor(problem)
+        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, self.beta, self.pretrain)
         hierarchies.scale(Ws, Hs, of="H")
         # Apply the bounds of every step at the start too; applying them later would raise the objective.
         Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=hierarchies.EPS) for H in Hs]

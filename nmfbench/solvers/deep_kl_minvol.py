@@ -64,15 +64,15 @@ class MinVolDeepKL(DeepSolver):
         return self.variant == "exact" and self.weights is None
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
-        X, eps = problem.X, hierarchies.floor(problem.X)
-        Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, 1.0, self.pretrain)
+        X, eps = problem.X, hierarchies.floor(problem)
+        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 1.0, self.pretrain)
         hierarchies.scale(Ws, Hs, of="W")
         weights = hierarchies.weights(X, Ws, Hs, self.weights, 1.0)
         costs = weights * hierarchies.costs(X, Ws, Hs, 1.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), costs, Ws)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
-            Y, eps = X, hierarchies.floor(X)
+            Y, eps = X, hierarchies.floor(problem)
             for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
                 Hs[l] = (H * hierarchies.ratio(*hierarchies.parts(Y, W, H, 1.0, eps))).clamp(min=eps)
                 lam = weights[:, l, None, None]

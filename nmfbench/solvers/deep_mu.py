@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import inits
 from nmfbench.numerics.factorization import Stack
 from nmfbench.numerics.optimizers import LeastSquares
 from nmfbench.numerics.problem import Problem
@@ -57,7 +56,7 @@ class DeepMU(DeepSolver):
         X, L = problem.X, len(self.layers)
         sizes = [X.shape[1], *self.layers, len(X)]
         # The product of uniform factors on [0, 2c] has the mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
-        c = (inits.mean(X) / math.prod(self.layers)) ** (1 / (L + 1))
+        c = (problem.mean / math.prod(self.layers)) ** (1 / (L + 1))
         names = ["H", *(f"W{l}" for l in range(1, L + 1))]
         F = [rng.uniform(name, (sizes[i + 1], sizes[i]), X, high=2 * c) for i, name in enumerate(names)]
         tiny, lam = torch.finfo(X.dtype).tiny, self._weight(problem)
@@ -83,4 +82,4 @@ class DeepMU(DeepSolver):
     def _weight(self, problem: Problem) -> float:
         """λ in the unit u of X: the loss grows as u², and each of the L + 1 factors as its root of that order."""
         L = len(self.layers)
-        return self.lam * inits.unit(problem.X) ** (2 * L / (L + 1))
+        return self.lam * problem.unit ** (2 * L / (L + 1))

@@ -13,7 +13,6 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.graph import Graph, nearest_neighbours
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_nonnegative, check_rank
 
 
@@ -108,30 +107,29 @@ class GNMF(Solver):
             )
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[GraphProduct]:
-        X = problem.X
+        X = problem.by_sample
         graph, lam = nearest_neighbours(X, self.p), self._weight(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
+        Wt = W.mT.contiguous()  # components in rows, so that WᵀX is one product for all restarts
         while True:
-            yield GraphProduct(W, H, graph)
+            yield GraphProduct(Wt.mT, H, graph)
             HA, HD = graph.split(H)
-            H = H * quotient(W.mT @ X + lam * HA, (W.mT @ W) @ H + lam * HD)
-            W = W * quotient((H @ X.mT).mT, W @ (H @ H.mT))
+            H = H * quotient((Wt @ X).add_(HA, alpha=lam), ((Wt @ Wt.mT) @ H).add_(HD, alpha=lam))
+            Wt = Wt * quotient(H @ X.mT, (H @ H.mT) @ Wt)
 
     def objective(self, problem: Problem, factorization: GraphProduct) -> Tensor:
-        W, H = factorization.W, factorization.H
-        loss, penalty = losses.of_product(problem.X, W, H, beta=2, floor=0), self.penalty(problem, factorization)
-        return 2 * loss if penalty is None else 2 * loss + penalty
+        loss = 2 * losses.half_square(problem, factorization.W, factorization.H)
+        penalty = self.penalty(problem, factorization)
+        return loss if penalty is None else loss + penalty
 
     def penalty(self, problem: Problem, factorization: GraphProduct) -> Tensor | None:
         return self._weight(problem) * factorization.graph.roughness(factorization.H) if self.lam else None
 
     def _weight(self, problem: Problem) -> float:
         """λ in the unit of X."""
-        X = problem.X
-        entries = X.values if isinstance(X, SparseMatrix) else X
-        return self.lam * torch.linalg.vector_norm(entries, dtype=torch.float64).item() / X.shape[-1] ** 0.5
+        return self.lam * (problem.square / problem.X.shape[-1]) ** 0.5
 
 
 def quotient(p: Tensor, q: Tensor) -> Tensor:
-    """p/q, elementwise and finite where q is 0."""
-    return p / q.clamp(min=torch.finfo(q.dtype).tiny)
+    """p/q, elementwise and finite where q is 0, in the place of p."""
+    return p.div_(q.clamp_(min=torch.finfo(q.dtype).tiny))

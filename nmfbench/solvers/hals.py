@@ -56,15 +56,16 @@ class HALS(Solver):
         inits.check(self.init, problem.X, self.rank)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
-        X = problem.X
+        X = problem.by_sample
         W, H = inits.start(self.init, X, self.rank, rng)
         # Components lie in rows, so that each is contiguous in both factors.
         Wt = W.mT.contiguous()
+        HXt: Tensor | None = None
         while True:
-            yield Product(Wt.mT, H)
+            yield Product(Wt.mT, H, None if HXt is None else HXt.mT)
             coordinate_sweep(H, Wt @ Wt.mT, Wt @ X)
-            coordinate_sweep(Wt, H @ H.mT, H @ X.mT)
+            HXt = H @ X.mT
+            coordinate_sweep(Wt, H @ H.mT, HXt)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        W, H = factorization.W, factorization.H
-        return losses.of_product(problem.X, W, H, beta=2, floor=0)
+        return losses.half_square(problem, factorization.W, factorization.H, factorization.XHt)

@@ -68,7 +68,7 @@ class LayerCentricDMF(DeepSolver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X = problem.X
-        Ws, Hs = yield from hierarchies.pretrained(X, self.layers, rng, 2.0, self.pretrain)
+        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 2.0, self.pretrain)
         hierarchies.scale(Ws, Hs, of=self.sums)
         weights = hierarchies.weights(X, Ws, Hs, self.weights, 2.0)
         costs = weights * hierarchies.costs(X, Ws, Hs, 2.0)

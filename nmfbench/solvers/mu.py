@@ -10,9 +10,9 @@ from torch import Tensor
 from nmfbench.errors import NotApplicable
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
+from nmfbench.numerics.pieces import quotient_product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_rank
 
 
@@ -77,18 +77,25 @@ class MultiplicativeNMF(Solver):
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
-        X, floor, lam = problem.X, self._floor(problem), self._weight(problem)
+        X = problem.by_sample if self.beta == 2 else problem.X
+        floor, lam = self._floor(problem), self._weight(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
-        if W.is_cuda:  # components in rows, so that WᵀX is one product for all restarts; sums round differently
-            W = W.mT.contiguous().mT
+        Wt = W.mT.contiguous()  # components in rows, so that WᵀX is one product for all restarts
+        XHt: Tensor | None = None
         while True:
-            yield Product(W, H)
-            H = self._update(H, *self._gradient(W.mT, X, W, H, floor), lam)
+            yield Product(Wt.mT, H, XHt)
+            self._update(H, *self._gradient(Wt, X, H, floor), lam)
             # W takes the same update, on Xᵀ ≈ HᵀWᵀ.
-            W = self._update(W.mT, *self._gradient(H, X.mT, H.mT, W.mT, floor), lam).mT
+            p, q = self._gradient(H, X.mT, Wt, floor)
+            XHt = p.mT if self.beta == 2 else None
+            self._update(Wt, p, q, lam)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        loss = losses.of_product(problem.X, factorization.W, factorization.H, self.beta, self._floor(problem))
+        W, H = factorization.W, factorization.H
+        if self.beta == 2:
+            loss = losses.half_square(problem, W, H, factorization.XHt)
+        else:
+            loss = losses.of_product(problem, W, H, self.beta, self._floor(problem))
         penalty = self.penalty(problem, factorization)
         return loss if penalty is None else loss + penalty
 
@@ -98,26 +105,24 @@ class MultiplicativeNMF(Solver):
 
     def _weight(self, problem: Problem) -> float:
         """λ in the unit of X: the divergence grows as its β-th power, the penalty as X."""
-        return self.lam * inits.unit(problem.X) ** (self.beta - 1) if self.lam else 0.0
+        return self.lam * problem.unit ** (self.beta - 1) if self.lam else 0.0
 
     def _floor(self, problem: Problem) -> float:
         """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
         precision = torch.finfo(problem.X.dtype)
-        return max(precision.eps * inits.mean(problem.X), precision.tiny)
+        return max(precision.eps * problem.mean, precision.tiny)
 
-    def _gradient(self, Wt: Tensor, X: Tensor, W: Tensor, H: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-        """(p, q) with ∂D/∂H = q − p, both ≥ 0, (S, r, n)."""
+    def _gradient(self, A: Tensor, X: Tensor, B: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+        """(p, q) with ∂D(X, AᵀB)/∂B = q − p, both ≥ 0, (S, r, n); A (S, r, m), B (S, r, n)."""
         if self.beta == 2:
-            return Wt @ X, (Wt @ W) @ H
-        if isinstance(X, SparseMatrix):
-            return X.left_quotient(W, H, floor), Wt.sum(-1, keepdim=True)
-        V = (W @ H).clamp(min=floor)
+            return A @ X, (A @ A.mT) @ B
         if self.beta == 1:
-            return Wt @ (X / V), Wt.sum(-1, keepdim=True)
-        return Wt @ (X * V ** (self.beta - 2)), Wt @ V ** (self.beta - 1)
+            return quotient_product(A, X, B, floor), A.sum(-1, keepdim=True)
+        V = (A.mT @ B).clamp_(min=floor)
+        return A @ (X * V ** (self.beta - 2)), A @ V ** (self.beta - 1)
 
-    def _update(self, H: Tensor, p: Tensor, q: Tensor, lam: float) -> Tensor:
-        q = q + lam * H if lam else q
-        # In place, because for many restarts a step is bound by memory.
-        ratio = p.div_(q.clamp_(min=torch.finfo(H.dtype).tiny))
-        return H * (ratio if self.gamma == 1 else ratio**self.gamma)
+    def _update(self, B: Tensor, p: Tensor, q: Tensor, lam: float) -> None:
+        q = q + lam * B if lam else q
+        # In place, because for many restarts a step is bound by memory; p is kept where the objective needs it.
+        ratio = torch.div(p, q.clamp_(min=torch.finfo(B.dtype).tiny), out=q if self.beta == 2 else p)
+        B.mul_(ratio if self.gamma == 1 else ratio.pow_(self.gamma))

@@ -34,7 +34,7 @@ class MultilayerKL(DeepSolver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
-        eps = hierarchies.floor(problem.X)
+        eps = hierarchies.floor(problem)
         Ws, Hs = hierarchies.start(problem.X, self.layers, rng)
         weights = problem.X.new_ones(len(rng.seeds), len(Ws))
         while True:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import inits, label_term, layerwise, losses
+from nmfbench.numerics import label_term, layerwise, losses
 from nmfbench.numerics.factorization import Chain, product
 from nmfbench.numerics.nnls import layer, nnls
 from nmfbench.numerics.optimizers import Adam, spectral_norm
@@ -62,7 +62,7 @@ class NeuralNMF(DeepSolver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         # Divided by its unit, because the labels and the ε of Adam are absolute.
-        unit, seen = inits.unit(problem.X), label_term.seen(problem)
+        unit, seen = problem.unit, label_term.seen(problem)
         X = problem.X / unit
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))

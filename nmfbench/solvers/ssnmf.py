@@ -71,7 +71,7 @@ class SemiSupervisedNMF(Solver):
 
     def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         (A,), (S,) = factorization.Ws, factorization.Hs
-        distance = 2 * losses.of_product(problem.X, A, S, beta=2, floor=0)
+        distance = 2 * losses.half_square(problem, A, S)
         penalty = self.penalty(problem, factorization)
         return distance if penalty is None else distance + penalty
 

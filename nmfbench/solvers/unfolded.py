@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import inits, losses
+from nmfbench.numerics import losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.nnls import nnls
 from nmfbench.numerics.optimizers import Adam
@@ -77,7 +77,7 @@ class UnfoldedNMF(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         # Divided by the unit, because ε and the ε of Adam are absolute.
-        unit = inits.unit(problem.X)
+        unit = problem.unit
         X = problem.X / unit
         P, Q, W = self.start(X, rng)
         optimizer = Adam([P, Q], self.lr)
@@ -117,12 +117,12 @@ class UnfoldedNMF(Solver):
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         W, H = factorization.W, factorization.H
-        loss = losses.of_product(problem.X, W, H, beta=2, floor=0) / problem.X.shape[-1]
+        loss = losses.half_square(problem, W, H) / problem.X.shape[-1]
         penalty = self.penalty(problem, factorization)
         return loss if penalty is None else loss + penalty
 
     def penalty(self, problem: Problem, factorization: Product) -> Tensor | None:
-        H, l1 = factorization.H, self.l1 * inits.unit(problem.X)
+        H, l1 = factorization.H, self.l1 * problem.unit
         terms = l1 * H.sum((-2, -1)) + self.l2 / 2 * H.square().sum((-2, -1))
         return terms / problem.X.shape[-1] if self.l1 or self.l2 else None
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError
-from nmfbench.numerics import inits, leaky
+from nmfbench.numerics import leaky
 from nmfbench.numerics.leaky import Leaky, LeakyStack
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
@@ -65,7 +65,7 @@ class WeakSolver(Solver):
 
     def unit(self, problem: Problem) -> float:
         """What counts as an entry of 1: the mean of |X| if the reading is relative."""
-        return (inits.mean(problem.X.abs()) or 1.0) if self.scale_free else 1.0
+        return (problem.mean_size or 1.0) if self.scale_free else 1.0
 
     @abstractmethod
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
