@@ -58,16 +58,17 @@ class ANLS(Solver):
         inits.check(self.init, problem.X, self.rank)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
-        X = problem.X
+        X = problem.by_sample
         W, H = inits.start(self.init, X, self.rank, rng)
+        XHt: Tensor | None = None
         while True:
-            yield Product(W, H)
+            yield Product(W, H, XHt)
             H = self._solve(H, W.mT @ W, W.mT @ X)
-            W = self._solve(W.mT, H @ H.mT, H @ X.mT).mT
+            XHt = (H @ X.mT).mT
+            W = self._solve(W.mT, H @ H.mT, XHt.mT).mT
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        W, H = factorization.W, factorization.H
-        return losses.of_product(problem.X, W, H, beta=2, floor=0)
+        return losses.half_square(problem, factorization.W, factorization.H, factorization.XHt)
 
     def _solve(self, H: Tensor, gram: Tensor, cross: Tensor) -> Tensor:
         """argmin_{H≥0} ‖X − WH‖ (S, r, n). A row whose column of W is zero stays, so that the component can recover."""
