@@ -202,7 +202,7 @@ def test_weights_are_one_over_the_cost_at_the_start(X: np.ndarray) -> None:
     problem = Problem(torch.from_numpy(X))
     solver = DeepKL(ranks=[5, 3])
     state = next(states(solver, problem, [0]))
-    cost = hierarchies.costs(problem.X, state.Ws, state.Hs, 1.0)
+    cost = hierarchies.costs(problem, state.Ws, state.Hs, 1.0)
     torch.testing.assert_close(state.weights * cost, cost[:, :1].expand(-1, 2))
     given = next(states(DeepKL(ranks=[5, 3], weights=[4, 1]), problem, [0]))
     assert given.weights.tolist() == [[4, 1]]

@@ -7,6 +7,7 @@ import torch
 from nmfbench import fit
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
+from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL, WBlock
 
@@ -131,7 +132,7 @@ def test_penalty_shrinks_the_volume(X: np.ndarray) -> None:
 def test_penalty_weighs_its_share_of_each_layer_at_the_start(X: np.ndarray) -> None:
     (result,) = fit(MinVolDeepKL(ranks=[5, 3], alpha=[0.5, 2.0]), X, stopping=Stopping(max_iter=0), dtype="float64")
     start = result.factorization.map(lambda tensor: tensor[None])
-    costs = start.weights * hierarchies.costs(torch.from_numpy(X), start.Ws, start.Hs, 1.0)
+    costs = start.weights * hierarchies.costs(Problem(torch.from_numpy(X)), start.Ws, start.Hs, 1.0)
     volumes = torch.stack([volume.log_det(W).abs() for W in start.Ws], -1)
     torch.testing.assert_close(costs, costs[:, :1].expand_as(costs))
     torch.testing.assert_close(start.alphas * volumes / costs, torch.tensor([[0.5, 2.0]], dtype=torch.float64))

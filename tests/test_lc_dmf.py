@@ -43,7 +43,7 @@ def test_layers_weigh_the_same_at_the_start_however_far_apart_their_costs() -> N
     # Entries of X up to 255, of W_1 about 1/m: the costs differ ten orders of magnitude.
     problem = Problem(torch.from_numpy(255 * load_dataset("orl_28x23").X))
     state = next(states(LayerCentricDMF(ranks=[20, 10], pretrain=20), problem, [0]))
-    costs = hierarchies.costs(problem.X, state.Ws, state.Hs, 2.0)
+    costs = hierarchies.costs(problem, state.Ws, state.Hs, 2.0)
     assert costs[0, 0] > 1e9 * costs[0, 1]
     torch.testing.assert_close(state.weights * costs, costs[:, :1].expand(-1, 2))
 

@@ -16,6 +16,7 @@ from nmfbench.cli import main
 from nmfbench.config import options
 from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
+from nmfbench.numerics.problem import Problem
 from nmfbench.reports import plots
 from nmfbench.reports.figures import FIGURES, PaperFigure, common, deep_kl, dnsnmf
 from nmfbench.reports.plots import Tiles
@@ -148,7 +149,7 @@ def test_layer_costs_do_not_depend_on_the_scale_of_the_factors() -> None:
     Y, V = Ws[0] * D, Ws[1] @ (Hs[1] * D)
     assert costs[1] == pytest.approx(np.sum(Y * np.log(Y / V) - Y + V))
     assert costs[0] == pytest.approx(
-        hierarchies.costs(*_tensors(X), [*_tensors(Ws[0])], [*_tensors(Hs[0])], 1.0).item()
+        hierarchies.costs(Problem(torch.from_numpy(X)), [*_tensors(Ws[0])], [*_tensors(Hs[0])], 1.0).item()
     )
 
 

@@ -257,7 +257,7 @@ def test_footnote_tells_the_readers_of_a_table_what_a_step_descends() -> None:
     ("parameters", "message"),
     [
         ({"eta": -0.1}, r"eta must lie in \[0, 1\], got -0.1"),
-        ({"lam": -1}, "lam must be nonnegative, got -1"),
+        ({"lam": -1}, "lam must be at least 0, got -1"),
         ({"lr": 0}, "lr must be positive, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"curriculum": -1}, "curriculum must be"),

@@ -11,6 +11,7 @@ from nmfbench.evaluators.base import Evaluator, Fitted
 from nmfbench.evaluators.measures import hoyer
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics import hierarchies
+from nmfbench.numerics.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,11 @@ class Layers(Evaluator):
     ) -> list[dict[str, Any]]:
         fitted.require_bases()
         rows: list[dict[str, Any]] = []
-        Ws, Hs = ([torch.as_tensor(factor)[None] for factor in factors] for factors in fitted.hierarchy)
+        Ws, Hs = ([torch.as_tensor(factor)[None].double() for factor in factors] for factors in fitted.hierarchy)
         if Ws:
             hierarchies.scale(Ws, Hs, of="H")
-            errors = hierarchies.costs(torch.as_tensor(dataset.X), Ws, Hs, 1.0)[0].tolist()
+            problem = Problem(torch.as_tensor(dataset.X).double())
+            errors = hierarchies.costs(problem, Ws, Hs, 1.0)[0].tolist()
             rows = [{"layer": l, "metric": "layer_error", "value": error} for l, error in enumerate(errors, start=1)]
         rows += [
             {"layer": l, "metric": "code_sparsity", "value": hoyer(np.asarray(H, np.float64), axis=1)}

@@ -13,6 +13,7 @@ from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics import inits, losses, volume
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.optimizers import apg, spectral_norm
+from nmfbench.numerics.pieces import quotient_product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import normalised, simplex
 from nmfbench.numerics.rng import Streams
@@ -36,20 +37,20 @@ def check_zeros(problem: Problem, beta: float) -> None:
         raise NotApplicable(f"the β-divergence with β = {beta:g} is infinite where X is 0; use β > 0")
 
 
-def costs(X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) -> Tensor:
-    """D_β(W_{l−1}, W_lH_l) of each layer, (S, L), in double precision, because λ may amplify a layer's rounding."""
-    tiny = torch.finfo(torch.float64).tiny
-    layers = zip([X, *Ws], Ws, Hs, strict=False)
-    divergences = [
-        losses.beta_divergence(Y.double(), (W.double() @ H.double()).clamp(min=tiny), beta) for Y, W, H in layers
-    ]
+def costs(problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) -> Tensor:
+    """D_β(W_{l−1}, W_lH_l) of each layer, (S, L); above the first in double precision, because λ amplifies rounding."""
+    tiny = torch.finfo(problem.X.dtype).tiny
+    divergences = [losses.of_product(problem, Ws[0], Hs[0], beta, tiny).double()]
+    for Y, W, H in zip(Ws, Ws[1:], Hs[1:], strict=False):
+        V = (W.double() @ H.double()).clamp(min=torch.finfo(torch.float64).tiny)
+        divergences.append(losses.beta_divergence(Y.double(), V, beta))
     return torch.stack(divergences, -1)
 
 
-def objective(X: Tensor, hierarchy: Hierarchy, beta: float) -> Tensor:
+def objective(problem: Problem, hierarchy: Hierarchy, beta: float) -> Tensor:
     """Σ_l λ_l D_β(W_{l−1}, W_l H_l), and Σ_l α_l log det(W_lᵀW_l + δI) where there are α_l, (S,)."""
-    loss = (hierarchy.weights * costs(X, hierarchy.Ws, hierarchy.Hs, beta)).sum(-1)
-    return (loss if hierarchy.alphas is None else loss + volumes(hierarchy)).to(X)
+    loss = (hierarchy.weights * costs(problem, hierarchy.Ws, hierarchy.Hs, beta)).sum(-1)
+    return (loss if hierarchy.alphas is None else loss + volumes(hierarchy)).to(problem.X)
 
 
 def volumes(hierarchy: Hierarchy) -> Tensor:
@@ -65,26 +66,27 @@ def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:
 
 
 def weights(
-    X: Tensor, Ws: Sequence[Tensor], Hs: Sequence[Tensor], given: Sequence[float] | None, beta: float
+    problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], given: Sequence[float] | None, beta: float
 ) -> Tensor:
     """λ_l, (S, L): as given, or the current D_1/D_l, the paper's 1/D_l in the unit of X.
 
     The cost of a nearly exact layer counts as at least 10⁻⁶ of Σ y^β over its data.
     """
+    X = problem.X
     if given is not None:
         return X.new_tensor(list(given)).expand(len(Ws[0]), -1)
     size = torch.stack([(Y.double() ** beta).sum((-2, -1)).expand(len(Ws[0])) for Y in (X, *Ws[:-1])], -1)
-    cost = costs(X, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
+    cost = costs(problem, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
     # Wide bounds keep λ finite. Bases whose columns sum to one cost less than X by many orders of magnitude.
     bound = torch.finfo(X.dtype).max ** 0.5
     return (cost[:, :1] / cost).clamp(1 / bound, bound).to(X)
 
 
 def parts(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> tuple[Tensor, Tensor]:
-    """p and q of H, (S, r, n); those of W are the transposes of parts(Yᵀ, Hᵀ, Wᵀ)."""
-    V = (W @ H).clamp(min=eps)
+    """p and q of H, (S, r, n), q (S, r, 1) for β = 1; those of W are the transposes of parts(Yᵀ, Hᵀ, Wᵀ)."""
     if beta == 1:
-        return W.mT @ (Y / V), W.sum(-2)[..., None].expand_as(H)
+        return quotient_product(W.mT, Y, H, eps), W.sum(-2)[..., None]
+    V = (W @ H).clamp_(min=eps)
     return W.mT @ (Y * V ** (beta - 2)), W.mT @ V ** (beta - 1)
 
 
@@ -126,7 +128,10 @@ def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list
 def pretrained(
     problem: Problem, ranks: list[int], rng: Streams, beta: float, sweeps: int
 ) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
-    """`start`, then that many sweeps of `multilayer`; it yields as `Solver.iterates` says."""
+    """W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}): `start`, then that many sweeps of `multilayer`.
+
+    It yields as `Solver.iterates` says.
+    """
     Ws, Hs = start(problem.X, ranks, rng)
     eps = floor(problem)
     for _ in range(sweeps):

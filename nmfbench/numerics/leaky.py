@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nmfbench.numerics.factorization import Factorization, Stack
+from nmfbench.numerics.pieces import pieces, total
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Leaky(Factorization, ABC):
         """φ(x) of a parameter x (S, …), elementwise."""
         eta = self.eta.reshape(self.eta.shape + (1,) * (x.ndim - self.eta.ndim))
         return torch.maximum(x, eta * x)
+
+    def misfit(self, X: Tensor, loss: str) -> Tensor:
+        """The L1 norm ("l1") or the squared L2 norm of X − reconstruction, (S,)."""
+        return entry_losses(X, self.reconstruct(), loss).sum((-2, -1))
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,15 @@ class LeakyStack(Leaky):
     def reconstruct(self) -> Tensor:
         return self.rectified.reconstruct()
 
+    def misfit(self, X: Tensor, loss: str) -> Tensor:
+        W, H = self.bases[-1], self.codes[-1]
+        return total(X, W.mT, H, lambda x, V: entry_losses(x, V, loss)).to(H.dtype)
+
+
+def entry_losses(X: Tensor, V: Tensor, loss: str) -> Tensor:
+    """|X − V| ("l1") or its square (…, m, n), elementwise, in the place of V."""
+    return V.sub_(X).abs_() if loss == "l1" else V.sub_(X).square_()
+
 
 def bound(fan_in: int) -> float:
     """Parameters start uniformly in ±bound: a sum of ``fan_in`` terms then keeps its variance. He et al. (2015)."""
@@ -92,17 +106,18 @@ def gradient(
     Q = [F.leaky_relu(H, eta)]
     for p in P[:-1]:
         Q.append(torch.bmm(Q[-1], p.mT))
-    R = torch.baddbmm(X, Q[-1], P[-1].mT, beta=-1)
-    R = R.sign_() if loss == "l1" else R.mul_(2)
-    if mask is not None:
-        R *= mask
-    # Divide the small factors instead of the residual, which is larger.
-    dPs = [torch.bmm(R.mT, Q[-1] / divisor if divisor > 1 else Q[-1])]
-    G = torch.bmm(R, P[-1])
+    dPs, G = [torch.zeros_like(P[-1])], torch.zeros_like(Q[-1])
+    q = Q[-1] / divisor if divisor > 1 else Q[-1]  # and not the residual, which is larger
+    for (rows, columns), x, R in pieces(X, Q[-1].mT, P[-1].mT):
+        R = R.sub_(x).sign_() if loss == "l1" else R.sub_(x).mul_(2)
+        if mask is not None:
+            R *= mask[..., rows, columns]
+        dPs[0][..., columns, :].baddbmm_(R.mT, q[..., rows, :])
+        G[..., rows, :].baddbmm_(R, P[-1][..., columns, :])
     if divisor > 1:
         G /= divisor
-    for p, q in zip(reversed(P[:-1]), reversed(Q[:-1]), strict=True):
-        dPs.append(torch.bmm(G.mT, q))
+    for p, below in zip(reversed(P[:-1]), reversed(Q[:-1]), strict=True):
+        dPs.append(torch.bmm(G.mT, below))
         G = torch.bmm(G, p)
     slope = torch.ops.aten.leaky_relu_backward
     return [slope(d, W, eta, False) for d, W in zip([*reversed(dPs), G], [*Ws, H], strict=True)]

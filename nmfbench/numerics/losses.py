@@ -33,8 +33,10 @@ def divergences(X: Tensor, V: Tensor, beta: float) -> Tensor:
 
 
 def of_product(problem: Problem, W: Tensor, H: Tensor, beta: float, floor: float) -> Tensor:
-    """D_β(X, WH) (S,) for β ≠ 2; WH is kept at or above ``floor``, because its power or logarithm is taken."""
+    """D_β(X, WH) (S,); WH is kept at or above ``floor`` where its power or logarithm is taken."""
     X = problem.X
+    if beta == 2:
+        return half_square(problem, W, H)
     if beta == 1:
         if isinstance(X, SparseMatrix):
             logs = X.logarithms(W, H, floor)

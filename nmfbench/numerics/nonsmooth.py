@@ -84,10 +84,3 @@ def check_steps(variant: str, **counts: int) -> None:
     for name, count in counts.items():
         if count < (name != "pretrain"):
             raise ConfigError(f"{name} must be at least {int(name != 'pretrain')}, got {count}")
-
-
-def check_theta(theta: float) -> None:
-    """Raise ConfigError unless θ lies in [0, 1]."""
-
-    if not 0 <= theta <= 1:
-        raise ConfigError(f"theta must lie in [0, 1], got {theta}")

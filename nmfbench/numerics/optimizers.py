@@ -4,26 +4,37 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) in place on several tensors; with ``decay``, AdamW (Loshchilov & Hutter 2019)."""
+    """Adam (Kingma & Ba 2015) in place on contiguous tensors; with ``decay``, AdamW (Loshchilov & Hutter 2019)."""
+
+    # The function, because torch.optim.AdamW takes seconds to import.
 
     def __init__(self, parameters: list[Tensor], lr: float, decay: float = 0.0):
-        self.parameters, self.lr, self.decay, self.steps = parameters, lr, decay, 0
-        self.moments = [(torch.zeros_like(p), torch.zeros_like(p), torch.empty_like(p)) for p in parameters]
+        self.parameters, self.lr, self.decay = parameters, lr, decay
+        self.means, self.squares = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+        self.steps = [torch.zeros((), device=p.device) for p in parameters]
 
-    def step(self, gradients: list[Tensor], b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
+    def step(self, gradients: list[Tensor]) -> None:
         """Move every parameter, in place, by the gradient of its shape."""
-        self.steps += 1
-        first, second = 1 - b1**self.steps, 1 - b2**self.steps
-        for p, g, (mean, square, root) in zip(self.parameters, gradients, self.moments, strict=True):
-            mean.lerp_(g, 1 - b1)
-            square.mul_(b2).addcmul_(g, g, value=1 - b2)
-            torch.sqrt(square, out=root).mul_(second**-0.5).add_(eps)
-            if self.decay:
-                p.mul_(1 - self.lr * self.decay)
-            p.addcdiv_(mean, root, value=-self.lr / first)
+        adamw(
+            self.parameters,
+            [gradient.contiguous() for gradient in gradients],  # torch reads them in the order of the parameters
+            self.means,
+            self.squares,
+            [],
+            self.steps,
+            fused=True,  # one pass over each parameter
+            amsgrad=False,
+            maximize=False,
+            beta1=0.9,
+            beta2=0.999,
+            eps=1e-8,
+            lr=self.lr,
+            weight_decay=self.decay,
+        )
 
 
 def apg(

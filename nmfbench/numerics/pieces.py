@@ -8,7 +8,9 @@ from torch import Tensor
 from nmfbench.numerics.sparse import SparseMatrix
 
 ENTRIES = {"cpu": 2**18, "cuda": 2**28}
-"""Entries of a piece, those of all restarts: what a cache holds, what keeps a GPU busy."""
+"""Entries of a piece, those of all restarts: what the cache of a core holds, what keeps a GPU busy."""
+WHOLE = 8
+"""A product of up to this many pieces stays whole: the cache that cores share holds it, and thin pieces are slow."""
 
 Slices = tuple[slice, slice]
 
@@ -20,6 +22,7 @@ def pieces(X: Tensor, A: Tensor, B: Tensor) -> Iterator[tuple[Slices, Tensor, Te
     """
     p, q = X.shape[-2:]
     size = max(1, ENTRIES[X.device.type] // (len(A) * min(p, q)))
+    size = max(p, q) if max(p, q) <= WHOLE * size else size
     for start in range(0, max(p, q), size):
         part = slice(start, start + size)
         rows, columns = (part, slice(None)) if p >= q else (slice(None), part)

@@ -181,6 +181,12 @@ def check_nonnegative(name: str, value: float) -> None:
         raise ConfigError(f"{name} must be nonnegative, got {value}")
 
 
+def check_share(name: str, value: float) -> None:
+    """Raise ConfigError unless the parameter lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{name} must lie in [0, 1], got {value}")
+
+
 def check_positive(name: str, value: float) -> None:
     """Raise ConfigError unless the parameter is positive."""
     if not value > 0:

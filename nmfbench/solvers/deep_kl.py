@@ -62,7 +62,7 @@ class DeepKL(DeepSolver):
         hierarchies.scale(Ws, Hs, of="H")
         # Apply the bounds of every step at the start too; applying them later would raise the objective.
         Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=hierarchies.EPS) for H in Hs]
-        weights = hierarchies.weights(X, Ws, Hs, self.weights, self.beta)
+        weights = hierarchies.weights(problem, Ws, Hs, self.weights, self.beta)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights)
             Y = X
@@ -76,4 +76,4 @@ class DeepKL(DeepSolver):
                 Y = Ws[l]
 
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
-        return hierarchies.objective(problem.X, factorization, self.beta)
+        return hierarchies.objective(problem, factorization, self.beta)

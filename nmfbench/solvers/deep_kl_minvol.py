@@ -67,8 +67,8 @@ class MinVolDeepKL(DeepSolver):
         X, eps = problem.X, hierarchies.floor(problem)
         Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 1.0, self.pretrain)
         hierarchies.scale(Ws, Hs, of="W")
-        weights = hierarchies.weights(X, Ws, Hs, self.weights, 1.0)
-        costs = weights * hierarchies.costs(X, Ws, Hs, 1.0)
+        weights = hierarchies.weights(problem, Ws, Hs, self.weights, 1.0)
+        costs = weights * hierarchies.costs(problem, Ws, Hs, 1.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.05, self.layers), costs, Ws)
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
@@ -88,7 +88,7 @@ class MinVolDeepKL(DeepSolver):
                 Y, eps = Ws[l], hierarchies.EPS
 
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
-        return hierarchies.objective(problem.X, factorization, beta=1)
+        return hierarchies.objective(problem, factorization, beta=1)
 
     def penalty(self, problem: Problem, factorization: Hierarchy) -> Tensor:
         return hierarchies.volumes(factorization).to(problem.X)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from nmfbench.numerics import losses
 from nmfbench.numerics.factorization import Stack
 from nmfbench.numerics.optimizers import LeastSquares
 from nmfbench.numerics.problem import Problem
@@ -71,7 +72,7 @@ class DeepMU(DeepSolver):
                 B = F[i] if B is None else F[i] @ B
 
     def objective(self, problem: Problem, factorization: Stack) -> Tensor:
-        loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2
+        loss = losses.half_square(problem, factorization.Ws[-1], factorization.codes[-1])
         penalty = self.penalty(problem, factorization)
         return loss if penalty is None else loss + penalty
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmfbench.errors import ConfigError
-from nmfbench.numerics import graph, inits, label_term
+from nmfbench.numerics import graph, inits, label_term, losses
 from nmfbench.numerics.factorization import Chain, Chained, product
 from nmfbench.numerics.graph import Graph
 from nmfbench.numerics.problem import Problem
@@ -132,7 +132,7 @@ class DeepSemiNMF(DeepSolver):
         return product([*Zs[l + 1 :], Hs[-1]])
 
     def objective(self, problem: Problem, factorization: GraphChain) -> Tensor:
-        loss = (problem.X - factorization.reconstruct()).square().sum((-2, -1))
+        loss = 2 * losses.half_square(problem, factorization.bases[-1], factorization.codes[-1])
         penalty = self.penalty(problem, factorization)
         return loss if penalty is None else loss + penalty
 

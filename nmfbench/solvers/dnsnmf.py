@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.numerics import inits
-from nmfbench.numerics.nonsmooth import NonSmooth, check_steps, check_theta
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.nonsmooth import NonSmooth, check_steps
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import DeepSolver, Stopping, check_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class DeepNonSmoothNMF(DeepSolver):
         if len(self.theta) > len(self.layers):
             raise ConfigError(f"theta must have at most one value a layer ({len(self.layers)}), got {list(self.theta)}")
         for theta in self.thetas:
-            check_theta(theta)
+            check_share("theta", theta)
         check_steps(self.variant, inner=self.inner, pretrain=self.pretrain)
         inits.check_name(self.init)
 
@@ -96,4 +96,4 @@ class DeepNonSmoothNMF(DeepSolver):
             state = state.swept(problem.X, self.inner, self.variant)
 
     def objective(self, problem: Problem, factorization: NonSmooth) -> Tensor:
-        return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2
+        return losses.half_square(problem, factorization.bases[-1], factorization.H)

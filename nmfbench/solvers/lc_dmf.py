@@ -70,8 +70,8 @@ class LayerCentricDMF(DeepSolver):
         X = problem.X
         Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 2.0, self.pretrain)
         hierarchies.scale(Ws, Hs, of=self.sums)
-        weights = hierarchies.weights(X, Ws, Hs, self.weights, 2.0)
-        costs = weights * hierarchies.costs(X, Ws, Hs, 2.0)
+        weights = hierarchies.weights(problem, Ws, Hs, self.weights, 2.0)
+        costs = weights * hierarchies.costs(problem, Ws, Hs, 2.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.0, self.layers), costs, Ws)
         project_W = partial(simplex, dim=-2) if self.sums == "W" else torch.relu
         project_H = partial(simplex, dim=-1) if self.sums == "H" else torch.relu
@@ -93,7 +93,7 @@ class LayerCentricDMF(DeepSolver):
                 Hs[l], Y = H, Ws[l]
 
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
-        return hierarchies.objective(problem.X, factorization, beta=2)
+        return hierarchies.objective(problem, factorization, beta=2)
 
     def penalty(self, problem: Problem, factorization: Hierarchy) -> Tensor | None:
         return hierarchies.volumes(factorization).to(problem.X) if any(self.alpha or []) else None

@@ -42,4 +42,4 @@ class MultilayerKL(DeepSolver):
             hierarchies.multilayer(problem.X, Ws, Hs, 1.0, eps)
 
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
-        return hierarchies.objective(problem.X, factorization, beta=1)
+        return hierarchies.objective(problem, factorization, beta=1)

@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.numerics import inits
-from nmfbench.numerics.nonsmooth import NonSmooth, check_steps, check_theta
+from nmfbench.numerics import inits, losses
+from nmfbench.numerics.nonsmooth import NonSmooth, check_steps
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_rank, check_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class NonSmoothNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        check_theta(self.theta)
+        check_share("theta", self.theta)
         check_steps(self.variant, inner=self.inner)
         inits.check_name(self.init)
 
@@ -69,4 +69,4 @@ class NonSmoothNMF(Solver):
             state = state.swept(problem.X, self.inner, self.variant)
 
     def objective(self, problem: Problem, factorization: NonSmooth) -> Tensor:
-        return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2
+        return losses.half_square(problem, factorization.bases[-1], factorization.H)

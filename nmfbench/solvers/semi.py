@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.numerics import inits
+from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -60,4 +60,4 @@ class SemiNMF(Solver):
             Z, H = semi_sweep(problem.X, H)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        return (problem.X - factorization.reconstruct()).square().sum((-2, -1))
+        return 2 * losses.half_square(problem, factorization.W, factorization.H)

@@ -10,13 +10,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
 from nmfbench.numerics import leaky
 from nmfbench.numerics.leaky import Leaky, LeakyStack
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_choice, check_nonnegative, check_positive
+from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_choice, check_positive, check_share
 
 READINGS = {"relative": (0.001, 0.0025), "penalty": (0.1, 0.001), "decoupled": (0.1, 0.001)}  # default λ and lr
 
@@ -42,9 +41,8 @@ class WeakSolver(Solver):
         check_choice("loss", self.loss, ("l1", "l2"))
         check_choice("reading", self.reading, READINGS)
         check_choice("loss_reduction", self.loss_reduction, ("mean", "sum"))
-        if not 0 <= self.eta <= 1:
-            raise ConfigError(f"eta must lie in [0, 1], got {self.eta}")
-        check_nonnegative("lam", self.weight)
+        check_share("eta", self.eta)
+        check_at_least("lam", self.weight, 0)
         check_positive("lr", self.rate)
         check_at_least("batch_size", 1 if self.batch_size is None else self.batch_size, 1)
         check_at_least("curriculum", self.curriculum, 0)
@@ -89,15 +87,13 @@ class WeakSolver(Solver):
         return leaky.gradient(X, Ws, H, eta, self.loss, self.divisor(H))
 
     def divisor(self, H: Tensor) -> int:
-        """Number the batch loss is divided by."""
         return H.shape[1] if self.loss_reduction == "mean" else 1
 
     def shares(self, problem: Problem, Ws: Sequence[Tensor], entries: float, b: float) -> list[float]:
         """What λ is multiplied by for each basis, and for the codes of a batch: ``entries`` numbers of b samples."""
-        if not self.scale_free:
-            return [1.0] * (len(Ws) + 1)
         size = len(problem.X) * (1 if self.loss_reduction == "mean" else b)
-        return [size / rows for rows in (*(W.shape[1] for W in Ws), entries / Ws[0].shape[-1])]
+        rows = [*(W.shape[1] for W in Ws), entries / Ws[0].shape[-1]]
+        return [size / r if self.scale_free else 1.0 for r in rows]
 
     @property
     def footnote(self) -> str:
@@ -118,24 +114,28 @@ class WeakSolver(Solver):
         scale = leaky.bound(H.shape[-1]) if self.scale_free else 1
         optimizer = Adam([*Ws, H], self.rate * scale, decay=self.weight if self.reading == "decoupled" else 0.0)
         orders = rng.permutations("batches", n, H)
-        restarts = torch.arange(S, device=H.device)[:, None]
-        dH = torch.zeros_like(H)
+        offsets, dH = n * torch.arange(S, device=H.device)[:, None], torch.zeros_like(H)
+        whole = (samples / unit).expand(S, *samples.shape) if self.n_batches(n) == 1 else None
         for epoch in count():
             eta = leaky.slope_at(epoch, self.eta, self.curriculum)
             # The last basis gets the unit back, because φ(ux) = uφ(x).
             yield self.factorization(problem, [*Ws[:-1], Ws[-1] * unit], H, H.new_full((S,), eta))
-            # Batches have nearly equal size, because a short last batch would give its samples more weight.
+            if whole is not None:
+                optimizer.step(self.gradient(problem, whole, Ws, H, eta))
+                continue
+            # Nearly equal batches, because a short last batch would give its samples more weight.
             for batch in next(orders).tensor_split(self.n_batches(n), dim=1):
-                X = samples[batch].div_(unit) if self.scale_free else samples[batch]
-                *dWs, dH_batch = self.gradient(problem, X, Ws, H[restarts, batch], eta)
-                dH.zero_()[restarts, batch] = dH_batch
+                rows = (batch + offsets).flatten()  # a general index takes several times as long
+                X = samples.index_select(0, batch.flatten()).div_(unit).unflatten(0, batch.shape)
+                H_batch = H.flatten(0, 1).index_select(0, rows).unflatten(0, batch.shape)
+                *dWs, dH_batch = self.gradient(problem, X, Ws, H_batch, eta)
+                dH.zero_().flatten(0, 1).index_copy_(0, rows, dH_batch.flatten(0, 1))
                 optimizer.step([*dWs, dH])
 
     def objective(self, problem: Problem, factorization: Leaky) -> Tensor:
         """The expected mean of a step's loss over the batches of an epoch, (S,), for X in its unit."""
-        n, penalty = problem.X.shape[-1], self.penalty(problem, factorization)
-        R = (problem.X - factorization.reconstruct()) / self.unit(problem)
-        total = (R.abs() if self.loss == "l1" else R.square()).sum((-2, -1))
+        n, unit, penalty = problem.X.shape[-1], self.unit(problem), self.penalty(problem, factorization)
+        total = factorization.misfit(problem.X, self.loss) / (unit if self.loss == "l1" else unit**2)
         loss = total / (n if self.loss_reduction == "mean" else self.n_batches(n))
         return loss if penalty is None else loss + penalty
 

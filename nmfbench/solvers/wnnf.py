@@ -50,4 +50,4 @@ class WNNF(WeakSolver):
         bound = leaky.bound(self.rank)
         W = rng.uniform("W", (m, self.rank), problem.X, -bound, bound)
         H = rng.uniform("H", (self.rank, n), problem.X, -bound, bound)
-        return problem.X.mT.contiguous(), [W], H.mT.contiguous()
+        return problem.by_sample.mT, [W], H.mT.contiguous()

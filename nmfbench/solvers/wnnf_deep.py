@@ -60,4 +60,4 @@ class DeepWNNF(WeakSolver, DeepSolver):
             for l, (shape, bound) in enumerate(zip(shapes, bounds, strict=True), start=1)
         ]
         H = rng.uniform("H", (r[0], X.shape[1]), X, -bounds[0], bounds[0])
-        return X.mT.contiguous(), Ws, H.mT.contiguous()
+        return problem.by_sample.mT, Ws, H.mT.contiguous()

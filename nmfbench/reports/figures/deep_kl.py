@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from nmfbench.evaluators.base import Fitted
 from nmfbench.numerics import hierarchies
+from nmfbench.numerics.problem import Problem
 from nmfbench.papers import rules
 from nmfbench.reports import plots
 from nmfbench.reports.figures.common import NAMES, PaperFigure, Run, best_of, images
@@ -21,7 +22,7 @@ def layer_costs(X: np.ndarray, fitted: Fitted) -> np.ndarray:
     fitted.require_bases()
     Ws, Hs = ([torch.from_numpy(factor)[None].double() for factor in factors] for factors in fitted.hierarchy)
     hierarchies.scale(Ws, Hs, of="H")
-    return hierarchies.costs(torch.from_numpy(X), Ws, Hs, 1.0)[0].numpy()
+    return hierarchies.costs(Problem(torch.from_numpy(X).double()), Ws, Hs, 1.0)[0].numpy()
 
 
 def error_ratios(runs: Sequence[Run]) -> tuple[list[int], dict[int, np.ndarray]]:
