@@ -1,7 +1,7 @@
 """Our solvers and other people's that minimise ½‖X − WH‖² over W, H ≥ 0, each as steps from the same start.
 
 Peers run in pieces of at least `PIECE` iterations, each a fit from the last one's factors without a tolerance; what a
-fit checks of X is part of their time, 1 % at most. nn_fac evaluates the objective at every step and torchnmf at every
+fit checks of X is part of their time, 3 % at most. nn_fac evaluates the objective at every step and torchnmf at every
 tenth, which is part of theirs too. NeuralNMF is left out: it solves an epoch's least squares in a loop over columns.
 """
 
@@ -22,7 +22,7 @@ Factors = tuple[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor]
 Steps = Callable[[Problem, int, int], Iterator[Factors]]
 """From a problem, rank and seed: the start, and then W (m, r) and H (r, n) after each step or piece of a fit."""
 
-PIECE = 20
+PIECE = 5
 """Iterations of a peer's fit at least: a tenth of those so far."""
 
 

@@ -128,12 +128,11 @@ def rows(name: str, rank: int, start: int, seconds: float, fits: dict[str, Fit])
         yield row | {"seconds": within[-1][0], "above_best": min(o for *_, o in within) / best - 1, "best": best}
 
 
-def made(seconds: float, threads: int, load_before: tuple[float, ...]) -> list[str]:
-    """What the numbers were measured with."""
+def made(seconds: float, threads: int) -> list[str]:
+    """What the numbers are measured with."""
     run = environment.of_run(threads, "cpu")
     return [
-        f"{run['cpu']}, {run['cores']} cores, {threads} thread(s), load {load_before[0]:.1f} before and "
-        f"{os.getloadavg()[0]:.1f} after; float32",
+        f"{run['cpu']}, {run['cores']} cores, {threads} thread(s), float32, load {run['load_average'][0]:.1f} at the start",
         f"nmfbench {run['nmfbench']} (commit {run['commit']}{', changed' if run['dirty'] else ''}), "
         f"torch {run['torch']}, numpy {run['numpy']}, scikit-learn {run['scikit-learn']}, {run['date']}",
         f"{seconds:g} seconds a fit at most; numbers are medians over starts, of those that reached it",
@@ -211,7 +210,7 @@ def main() -> None:
         options.seconds, options.starts, options.sets, options.methods = 3.0, 1, ["orl", "mfeat"], ["hals inner"]
     methods = [method for method in METHODS if method in {*options.methods, OURS, THEIRS, LONG}]
     torch.set_num_threads(options.threads)
-    load_before, table, first = os.getloadavg(), [], {}
+    lines, table, first = made(options.seconds, options.threads), [], {}
     warnings.filterwarnings("ignore")  # peers warn that they have not converged
     with threadpool_limits(options.threads):
         for name in options.sets:
@@ -222,7 +221,8 @@ def main() -> None:
                 for row in rows(name, SETS[name], start, options.seconds, fits):
                     table.append(row)
                     print(*(f"{v:.4g}" if isinstance(v, float) else v for v in row.values()), flush=True)
-    data, lines = pd.DataFrame(table), made(options.seconds, options.threads, load_before)
+    lines[0] += f" and {os.getloadavg()[0]:.1f} at the end"
+    data = pd.DataFrame(table)
     options.to.mkdir(parents=True, exist_ok=True)
     head = "".join(f"# {line}\n" for line in lines)
     (options.to / "reach.csv").write_text(head + data.to_csv(index=False, float_format="%.5g"), encoding="utf-8")
