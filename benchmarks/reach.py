@@ -132,7 +132,8 @@ def made(seconds: float, threads: int) -> list[str]:
     """What the numbers are measured with."""
     run = environment.of_run(threads, "cpu")
     return [
-        f"{run['cpu']}, {run['cores']} cores, {threads} thread(s), float32, load {run['load_average'][0]:.1f} at the start",
+        f"{run['cpu']}, {run['cores']} cores, {threads} thread(s), float32, "
+        f"load {run['load_average'][0]:.1f} at the start",
         f"nmfbench {run['nmfbench']} (commit {run['commit']}{', changed' if run['dirty'] else ''}), "
         f"torch {run['torch']}, numpy {run['numpy']}, scikit-learn {run['scikit-learn']}, {run['date']}",
         f"{seconds:g} seconds a fit at most; numbers are medians over starts, of those that reached it",
