@@ -7,9 +7,10 @@ import torch
 from nmfbench import fit
 from nmfbench.errors import ConfigError
 from nmfbench.numerics import hierarchies, volume
+from nmfbench.numerics.minvol import WBlock
 from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Stopping
-from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL, WBlock
+from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL
 
 ALPHA, RHO = 0.7, 3.0
 

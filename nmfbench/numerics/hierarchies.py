@@ -13,7 +13,7 @@ from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics import inits, losses, volume
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.optimizers import apg, spectral_norm
-from nmfbench.numerics.pieces import quotient_product
+from nmfbench.numerics.pieces import columns, quotient_product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import normalised, simplex
 from nmfbench.numerics.rng import Streams
@@ -114,12 +114,13 @@ def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: 
 def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
     """Uniform W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) of every layer for X (m, n).
 
-    Each product has the mean of its layer's data, and columns of W_l have maximum 1.
+    Each product has the mean of its layer's data, and columns of W_l have maximum 1. In memory these columns are
+    contiguous, which the elementwise steps keep: products with W_lᵀ and sums over columns are then the fastest.
     """
     Ws, Hs, Y = [], [], X.expand(len(rng.seeds), -1, -1)
     for l, r in enumerate(ranks, start=1):
         W, H = inits.uniform(Y, r, rng, layer=l)
-        Y, H = _top_one(W, H)
+        Y, H = _top_one(W.mT.contiguous().mT, H)
         Ws.append(Y)
         Hs.append(H)
     return Ws, Hs
@@ -146,6 +147,11 @@ def _top_one(W: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
     top = W.amax(-2, keepdim=True)
     top = torch.where(top > 0, top, 1.0)
     return W / top, H * top.mT
+
+
+def above(Ws: Sequence[Tensor], Hs: Sequence[Tensor], l: int) -> Tensor:
+    """W_{l+1}H_{l+1} (S, m, r_l), which layer l + 1 makes of the bases W_l; columns are contiguous, as in W_l."""
+    return (Hs[l + 1].mT @ Ws[l + 1].mT).mT
 
 
 def scale(Ws: list[Tensor], Hs: list[Tensor], of: str) -> None:
@@ -217,9 +223,9 @@ def _positive_root(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta: float, eps: float) -> Tensor:
     """W (S, m, r) after a step that does not raise D_β(Y, WH) + λ D_β(W, W̄), W ≥ 0; W̄ = ``above``, λ (S, 1, 1)."""
     if beta == 2:
-        gram, C = H @ H.mT, Y @ H.mT + lam * above
+        gram, C = H @ H.mT, H @ Y.mT + lam * above.mT
         lipschitz = spectral_norm(gram) + lam.flatten()
-        return apg(W, lambda P: P @ gram + lam * P, C, lipschitz, INNER).clamp(min=eps)
+        return apg(W.mT, lambda P: gram @ P + lam * P, C, lipschitz, INNER).mT.clamp(min=eps)
     p, q = (part.mT for part in parts(Y.mT, H.mT, W.mT, beta, eps))
     above = above.clamp(min=eps)
     if beta == 0:
@@ -230,19 +236,22 @@ def bases_step(Y: Tensor, W: Tensor, H: Tensor, above: Tensor, lam: Tensor, beta
     if beta == 1.5:
         t = _positive_root(q * W**-0.5 + 2 * lam, -2 * lam * above.sqrt(), p * W.sqrt())
         return t.square().clamp(min=eps)
-    b = (W * p).clamp(min=torch.finfo(W.dtype).tiny)
-    a = q / lam - above.log()
-    x = (b / lam).log() + a
-    omega = wright_omega(x)
-    # Two forms of b/(λω): the first avoids cancellation, the second division by an underflowing ω.
-    return torch.where(x > 0, b / (lam * omega), (omega - a).exp()).clamp(min=eps)
+    new = torch.empty_like(W)
+    for k in columns(W):
+        b = (W[..., k] * p[..., k]).clamp_(min=torch.finfo(W.dtype).tiny)
+        a = q[..., k] / lam - above[..., k].log()
+        x = (b / lam).log_().add_(a)
+        omega = wright_omega(x)
+        # Two forms of b/(λω): the first avoids cancellation, the second division by an underflowing ω.
+        new[..., k] = torch.where(x > 0, b / (lam * omega), (omega - a).exp_())
+    return new.clamp_(min=eps)
 
 
 def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:
     """W (S, m, r) after a step that does not raise D_β(Y, WH), W ≥ 0: the top layer has no layer above it."""
     if beta == 2:
         gram = H @ H.mT
-        return apg(W, lambda P: P @ gram, Y @ H.mT, spectral_norm(gram), INNER).clamp(min=eps)
+        return apg(W.mT, lambda P: gram @ P, H @ Y.mT, spectral_norm(gram), INNER).mT.clamp(min=eps)
     gamma = 1 / (2 - beta) if beta < 1 else 1.0
     return (W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** gamma).clamp(min=eps)
 

@@ -55,13 +55,16 @@ def apg(
     per_restart = (-1,) + (1,) * (P.ndim - 1)
     step = 1 / lipschitz.clamp(min=torch.finfo(P.dtype).tiny).reshape(per_restart)
 
+    def value_at(P: Tensor, QP: Tensor) -> Tensor:
+        return torch.sub(QP, linear, alpha=2).mul_(P).flatten(1).sum(1).reshape(per_restart) / 2
+
     def descend(Y: Tensor, QY: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        new = project(Y - step * (QY - linear))
+        new = project(torch.addcmul(Y, QY - linear, -step))
         Q = quadratic(new)
-        return new, Q, (new * (Q / 2 - linear)).flatten(1).sum(1).reshape(per_restart)
+        return new, Q, value_at(new, Q)
 
     QP = quadratic(P)
-    value = (P * (QP / 2 - linear)).flatten(1).sum(1).reshape(per_restart)
+    value = value_at(P, QP)
     Y, QY = P, QP
     alpha = torch.ones_like(value)
     for _ in range(steps):
@@ -76,9 +79,9 @@ def apg(
             value_new = torch.where(rises, torch.where(stays, value, value_plain), value_new)
         ahead = (1 + (4 * alpha.square() + 1).sqrt()) / 2
         ahead = torch.where(rises, 1.0, ahead)
-        momentum = torch.where(rises, 0.0, (alpha - 1) / ahead)
-        Y = new + momentum * (new - P)
-        QY = Q_new + momentum * (Q_new - QP)  # because Q is linear
+        beyond = torch.where(rises, 1.0, 1 + (alpha - 1) / ahead)
+        Y = torch.lerp(P, new, beyond)
+        QY = torch.lerp(QP, Q_new, beyond)  # because Q is linear
         P, QP, value, alpha = new, Q_new, value_new, ahead
     return P
 

@@ -31,6 +31,12 @@ def pieces(X: Tensor, A: Tensor, B: Tensor) -> Iterator[tuple[Slices, Tensor, Te
         yield (rows, columns), x, (b.mT @ a).mT if X.stride(-2) < X.stride(-1) else a.mT @ b
 
 
+def columns(W: Tensor) -> Iterator[slice]:
+    """Slices of a few columns of W (S, m, r): what elementwise steps make of them stays in the cache of a core."""
+    size = max(1, ENTRIES[W.device.type] // (8 * W[..., 0].numel()))
+    return (slice(start, start + size) for start in range(0, W.shape[-1], size))
+
+
 def quotient_product(A: Tensor, X: Tensor | SparseMatrix, B: Tensor, floor: float) -> Tensor:
     """A(X/(AᵀB)) (S, r, q), with AᵀB kept at or above ``floor``. Where a sparse X is zero, so is the quotient."""
     if isinstance(X, SparseMatrix):

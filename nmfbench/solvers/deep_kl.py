@@ -69,7 +69,7 @@ class DeepKL(DeepSolver):
             for l in range(len(Ws)):
                 Hs[l] = hierarchies.codes_step(Y, Ws[l], Hs[l], self.beta, eps)
                 if l + 1 < len(Ws):
-                    above, lam = Ws[l + 1] @ Hs[l + 1], (weights[:, l + 1] / weights[:, l])[:, None, None]
+                    above, lam = hierarchies.above(Ws, Hs, l), (weights[:, l + 1] / weights[:, l])[:, None, None]
                     Ws[l] = hierarchies.bases_step(Y, Ws[l], Hs[l], above, lam, self.beta, eps)
                 else:
                     Ws[l] = hierarchies.top_step(Y, Ws[l], Hs[l], self.beta, eps)

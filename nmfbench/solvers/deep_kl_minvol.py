@@ -4,18 +4,17 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from nmfbench.numerics import hierarchies, volume
 from nmfbench.numerics.factorization import Hierarchy
+from nmfbench.numerics.minvol import WBlock
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.numerics.special import wright_omega
 from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
 
-TANGENTS = 5  # steps a block; on ORL and Samson the third changes the block's decrease by less than 1e-6 of it
-RHO, ADMM_STEPS, GAP = 100.0, 200, 1e-6
+RHO = 100.0
+"""ρ of ADMM."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +22,7 @@ class MinVolDeepKL(DeepSolver):
     """min Σ_l λ_l KL(W_{l−1}, W_l H_l) + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0 with W_lᵀe = e.
 
     Starts like `DeepKL`, scaled to W_lᵀe = e. Each sweep takes a multiplicative step of H_l, then moves W_l to its
-    majoriser's minimum: in closed form at the top, by ``TANGENTS`` such steps below.
+    majoriser's minimum: in closed form at the top, by five such steps below.
     Descends: with ``variant="exact"``; ADMM may raise it. Scale-free: with that and no ``weights``, as ρ has no unit.
 
     Parameters
@@ -80,7 +79,8 @@ class MinVolDeepKL(DeepSolver):
                 if l + 1 == len(Ws):
                     Ws[l] = block.minimum()
                 else:
-                    above, lam_above = (Ws[l + 1] @ Hs[l + 1]).clamp(min=hierarchies.EPS), weights[:, l + 1, None, None]
+                    above = hierarchies.above(Ws, Hs, l).clamp(min=hierarchies.EPS)
+                    lam_above = weights[:, l + 1, None, None]
                     if self.variant == "exact":
                         Ws[l] = block.tangents(above, lam_above / lam)
                     else:
@@ -92,57 +92,3 @@ class MinVolDeepKL(DeepSolver):
 
     def penalty(self, problem: Problem, factorization: Hierarchy) -> Tensor:
         return hierarchies.volumes(factorization).to(problem.X)
-
-
-class WBlock:
-    """The majoriser of KL(Y, WH) + α' log det(WᵀW + δI) at W̃, over Wᵀe = e."""
-
-    def __init__(self, Y: Tensor, W: Tensor, H: Tensor, alpha: Tensor, eps: float):
-        A = volume.inverse(W)
-        self.W = W
-        self.B = (Y / (W @ H).clamp(min=eps)) @ H.mT
-        self.C = H.sum(-1)[:, None] - 4 * alpha * (W @ (-A).clamp(min=0))
-        self.T = 4 * alpha * (W @ A.abs())
-        self.mu: Tensor | None = None
-
-    def minimum(self, c: Tensor | float = 0.0, t: Tensor | float = 0.0) -> Tensor:
-        """Minimise the majoriser plus Σ c w + t w²/2W̃. Newton finds the sums' multipliers μ from the last call's."""
-        W, B, tiny = self.W, self.B, torch.finfo(self.W.dtype).tiny
-        C, T = self.C + c, (self.T + 2 * t).clamp(min=tiny)
-        S = 2 * T * B
-        # Start where a single entry already equals 1: the sum is then ≥ 1, and Newton converges from that side.
-        single = (B * W - T / (2 * W.clamp(min=tiny)) - C).amax(-2, keepdim=True)
-        mu = single if self.mu is None else self.mu
-        for _ in range(24 if self.mu is None else 2):
-            root = ((x := C + mu).square() + S).sqrt().clamp(min=tiny)
-            far = root + x.abs()
-            # Two forms of the same value, (root − x)/T and 2B/(root + x): each avoids the other's cancellation.
-            new = W * torch.where(x > 0, 2 * B / far, far / T)
-            slope = new / root  # −dW/dμ
-            mu = mu + (new.sum(-2, keepdim=True) - 1) / slope.sum(-2, keepdim=True).clamp(min=tiny)
-        self.mu, new = mu, new.clamp(min=hierarchies.EPS)
-        return new / new.sum(-2, keepdim=True)
-
-    def tangents(self, above: Tensor, lam: Tensor) -> Tensor:
-        """The minimiser of the majoriser plus λ KL(W, W̄), λ = λ_{l+1}/λ_l.
-
-        The logarithm's tangent at the current W lies above the logarithm, so each step descends. Near the minimum the
-        steps are Newton's.
-        """
-        W = self.W
-        for _ in range(TANGENTS):
-            W = self.minimum(lam * ((W / above).log() - 1), lam * self.W / W)
-        return W
-
-    def admm(self, above: Tensor, rho: Tensor, nu: Tensor, as_printed: bool) -> Tensor:
-        """The same minimiser by splitting W = Z; ρ' = ρ/λ_l, ν = ρ/λ_{l+1}."""
-        W, Z, U, running = self.W, self.W, torch.zeros_like(self.W), torch.ones_like(rho, dtype=torch.bool)
-        for _ in range(ADMM_STEPS):
-            W = torch.where(running, self.minimum(-rho * (Z - U), rho if as_printed else rho * self.W), W)
-            # Z = ω(log ν − b)/ν with b = −log W̄ − ν(W + U)
-            Z = torch.where(running, wright_omega(nu.log() + above.log() + nu * (W + U)) / nu, Z)
-            U = torch.where(running, U + W - Z, U)
-            running = running & ((W - Z).norm(dim=(-2, -1), keepdim=True) > GAP)
-            if not running.any():
-                break
-        return W

@@ -54,7 +54,7 @@ class DeepMU(DeepSolver):
         return [max(1, rank // 2), rank]
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Stack]:
-        X, L = problem.X, len(self.layers)
+        X, L = problem.by_sample, len(self.layers)
         sizes = [X.shape[1], *self.layers, len(X)]
         # The product of uniform factors on [0, 2c] has the mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
         c = (problem.mean / math.prod(self.layers)) ** (1 / (L + 1))

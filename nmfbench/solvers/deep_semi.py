@@ -97,7 +97,7 @@ class DeepSemiNMF(DeepSolver):
         inits.check_semi(self.init, problem.X, self.layers)
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[GraphChain | None, bool, None]:
-        X, labels = problem.X, None
+        X, labels = problem.by_sample, None
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:
             labels = graph.same_label(problem.labels, problem.labelled)
         Zs, Hs = yield from self.pretrained(X, rng)

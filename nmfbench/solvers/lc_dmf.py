@@ -73,8 +73,7 @@ class LayerCentricDMF(DeepSolver):
         weights = hierarchies.weights(problem, Ws, Hs, self.weights, 2.0)
         costs = weights * hierarchies.costs(problem, Ws, Hs, 2.0)
         alphas = volume.alphas(volume.per_layer(self.alpha, 0.0, self.layers), costs, Ws)
-        project_W = partial(simplex, dim=-2) if self.sums == "W" else torch.relu
-        project_H = partial(simplex, dim=-1) if self.sums == "H" else torch.relu
+        project_W, project_H = (partial(simplex, dim=-1) if self.sums == F else torch.relu for F in "WH")
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights, alphas)
             Y = X
@@ -84,12 +83,13 @@ class LayerCentricDMF(DeepSolver):
                 lam, alpha = weights[:, l, None, None], alphas[:, l, None, None]
                 # The majoriser is λ‖Y − WH‖²/2 + α⟨A, WᵀW⟩ + λ⁺‖W − W̄‖²/2 = ½⟨W, WG⟩ − ⟨C, W⟩ + …
                 G = lam * (H @ H.mT) + 2 * alpha * volume.inverse(W)
-                C = lam * (Y @ H.mT)
+                C = lam * (H @ Y.mT)
                 if l + 1 < len(Ws):
                     above = weights[:, l + 1, None, None]
                     G = G + above * torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)
-                    C = C + above * (Ws[l + 1] @ Hs[l + 1])
-                Ws[l] = apg(W, partial(_times, G), C, spectral_norm(G), self.inner, project_W)
+                    C = C + above * hierarchies.above(Ws, Hs, l).mT
+                # Of Wᵀ, whose rows are contiguous; G is symmetric.
+                Ws[l] = apg(W.mT, partial(torch.matmul, G), C, spectral_norm(G), self.inner, project_W).mT
                 Hs[l], Y = H, Ws[l]
 
     def objective(self, problem: Problem, factorization: Hierarchy) -> Tensor:
@@ -97,7 +97,3 @@ class LayerCentricDMF(DeepSolver):
 
     def penalty(self, problem: Problem, factorization: Hierarchy) -> Tensor | None:
         return hierarchies.volumes(factorization).to(problem.X) if any(self.alpha or []) else None
-
-
-def _times(G: Tensor, W: Tensor) -> Tensor:
-    return W @ G

@@ -57,7 +57,7 @@ class SemiNMF(Solver):
         Z, H = inits.semi(self.init, problem.X, self.rank, rng)
         while True:
             yield Product(Z, H)
-            Z, H = semi_sweep(problem.X, H)
+            Z, H = semi_sweep(problem.by_sample, H)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         return 2 * losses.half_square(problem, factorization.W, factorization.H)

@@ -54,7 +54,7 @@ class SemiSupervisedNMF(Solver):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
-        X, seen, lam = problem.X, label_term.seen(problem), label_term.weight(problem, self.lam)
+        X, seen, lam = problem.by_sample, label_term.seen(problem), label_term.weight(problem, self.lam)
         A, S = inits.uniform(X, self.rank, rng)
         if seen:
             Y, L = seen

@@ -1,0 +1,335 @@
+"""Measure every solver against its floor and against other libraries: python benchmarks/speed.py [--quick] [--anyway].
+
+On ORL's faces (10,304 × 400, rank 40) and multi-feature (585 × 2,000, rank 20), in float32, with two threads and with
+one. Both sides of a row run in turn, from the same start and for the same number of iterations; those that minimise the
+same thing must end at the same objective. The table is written to results/bench/speed.csv and .md. `--quick` takes
+multi-feature, one thread and three repeats; `--anyway` measures on a busy machine.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import floors
+import numpy as np
+import paired
+import psutil
+import torch
+from rivals import RIVALS, autograd
+from threadpoolctl import threadpool_limits
+
+import nmfbench
+from nmfbench.numerics import leaky
+from nmfbench.numerics.problem import place
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import Solver
+
+SAME = 1e-3
+"""Relative difference of two objectives up to which two programs did the same."""
+
+
+@dataclass
+class Bench:
+    """One data set at one number of threads.
+
+    Parameters
+    ----------
+    name: data set.
+    X: (m, n).
+    shape: image shape of a sample; None: samples are not images.
+    rank: of a shallow method; deep ones have [2·rank, rank].
+    threads: of every library.
+    iterations: of a fit.
+    repeats: pairs of each row.
+    """
+
+    name: str
+    X: np.ndarray
+    shape: tuple[int, ...] | None
+    rank: int
+    threads: int
+    iterations: int
+    repeats: int
+
+    def __post_init__(self) -> None:
+        self.problem = place(self.X, shape=self.shape)
+        self.rows: list[dict[str, object]] = []
+
+    def fit(self, solver: Solver) -> nmfbench.FitResult:
+        """A whole fit of that many iterations, checks of X and looks at the objective included."""
+        problem = place(self.X, shape=self.shape)
+        return nmfbench.fit(solver, problem, stopping=nmfbench.Stopping(max_iter=self.iterations))[0]
+
+    def pair(
+        self, what: str, ours: Callable[[], object], other: str, theirs: Callable[[], object], per: int, most: float
+    ) -> None:
+        """A row: the time of ``per`` iterations of ours over theirs, at most so much."""
+        pair = paired.pair(ours, theirs, self.repeats, self.threads)
+        low, high = pair.spread
+        self.add(
+            what,
+            f"{other}",
+            pair.ratio,
+            most,
+            quartiles=f"{low:.2f}–{high:.2f}",
+            cpu=f"{pair.ratio_cpu:.2f}",
+            ms=f"{1000 * statistics.median(pair.ours) / per:.2f}",
+        )
+
+    def add(self, what: str, over: str, value: float, most: float | None, **others: str) -> None:
+        """A row of the table, printed as soon as it is there."""
+        row: dict[str, object] = {"data": self.name, "threads": self.threads, "what": what, "over": over}
+        row |= {"ratio": f"{value:.2f}", "at most": "" if most is None else f"{most:g}"}
+        row |= {"": "" if most is None else "✓" if value <= most else "✗"}
+        row |= {key: others.get(key, "") for key in ("quartiles", "cpu", "ms")}
+        self.rows.append(row)
+        widths = zip(row.values(), (7, 2, 34, 28, 6, 6, 2, 11, 6, 8), strict=True)
+        print(" ".join(f"{value!s:<{width}}" for value, width in widths), flush=True)
+
+    def floor(self, solver: Solver, step: Callable[[], object], most: float, note: str = "") -> None:
+        """A row: one step over its floor."""
+        iterates = solver.iterates(self.problem, Streams([0]))
+        with torch.no_grad():
+            while next(iterates) is None:
+                pass
+            n = max(1, min(10, self.iterations // 5))
+
+            def ours() -> None:
+                for _ in range(n):
+                    next(iterates)
+
+            def theirs() -> None:
+                for _ in range(n):
+                    step()
+
+            self.pair(f"{label(solver)}: step{note}", ours, "floor", theirs, n, most)
+
+
+def label(solver: Solver) -> str:
+    """The name of a solver in configs/."""
+    return NAMES[type(solver)]
+
+
+NAMES = {
+    nmfbench.MultiplicativeNMF: "mu",
+    nmfbench.HALS: "hals",
+    nmfbench.WNNF: "wnnf",
+    nmfbench.DeepKL: "deep_kl",
+    nmfbench.MultilayerKL: "multilayer_kl",
+    nmfbench.UnfoldedNMF: "unfolded",
+    nmfbench.DeepWNNF: "wnnf_deep",
+    nmfbench.DeconvWNNF: "wnnf_deconv",
+    nmfbench.DeepNonSmoothNMF: "dnsnmf",
+    nmfbench.DeepSemiNMF: "deep_semi",
+    nmfbench.DeepMU: "deep_mu",
+    nmfbench.GNMF: "gnmf",
+    nmfbench.LayerCentricDMF: "lc_dmf",
+    nmfbench.MinVolDeepKL: "deep_kl_minvol",
+}
+
+
+def shallow(bench: Bench) -> None:
+    """Whole fits of the shallow methods against their floors and other libraries."""
+    X, r, n = bench.problem.X, bench.rank, bench.iterations
+    solvers = {
+        "mu": nmfbench.MultiplicativeNMF(rank=r),
+        "mu β=1": nmfbench.MultiplicativeNMF(rank=r, beta=1),
+        "hals": nmfbench.HALS(rank=r),
+    }
+    step = floors.mu(X, r)
+    bench.pair(
+        "mu: fit", lambda: bench.fit(solvers["mu"]), "floor", lambda: [step() for _ in range(n)] and None, n, 1.15
+    )
+    rows = [
+        ("mu", "scikit-learn mu", 0.95),
+        ("mu β=1", "scikit-learn mu, KL", 0.7),
+        ("hals", "scikit-learn cd", 0.7),
+        ("mu", "torchnmf", 1.0),
+        ("mu β=1", "torchnmf, KL", 1.0),
+        ("hals", "nn_fac hals", 1.0),
+        ("mu", "ssnmf", 1.0),
+    ]
+    for name, rival, most in rows:
+        if rival not in RIVALS:
+            continue
+        solver, other = solvers[name], RIVALS[rival]
+        start = next(iter(solver.iterates(bench.problem, Streams([0]))))
+        W, H = start.bases[0][0].numpy().copy(), start.codes[0][0].numpy().copy()
+        # Others move W before H, so on the transposed problem they must end where ours does; it is slower for them.
+        Ht, Wt = other(bench.X.T, H.T, W.T, n)
+        theirs = solver.objective(bench.problem, batch(Wt.T, Ht.T)).item()
+        ours = bench.fit(solver).objective or 0.0
+        bench.pair(
+            f"{name}: fit" + ("" if abs(theirs - ours) <= SAME * ours else f" (ends at {ours / theirs:.3f} of theirs)"),
+            lambda solver=solver: bench.fit(solver),
+            rival,
+            lambda other=other, W=W, H=H: other(bench.X, W, H, n),
+            n,
+            most,
+        )
+
+
+def batch(W: np.ndarray, H: np.ndarray) -> nmfbench.numerics.factorization.Product:
+    """Factors of another library as a batch of one restart."""
+    return nmfbench.numerics.factorization.Product(*(torch.from_numpy(np.float32(F))[None] for F in (W, H)))
+
+
+def weak(bench: Bench) -> None:
+    """Whole fits of WNNF against its floors, and against torch's autograd."""
+    X, r = bench.problem.X, bench.rank
+    n = max(5, bench.iterations // 5)
+    short = Bench(bench.name, bench.X, bench.shape, r, bench.threads, n, bench.repeats)
+    short.rows = bench.rows
+    for size, most in ((None, 1.15), (64, 1.3)):
+        solver, step = nmfbench.WNNF(rank=r, batch_size=size), floors.wnnf(X, [r], size)
+        words = "all samples" if size is None else f"batches of {size}"
+        short.pair(
+            f"wnnf, {words}: fit",
+            lambda solver=solver: short.fit(solver),
+            "floor",
+            lambda step=step: [step() for _ in range(n)] and None,
+            n,
+            most,
+        )
+    solver = nmfbench.WNNF(rank=r, batch_size=None, reading="decoupled", lam=0.1, lr=0.001)
+    bound = leaky.bound(r)
+    W, H = (
+        np.random.default_rng(0).uniform(-bound, bound, s).astype(np.float32) for s in ((len(X), r), (r, X.shape[1]))
+    )
+    short.pair(
+        "wnnf, all samples: fit",
+        lambda: short.fit(solver),
+        "torch autograd, fused AdamW",
+        lambda: autograd(bench.X, W, H, n, 0.1, 0.1, 0.001),
+        n,
+        0.6,
+    )
+
+
+def deep(bench: Bench) -> None:
+    """Steps of the other methods against their floors."""
+    X, r = bench.problem.X, bench.rank
+    ranks = [2 * r, r]
+    bench.floor(nmfbench.GNMF(rank=r), floors.gnmf(X, r), 1.3)
+    bench.floor(nmfbench.MultilayerKL(ranks=ranks), floors.hierarchy(X, ranks), 1.3)
+    bench.floor(nmfbench.DeepKL(ranks=ranks, pretrain=1), floors.hierarchy(X, ranks, 4), 1.3)
+    bench.floor(nmfbench.UnfoldedNMF(rank=r), floors.unfolded(X, r), 1.3)
+    bench.floor(nmfbench.DeepWNNF(ranks=ranks), floors.wnnf(X, ranks, 64), 1.3)
+    if bench.shape:
+        bench.floor(nmfbench.DeconvWNNF(rank=r), floors.deconv(X, bench.shape[:2], r), 1.3)
+    bench.floor(nmfbench.DeepNonSmoothNMF(ranks=ranks, pretrain=1), floors.dnsnmf(X, ranks), 1.3)
+    bench.floor(nmfbench.DeepSemiNMF(ranks=ranks, pretrain=1), floors.deep_semi(X, ranks), 1.3)
+    bench.floor(nmfbench.DeepMU(ranks=[r // 2, r]), floors.deep_mu(X, [r // 2, r]), 1.3)
+    bench.floor(nmfbench.LayerCentricDMF(ranks=ranks, pretrain=1), floors.lc_dmf(X, ranks), 1.6)
+    bench.floor(nmfbench.MinVolDeepKL(ranks=ranks, pretrain=1), floors.deep_kl_minvol(X, ranks), 1.6)
+
+
+def added(bench: Bench) -> None:
+    """What fit adds to the steps: checks of X, looks at the objective, history; and one look over one iteration."""
+    r, ranks = bench.rank, [2 * bench.rank, bench.rank]
+    solvers: list[Solver] = [
+        nmfbench.MultiplicativeNMF(rank=r),
+        nmfbench.MultiplicativeNMF(rank=r, beta=1),
+        nmfbench.HALS(rank=r),
+        nmfbench.WNNF(rank=r),
+        nmfbench.GNMF(rank=r),
+        nmfbench.MultilayerKL(ranks=ranks),
+        nmfbench.DeepKL(ranks=ranks, pretrain=1),
+        nmfbench.DeepNonSmoothNMF(ranks=ranks, pretrain=1),
+        nmfbench.DeepMU(ranks=[r // 2, r]),
+    ]
+    torch.set_num_threads(bench.threads)
+    with threadpool_limits(bench.threads):
+        for solver in solvers:
+            shares = []
+            for _ in range(bench.repeats):
+                start = time.perf_counter()
+                result = bench.fit(solver)
+                shares.append(1 - result.seconds / (time.perf_counter() - start))
+            name = label(solver) + (" β=1" if getattr(solver, "beta", 2) == 1 and label(solver) == "mu" else "")
+            bench.add(f"{name}: what fit adds", "the whole fit", statistics.median(shares), 0.1)
+
+
+def restarts(bench: Bench) -> None:
+    """Ten restarts by one call of fit over ten calls."""
+    stopping = nmfbench.Stopping(max_iter=bench.iterations)
+    for solver in (nmfbench.MultiplicativeNMF(rank=10), nmfbench.HALS(rank=10), nmfbench.WNNF(rank=10)):
+        for together in (None, True):
+            bench.pair(
+                f"{label(solver)}: ten restarts" + (", together=True" if together else ""),
+                lambda s=solver, t=together: nmfbench.fit(s, bench.X, seeds=10, stopping=stopping, together=t),
+                "ten fits",
+                lambda s=solver: [nmfbench.fit(s, bench.X, seeds=[i], stopping=stopping) for i in range(10)],
+                bench.iterations,
+                None if together else 1.0,
+            )
+
+
+def neural(repeats: int) -> list[dict[str, object]]:
+    """An epoch of Neural NMF over one of its authors' package, at 400 × 100 with ranks 9 and 4."""
+    import importlib.util
+
+    if not importlib.util.find_spec("NeuralNMF"):
+        return []
+    import contextlib
+    import io
+
+    from NeuralNMF import Neural_NMF, train
+
+    X = np.random.default_rng(0).random((400, 9)) @ np.random.default_rng(1).random((9, 100))
+    bench = Bench("400×100", X, None, 4, 1, 10, repeats)
+    problem, net, data = place(X, "float64"), Neural_NMF([400, 9, 4]), torch.from_numpy(X)
+    iterates = nmfbench.NeuralNMF(ranks=[9, 4]).iterates(problem, Streams([0]))
+
+    def ours() -> None:
+        with torch.no_grad():
+            for _ in range(3):
+                next(iterates)
+
+    def theirs() -> None:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            train(net, data, epoch=3, lr=0.01, verbose=False)
+
+    bench.pair("neural: epoch, float64", ours, "NeuralNMF", theirs, 3, 0.05)
+    return bench.rows
+
+
+def benches(quick: bool) -> Iterator[Bench]:
+    """Data sets and threads, in the order of the table."""
+    loaded = {name: nmfbench.load_dataset(name) for name in (["mfeat"] if quick else ["orl", "mfeat"])}
+    for name, dataset in loaded.items():
+        X = np.ascontiguousarray(dataset.X, dtype=np.float32)
+        for threads in [1] if quick else [2, 1]:
+            if threads <= (psutil.cpu_count() or 1):
+                iterations = 50 if quick else {"orl": 50, "mfeat": 200}[name]
+                rank = {"orl": 40, "mfeat": 20}[name]
+                yield Bench(name, X, dataset.shape, rank, threads, iterations, 3 if quick else 7)
+
+
+def main() -> None:
+    quick, anyway = "--quick" in sys.argv, "--anyway" in sys.argv
+    share = paired.refuse_if_busy(anyway)
+    rows: list[dict[str, object]] = []
+    for bench in benches(quick):
+        for part in (shallow, weak, deep, added):
+            part(bench)
+        if bench.name == "mfeat":
+            restarts(bench)
+        rows += bench.rows
+    rows += neural(3 if quick else 7)
+    share = max(share, paired.load())
+    notes = [
+        *paired.header(share),
+        "Ratio: median wall time over that of the other, run in turn; quartiles: of the ratio pair by pair; cpu: the "
+        "same of processor time; ms: an iteration of ours. What fit adds is a share of the whole fit.",
+        "Floor: the matrix products and unavoidable passes of one iteration, done alone (benchmarks/floors.py).",
+    ]
+    paired.write("quick" if quick else "speed", "Speed", notes, rows)
+    missed = [row for row in rows if row[""] == "✗"]
+    print(f"\n{len(rows)} rows, {len(missed)} above their target; in {paired.RESULTS}")
+
+
+if __name__ == "__main__":
+    main()
