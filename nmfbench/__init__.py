@@ -20,6 +20,7 @@ _HOMES = {
     "Loader": "nmfbench.datasets.base",
     "load_dataset": "nmfbench.datasets",
     "evaluate": "nmfbench.evaluators.clustering",
+    "ANLS": "nmfbench.solvers.anls",
     "DeconvWNNF": "nmfbench.solvers.wnnf_deconv",
     "DeepKL": "nmfbench.solvers.deep_kl",
     "DeepMU": "nmfbench.solvers.deep_mu",

@@ -7,13 +7,16 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.errors import NotApplicable
-from nmfbench.numerics import inits, losses
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.numerics import acceleration, inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_choice, check_nonnegative, check_rank
+
+ALPHA = 2.0
+"""Cost of the further updates of a factor, relative to that of its products. Gillis & Glineur (2012), Sec. 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,7 @@ class MultiplicativeNMF(Solver):
 
     Each sweep updates H, then W: h ← h · (p / (q + λh))^γ with p and q the negative and positive parts of
     the gradient. D_2 = ½‖X − WH‖², D_1 = Kullback–Leibler, D_0 = Itakura–Saito.
-    Descends: if β = 2 or λ = 0.
+    Descends: if β = 2 or λ = 0, and not extrapolated.
 
     Parameters
     ----------
@@ -31,6 +34,8 @@ class MultiplicativeNMF(Solver):
         0 Itakura–Saito. β ≤ 0 needs X > 0.
     lam: weight λ ≥ 0 of the L2 penalty, for X whose largest entry is 1; the WNNF paper prints none for this baseline.
     init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
+    accelerate: one of none; inner (β = 2: a factor is updated several times for one product with X, Gillis & Glineur
+        2012); extrapolated (1 ≤ β ≤ 2: h is updated from h + β_k[h − h_before]₊, Hien, Leplat & Gillis 2024).
 
     Lee & Seung (2001), Theorems 1 and 2; Févotte & Idier (2011), Sec. 4.
     """
@@ -43,11 +48,16 @@ class MultiplicativeNMF(Solver):
     beta: float = 2.0
     lam: float = 0.0
     init: str = "uniform"
+    accelerate: str = "none"
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
         check_nonnegative("lam", self.lam)
         inits.check_name(self.init)
+        check_choice("accelerate", self.accelerate, acceleration.CHOICES)
+        lowest = {"inner": 2, "extrapolated": 1}.get(self.accelerate)
+        if lowest is not None and not lowest <= self.beta <= 2:
+            raise ConfigError(f"accelerate={self.accelerate} needs {lowest} ≤ beta ≤ 2, got {self.beta:g}")
 
     @property
     def draws(self) -> bool:
@@ -56,7 +66,7 @@ class MultiplicativeNMF(Solver):
     @property
     def monotone(self) -> bool:
         # Only the quadratic update (β = 2) majorises the penalty's curvature exactly.
-        return self.beta == 2 or self.lam == 0
+        return (self.beta == 2 or self.lam == 0) and self.accelerate != "extrapolated"
 
     @property
     def accepts_sparse(self) -> bool:
@@ -81,14 +91,19 @@ class MultiplicativeNMF(Solver):
         floor, lam = self._floor(problem), self._weight(problem)
         W, H = inits.start(self.init, X, self.rank, rng)
         Wt = W.mT.contiguous()  # components in rows, so that WᵀX is one product for all restarts
-        XHt: Tensor | None = None
+        most = acceleration.repeats(X, self.rank, ALPHA if self.accelerate == "inner" else 0)
+        extrapolated, eta = self.accelerate == "extrapolated", 1.0
+        H_before, Wt_before, HXt = H, Wt, None
         while True:
-            yield Product(Wt.mT, H, XHt)
-            self._update(H, *gradient(Wt, X, H, self.beta, floor), lam)
-            # W takes the same update, on Xᵀ ≈ HᵀWᵀ.
-            p, q = gradient(H, X.mT, Wt, self.beta, floor)
-            XHt = p.mT if self.beta == 2 else None
-            self._update(Wt, p, q, lam)
+            yield Product(Wt.mT, H, None if HXt is None else HXt.mT)
+            former, eta = eta, (1 + (1 + 4 * eta**2) ** 0.5) / 2
+            further = (former - 1) / eta
+            if extrapolated:
+                H, H_before = H + further * torch.relu(H - H_before), H
+            self._step(H, Wt, X, most[0], floor, lam)
+            if extrapolated:
+                Wt, Wt_before = Wt + further * torch.relu(Wt - Wt_before), Wt
+            HXt = self._step(Wt, H, X.mT, most[1], floor, lam)  # the same step, on Xᵀ ≈ HᵀWᵀ
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         W, H = factorization.W, factorization.H
@@ -111,6 +126,15 @@ class MultiplicativeNMF(Solver):
         """Lower bound for WH, relative to X's scale, so that its powers stay finite in float32."""
         precision = torch.finfo(problem.X.dtype)
         return max(precision.eps * problem.mean, precision.tiny)
+
+    def _step(self, B: Tensor, A: Tensor, X: Tensor, most: int, floor: float, lam: float) -> Tensor | None:
+        """Update B (S, r, n) in place for X ≈ AᵀB, A (S, r, m). Returns AX at β = 2, for the objective."""
+        if self.beta != 2:
+            self._update(B, *gradient(A, X, B, self.beta, floor), lam)
+            return None
+        p, gram = A @ X, A @ A.mT
+        acceleration.repeat(lambda: self._update(B, p, gram @ B, lam), B, most)
+        return p
 
     def _update(self, B: Tensor, p: Tensor, q: Tensor, lam: float) -> None:
         q = q + lam * B if lam else q
