@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke test test-slow lint clean
+.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke bench bench-quick test test-slow lint clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -94,6 +94,14 @@ figures: .venv/.installed-run ## the figures of the papers, in results/local/fig
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf $(LOCAL)/smoke
 	@$(RUN) experiment=smoke results_dir=$(LOCAL)/smoke
+
+# The machine must be idle: they refuse where other processes take more than a tenth of it.
+bench: .venv/.installed-dev ## speed, memory, time to the answer and growth, in results/bench; an hour
+	@for script in speed processes reach sparse scale; do .venv/bin/python benchmarks/$$script.py || exit; done
+	@.venv/bin/python benchmarks/clustering.py
+
+bench-quick: .venv/.installed-dev ## every solver against its floor and other libraries, on multi-feature; three minutes
+	@.venv/bin/python benchmarks/speed.py --quick
 
 test: .venv/.installed-dev ## the tests
 	@.venv/bin/python -m pytest -n auto

@@ -21,7 +21,7 @@ BUSY = 0.1
 def options(description: str | None) -> argparse.ArgumentParser:
     """The options that every script takes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="smaller and shorter: does the script run?")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter measurements")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("results/bench"), help="where the files go")
     parser.add_argument("--anyway", action="store_true", help="measure although other processes take the machine")
@@ -35,6 +35,13 @@ def load(seconds: float = 2.0) -> float:
     after = psutil.cpu_times()
     busy = sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "system", "nice", "steal"))
     return max(0.0, busy - (time.process_time() - own)) / (seconds * (psutil.cpu_count() or 1))
+
+
+def refuse_if_busy(options: argparse.Namespace) -> str:
+    """Say how much other processes take; end the program if that is too much to measure anything."""
+    if (share := load()) > BUSY and not options.anyway:
+        sys.exit(f"other processes take {share:.0%} of this machine; stop them, or measure noise with --anyway")
+    return f"other processes took {share:.0%} of the machine before the first measurement"
 
 
 class Seconds(NamedTuple):
@@ -90,12 +97,11 @@ class Table:
     """A table that is printed row by row, and written as NAME.csv and NAME.md when it is closed."""
 
     def __init__(self, options: argparse.Namespace, name: str, *columns: str):
-        if (share := load()) > BUSY and not (options.anyway or options.quick):
-            sys.exit(f"other processes take {share:.0%} of this machine; stop them, or measure noise with --anyway")
+        share = refuse_if_busy(options)
         self.path, self.columns = options.folder / name, columns
-        self.head, self.rows = [*machine(options.threads), f"other processes: {share:.0%}"], list[list[str]]()
+        self.head, self.rows = [*machine(options.threads), share], list[list[str]]()
         if options.quick:
-            self.head.append("quick: shows that the script runs, and measures nothing")
+            self.head.append("quick: fewer and shorter measurements")
         print(*self.head, "", "  ".join(columns), sep="\n", flush=True)
 
     def row(self, *cells: Any) -> None:

@@ -26,6 +26,10 @@ PIECE = 5
 """Iterations of a peer's fit at least: a tenth of those so far."""
 
 
+Piece = Callable[[Any, np.ndarray, np.ndarray, int], Factors]
+"""From X (m, n) as numpy or scipy has it, W, H and a number of iterations, to the next W and H."""
+
+
 def ours(kind: Callable[..., Solver], **settings: Any) -> Steps:
     def steps(problem: Problem, rank: int, seed: int) -> Iterator[Factors]:
         for state in kind(rank=rank, **settings).iterates(problem, Streams((seed,))):
@@ -34,8 +38,8 @@ def ours(kind: Callable[..., Solver], **settings: Any) -> Steps:
     return steps
 
 
-def peer(piece: Callable[[Any, np.ndarray, np.ndarray, int], Factors], least: int = PIECE) -> Steps:
-    """``piece`` maps X (m, n) as numpy or scipy has it, W, H and a number of iterations to the next W and H."""
+def peer(piece: Piece, least: int = PIECE) -> Steps:
+    """The steps of a peer, in pieces of at least so many iterations."""
 
     def steps(problem: Problem, rank: int, seed: int) -> Iterator[Factors]:
         state = next(HALS(rank=rank).iterates(problem, Streams((seed,))))
@@ -59,36 +63,38 @@ def as_numpy(problem: Problem) -> Any:
     return scipy.sparse.csr_matrix(tuple(part.numpy() for part in parts), shape=(n, m)).T
 
 
-def scikit_learn(solver: str) -> Steps:
+def scikit_learn(solver: str, beta: float = 2) -> Piece:
     from sklearn.decomposition import non_negative_factorization
 
+    settings = {"init": "custom", "solver": solver, "beta_loss": beta, "tol": 0}
+
     def piece(X: Any, W: np.ndarray, H: np.ndarray, iterations: int) -> Factors:
-        settings = {"init": "custom", "solver": solver, "tol": 0, "max_iter": iterations}
-        codes, components, _ = non_negative_factorization(X.T, W=H.T.copy(), H=W.T.copy(), **settings)
+        factors = {"W": H.T.copy(), "H": W.T.copy()}
+        codes, components, _ = non_negative_factorization(X.T, **factors, **settings, max_iter=iterations)
         return components.T, codes.T
 
-    return peer(piece)
+    return piece
 
 
-def torchnmf() -> Steps:
+def torchnmf(beta: float = 2) -> Piece:
     from torchnmf.nmf import NMF
 
     def piece(X: Any, W: np.ndarray, H: np.ndarray, iterations: int) -> Factors:
         model = NMF(W=torch.from_numpy(H.T.copy()), H=torch.from_numpy(W.copy()))  # its W, our Hᵀ, is updated first
-        model.fit(torch.from_numpy(X), beta=2, tol=-np.inf, max_iter=iterations)
+        model.fit(torch.from_numpy(X), beta=beta, tol=-np.inf, max_iter=iterations)
         return model.H.detach().numpy(), model.W.detach().numpy().T
 
-    return peer(piece)
+    return piece
 
 
-def nn_fac(rule: str, least: int) -> Steps:
+def nn_fac(rule: str) -> Piece:
     from nn_fac.nmf import nmf
 
     settings = {"init": "custom", "tol": -1, "update_rule": rule, "update_order": "VU"}
-    return peer(lambda X, W, H, iterations: nmf(X, len(H), U_0=W, V_0=H, n_iter_max=iterations, **settings), least)
+    return lambda X, W, H, iterations: nmf(X, len(H), U_0=W, V_0=H, n_iter_max=iterations, **settings)
 
 
-def ssnmf() -> Steps:
+def ssnmf() -> Piece:
     from ssnmf import SSNMF
 
     def piece(X: Any, W: np.ndarray, H: np.ndarray, iterations: int) -> Factors:
@@ -97,7 +103,23 @@ def ssnmf() -> Steps:
         model.mult(numiters=iterations)
         return model.S.T, model.A.T
 
-    return peer(piece)
+    return piece
+
+
+def autograd(eta: float, decay: float, lr: float) -> Piece:
+    """WNNF on all samples at once, as its authors would write it: torch's autograd and fused AdamW."""
+
+    def piece(X: Any, W: np.ndarray, H: np.ndarray, iterations: int) -> Factors:
+        data, phi = torch.from_numpy(X), torch.nn.LeakyReLU(eta)
+        W_, H_ = (torch.from_numpy(F.copy()).requires_grad_() for F in (W, H))
+        optimizer = torch.optim.AdamW([W_, H_], lr, weight_decay=decay, fused=True)
+        for _ in range(iterations):
+            optimizer.zero_grad()
+            (data - phi(W_) @ phi(H_)).abs().sum(0).mean().backward()
+            optimizer.step()
+        return W_.detach().numpy(), H_.detach().numpy()
+
+    return piece
 
 
 METHODS: dict[str, Callable[[], Steps]] = {
@@ -108,11 +130,11 @@ METHODS: dict[str, Callable[[], Steps]] = {
     "hals inner": lambda: ours(HALS, accelerate="inner"),
     "hals extrapolated": lambda: ours(HALS, accelerate="extrapolated"),
     "anls": lambda: ours(ANLS),
-    "scikit-learn mu": lambda: scikit_learn("mu"),
-    "scikit-learn cd": lambda: scikit_learn("cd"),
-    "torchnmf": torchnmf,
-    "nn_fac hals": lambda: nn_fac("hals", 1),
-    "nn_fac mu": lambda: nn_fac("mu", PIECE),
-    "ssnmf": ssnmf,
+    "scikit-learn mu": lambda: peer(scikit_learn("mu")),
+    "scikit-learn cd": lambda: peer(scikit_learn("cd")),
+    "torchnmf": lambda: peer(torchnmf()),
+    "nn_fac hals": lambda: peer(nn_fac("hals"), 1),
+    "nn_fac mu": lambda: peer(nn_fac("mu")),
+    "ssnmf": lambda: peer(ssnmf()),
 }
 DENSE_ONLY = ("torchnmf", "nn_fac hals", "nn_fac mu", "ssnmf")

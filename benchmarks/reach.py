@@ -7,18 +7,15 @@ their minima differ by more than the 0.1 % to be reached. Time is that of the st
 without looks at the objective; a method that has not come within 0.1 % after those seconds has not reached it.
 
 The methods, and what counts as their time, stand in peers.py. Writes reach.csv, reach.md, reach.png and reach.pdf into
-results/bench, or the folder of --to. --quick: four methods from one start for 3 seconds each on ORL and multi-feature.
+results/bench. --quick: four methods from one start for 3 seconds each on ORL and multi-feature.
 """
 
-import argparse
 import contextlib
 import itertools
-import os
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import nmfbench  # noqa: F401  Imported before torch to stop OpenMP's threads from spinning.
@@ -28,6 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from measured import machine, options, refuse_if_busy
 from peers import DENSE_ONLY, METHODS, Factors
 from threadpoolctl import threadpool_limits
 
@@ -36,7 +34,6 @@ from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.numerics import losses
 from nmfbench.numerics.problem import place
 from nmfbench.reports import plots
-from nmfbench.running import environment
 
 SETS = {"orl": 40, "mfeat": 20, "cbcl": 40, "tdt2": 30, "synthetic": 40}
 """The sets and their ranks; TDT2 is sparse and has 30 topics, the synthetic one is 2,048 × 20,000."""
@@ -128,18 +125,6 @@ def rows(name: str, rank: int, start: int, seconds: float, fits: dict[str, Fit])
         yield row | {"seconds": within[-1][0], "above_best": min(o for *_, o in within) / best - 1, "best": best}
 
 
-def made(seconds: float, threads: int) -> list[str]:
-    """What the numbers are measured with."""
-    run = environment.of_run(threads, "cpu")
-    return [
-        f"{run['cpu']}, {run['cores']} cores, {threads} thread(s), float32, "
-        f"load {run['load_average'][0]:.1f} at the start",
-        f"nmfbench {run['nmfbench']} (commit {run['commit']}{', changed' if run['dirty'] else ''}), "
-        f"torch {run['torch']}, numpy {run['numpy']}, scikit-learn {run['scikit-learn']}, {run['date']}",
-        f"{seconds:g} seconds a fit at most; numbers are medians over starts, of those that reached it",
-    ]
-
-
 def markdown(table: pd.DataFrame, lines: list[str]) -> str:
     """Seconds to each gap by method and set, and those of `OURS` over those of `THEIRS`."""
 
@@ -198,41 +183,39 @@ def figure(table: pd.DataFrame, first: dict[str, Fit], lines: list[str]) -> Figu
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--starts", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="besides those compared")
-    parser.add_argument("--to", type=Path, default=Path(__file__).parents[1] / "results/bench")
-    options = parser.parse_args()
-    if options.quick:
-        options.seconds, options.starts, options.sets, options.methods = 3.0, 1, ["orl", "mfeat"], ["hals inner"]
-    methods = [method for method in METHODS if method in {*options.methods, OURS, THEIRS, LONG}]
-    torch.set_num_threads(options.threads)
-    lines, table, first = made(options.seconds, options.threads), [], {}
+    given = parser.parse_args()
+    share = refuse_if_busy(given)
+    if given.quick:
+        given.seconds, given.starts, given.sets, given.methods = 3.0, 1, ["orl", "mfeat"], ["hals inner"]
+    methods = [method for method in METHODS if method in {*given.methods, OURS, THEIRS, LONG}]
+    torch.set_num_threads(given.threads)
+    lines, table, first = [*machine(given.threads), share], [], {}
+    lines.append(f"{given.seconds:g} seconds a fit at most; numbers are medians over starts, of those that reached it")
     warnings.filterwarnings("ignore")  # peers warn that they have not converged
-    with threadpool_limits(options.threads):
-        for name in options.sets:
+    with threadpool_limits(given.threads):
+        for name in given.sets:
             problem = load(name)
-            for start in range(options.starts):
-                fits = race(problem, SETS[name], start, options.seconds, methods)
+            for start in range(given.starts):
+                fits = race(problem, SETS[name], start, given.seconds, methods)
                 first = first or fits
-                for row in rows(name, SETS[name], start, options.seconds, fits):
+                for row in rows(name, SETS[name], start, given.seconds, fits):
                     table.append(row)
                     print(*(f"{v:.4g}" if isinstance(v, float) else v for v in row.values()), flush=True)
-    lines[0] += f" and {os.getloadavg()[0]:.1f} at the end"
     data = pd.DataFrame(table)
-    options.to.mkdir(parents=True, exist_ok=True)
+    given.folder.mkdir(parents=True, exist_ok=True)
     head = "".join(f"# {line}\n" for line in lines)
-    (options.to / "reach.csv").write_text(head + data.to_csv(index=False, float_format="%.5g"), encoding="utf-8")
+    (given.folder / "reach.csv").write_text(head + data.to_csv(index=False, float_format="%.5g"), encoding="utf-8")
     text = markdown(data, lines)
-    (options.to / "reach.md").write_text(text, encoding="utf-8")
+    (given.folder / "reach.md").write_text(text, encoding="utf-8")
     print(text)
     drawn = figure(data, first, lines)
     for kind in ("png", "pdf"):
-        (options.to / f"reach.{kind}").write_bytes(plots.file(drawn, kind))
+        (given.folder / f"reach.{kind}").write_bytes(plots.file(drawn, kind))
 
 
 if __name__ == "__main__":

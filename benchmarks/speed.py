@@ -23,7 +23,7 @@ import numpy as np
 import paired
 import torch
 from measured import Table, options
-from rivals import RIVALS, autograd
+from peers import as_numpy, autograd, nn_fac, scikit_learn, ssnmf, torchnmf
 from threadpoolctl import threadpool_limits
 
 from nmfbench.numerics import leaky
@@ -137,6 +137,7 @@ NAMES = {
 def shallow(bench: Bench) -> None:
     """Whole fits of the shallow methods against their floors and other libraries."""
     X, r, n = bench.problem.X, bench.rank, bench.iterations
+    data = as_numpy(bench.problem)
     solvers = {
         "mu": nmfbench.MultiplicativeNMF(rank=r),
         "mu β=1": nmfbench.MultiplicativeNMF(rank=r, beta=1),
@@ -146,38 +147,33 @@ def shallow(bench: Bench) -> None:
     bench.pair(
         "mu: fit", lambda: bench.fit(solvers["mu"]), "floor", lambda: [step() for _ in range(n)] and None, n, 1.15
     )
-    rows = [
-        ("mu", "scikit-learn mu", 0.95),
-        ("mu β=1", "scikit-learn mu, KL", 0.7),
-        ("hals", "scikit-learn cd", 0.7),
-        ("mu", "torchnmf", 1.0),
-        ("mu β=1", "torchnmf, KL", 1.0),
-        ("hals", "nn_fac hals", 1.0),
-        ("mu", "ssnmf", 1.0),
+    peers = [
+        ("mu", "scikit-learn mu", lambda: scikit_learn("mu"), 0.95),
+        ("mu β=1", "scikit-learn mu, KL", lambda: scikit_learn("mu", 1), 0.7),
+        ("hals", "scikit-learn cd", lambda: scikit_learn("cd"), 0.7),
+        ("mu", "torchnmf", torchnmf, 1.0),
+        ("mu β=1", "torchnmf, KL", lambda: torchnmf(1), 1.0),
+        ("mu", "ssnmf", ssnmf, 1.0),
+        ("mu", "nn_fac mu", lambda: nn_fac("mu"), 1.0),
     ]
-    for name, rival, most in rows:
-        if rival not in RIVALS:
+    for name, peer, made, most in peers:
+        try:
+            piece = made()
+        except ImportError:
             continue
-        solver, other = solvers[name], RIVALS[rival]
+        solver = solvers[name]
         start = next(iter(solver.iterates(bench.problem, Streams([0]))))
         W, H = start.bases[0][0].numpy().copy(), start.codes[0][0].numpy().copy()
-        # Others move W before H, so on the transposed problem they must end where ours does; it is slower for them.
-        Ht, Wt = other(bench.X.T, H.T, W.T, n)
-        theirs = solver.objective(bench.problem, batch(Wt.T, Ht.T)).item()
-        ours = bench.fit(solver).objective or 0.0
+        ended = Product(*(torch.from_numpy(np.float32(F))[None] for F in piece(data, W, H, n)))
+        theirs, ours = solver.objective(bench.problem, ended).item(), bench.fit(solver).objective or 0.0
         bench.pair(
             f"{name}: fit" + ("" if abs(theirs - ours) <= SAME * ours else f" (ends at {ours / theirs:.3f} of theirs)"),
             lambda solver=solver: bench.fit(solver),
-            rival,
-            lambda other=other, W=W, H=H: other(bench.X, W, H, n),
+            peer,
+            lambda piece=piece, W=W, H=H: piece(data, W, H, n),
             n,
             most,
         )
-
-
-def batch(W: np.ndarray, H: np.ndarray) -> Product:
-    """Factors of another library as a batch of one restart."""
-    return Product(*(torch.from_numpy(np.float32(F))[None] for F in (W, H)))
 
 
 def weak(bench: Bench) -> None:
@@ -198,14 +194,13 @@ def weak(bench: Bench) -> None:
         )
     solver = nmfbench.WNNF(rank=r, batch_size=None, reading="decoupled", lam=0.1, lr=0.001)
     bound = leaky.bound(r)
-    W, H = (
-        np.random.default_rng(0).uniform(-bound, bound, s).astype(np.float32) for s in ((len(X), r), (r, X.shape[1]))
-    )
+    theirs, draw = autograd(eta=0.1, decay=0.1, lr=0.001), np.random.default_rng(0)
+    W, H = (draw.uniform(-bound, bound, shape).astype(np.float32) for shape in ((len(X), r), (r, X.shape[1])))
     short.pair(
         "wnnf, all samples: fit",
         lambda: short.fit(solver),
         "torch autograd, fused AdamW",
-        lambda: autograd(bench.X, W, H, n, 0.1, 0.1, 0.001),
+        lambda: theirs(bench.X, W, H, n),
         n,
         0.6,
     )
