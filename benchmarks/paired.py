@@ -1,12 +1,14 @@
 """Time two functions in turn, so that both meet the same load."""
 
+import multiprocessing
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
+from measured import Seconds, seconds
 from threadpoolctl import threadpool_limits
 
 
@@ -46,16 +48,33 @@ class Pair:
 
 
 def pair(ours: Callable[[], object], theirs: Callable[[], object], repeats: int, threads: int) -> Pair:
-    """Run both once to warm up, then in turn, each first as often as the other."""
+    """Run both once to warm up, then in turn, each first as often as the other.
+
+    Each runs in a fork of this process, which must not have run anything on several threads: threads of one library
+    that wait for work by spinning take the cores of another.
+    """
+    context = multiprocessing.get_context("fork")
+    pipes, workers = [], []
+    for function in (ours, theirs):
+        here, there = context.Pipe()
+        pipes.append(here)
+        workers.append(context.Process(target=_serve, args=(function, there, threads), daemon=True))
+        workers[-1].start()
+    times: list[list[Seconds]] = [[], []]
+    for i in range(-1, repeats):
+        for side in (0, 1) if i % 2 else (1, 0):
+            pipes[side].send(True)
+            took = pipes[side].recv()
+            if i >= 0:
+                times[side].append(took)
+    for pipe, worker in zip(pipes, workers, strict=True):
+        pipe.send(False)
+        worker.join()
+    return Pair(*([took[clock] for took in side] for clock in (0, 1) for side in times))
+
+
+def _serve(function: Callable[[], object], pipe: Connection, threads: int) -> None:
     torch.set_num_threads(threads)
     with threadpool_limits(threads):
-        ours(), theirs()
-        times = Pair([], [], [], [])
-        for i in range(repeats):
-            both = [(ours, times.ours, times.ours_cpu), (theirs, times.theirs, times.theirs_cpu)]
-            for function, wall, cpu in both if i % 2 else reversed(both):
-                start = time.perf_counter(), time.process_time()
-                function()
-                wall.append(time.perf_counter() - start[0])
-                cpu.append(time.process_time() - start[1])
-    return times
+        while pipe.recv():
+            pipe.send(seconds(function))

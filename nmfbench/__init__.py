@@ -4,9 +4,23 @@ import importlib
 import os
 from typing import Any
 
-# OpenMP's threads wait for each other by spinning, unless told otherwise before torch is imported. On a machine that
-# has other work to do, a spinning thread keeps the one it waits for from its core: a fit of 0.1 s took 17 s.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _is_busy() -> bool:
+    """Whether other processes run on half of the cores at least; True where the system does not say."""
+    try:
+        with open("/proc/loadavg") as file:
+            running = int(file.read().split()[3].partition("/")[0]) - 1  # this process is one of them
+    except (OSError, ValueError, IndexError):
+        return True
+    return 2 * running >= (os.cpu_count() or 1)
+
+
+# OpenMP's threads wait for each other by spinning, unless told otherwise before torch is imported. On an idle machine
+# that makes products on two threads 1.3 to 1.6 times as fast. On a machine that has other work to do, a spinning thread
+# keeps the one it waits for from its core: a fit of 0.1 s took 17 s.
+if _is_busy():
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 
