@@ -179,7 +179,7 @@ def shallow(bench: Bench) -> None:
 def weak(bench: Bench) -> None:
     """Whole fits of WNNF against its floors, and against torch's autograd."""
     X, r = bench.problem.X, bench.rank
-    n = max(5, bench.iterations // 5)
+    n = max(10, bench.iterations // 2)
     short = replace(bench, iterations=n)
     for size, most in ((None, 1.15), (64, 1.3)):
         solver, step = nmfbench.WNNF(rank=r, batch_size=size), floors.wnnf(X, [r], size)

@@ -8,11 +8,15 @@ from torch import Tensor
 from nmfbench.numerics.sparse import SparseMatrix
 
 ENTRIES = {"cpu": 2**18, "cuda": 2**28}
-"""Entries of a piece, those of all restarts: what the cache of a core holds, what keeps a GPU busy."""
+"""Entries of a piece, those of all restarts: what the cache of a core holds, for each thread; what keeps a GPU busy."""
 WHOLE = 8
 """A product of up to this many pieces stays whole: the cache that cores share holds it, and thin pieces are slow."""
 
 Slices = tuple[slice, slice]
+
+
+def _entries(X: Tensor) -> int:
+    return ENTRIES[X.device.type] * (torch.get_num_threads() if X.device.type == "cpu" else 1)
 
 
 def pieces(X: Tensor, A: Tensor, B: Tensor) -> Iterator[tuple[Slices, Tensor, Tensor]]:
@@ -21,7 +25,7 @@ def pieces(X: Tensor, A: Tensor, B: Tensor) -> Iterator[tuple[Slices, Tensor, Te
     X is cut along its longer side. The piece of AᵀB is the caller's to change.
     """
     p, q = X.shape[-2:]
-    size = max(1, ENTRIES[X.device.type] // (len(A) * min(p, q)))
+    size = max(1, _entries(X) // (len(A) * min(p, q)))
     size = max(p, q) if max(p, q) <= WHOLE * size else size
     for start in range(0, max(p, q), size):
         part = slice(start, start + size)
@@ -33,7 +37,7 @@ def pieces(X: Tensor, A: Tensor, B: Tensor) -> Iterator[tuple[Slices, Tensor, Te
 
 def columns(W: Tensor) -> Iterator[slice]:
     """Slices of a few columns of W (S, m, r): what elementwise steps make of them stays in the cache of a core."""
-    size = max(1, ENTRIES[W.device.type] // (8 * W[..., 0].numel()))
+    size = max(1, _entries(W) // (8 * W[..., 0].numel()))
     return (slice(start, start + size) for start in range(0, W.shape[-1], size))
 
 
@@ -66,7 +70,7 @@ def summed(X: Tensor, function: Callable[[Tensor], Tensor] = lambda x: x) -> flo
     Piece by piece, because torch casts a whole X to double before it sums.
     """
     X = as_stored(X)
-    parts = X.split(max(1, ENTRIES[X.device.type] // max(1, X[:1].numel())))
+    parts = X.split(max(1, _entries(X) // max(1, X[:1].numel())))
     return sum(function(part.to(torch.float64, copy=True)).sum().item() for part in parts)
 
 
