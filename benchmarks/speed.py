@@ -251,7 +251,7 @@ def added(bench: Bench) -> None:
 def restarts(bench: Bench) -> None:
     """Ten restarts by one call of fit over ten calls."""
     stopping = nmfbench.Stopping(max_iter=bench.iterations)
-    for solver in (nmfbench.MultiplicativeNMF(rank=10), nmfbench.HALS(rank=10), nmfbench.WNNF(rank=10)):
+    for solver in (nmfbench.MultiplicativeNMF(rank=10), nmfbench.HALS(rank=10)):
         for together in (None, True):
             bench.pair(
                 f"{label(solver)}: ten restarts" + (", together=True" if together else ""),
