@@ -13,7 +13,7 @@ from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics import inits, losses, volume
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.optimizers import apg, spectral_norm
-from nmfbench.numerics.pieces import columns, quotient_product
+from nmfbench.numerics.pieces import columns, quotient_product, summed
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import normalised, simplex
 from nmfbench.numerics.rng import Streams
@@ -75,7 +75,8 @@ def weights(
     X = problem.X
     if given is not None:
         return X.new_tensor(list(given)).expand(len(Ws[0]), -1)
-    size = torch.stack([(Y.double() ** beta).sum((-2, -1)).expand(len(Ws[0])) for Y in (X, *Ws[:-1])], -1)
+    sizes = [torch.full((len(Ws[0]),), summed(X, lambda x: x.pow_(beta)), dtype=torch.float64, device=X.device)]
+    size = torch.stack(sizes + [(W.double() ** beta).sum((-2, -1)) for W in Ws[:-1]], -1)
     cost = costs(problem, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
     # Wide bounds keep λ finite. Bases whose columns sum to one cost less than X by many orders of magnitude.
     bound = torch.finfo(X.dtype).max ** 0.5

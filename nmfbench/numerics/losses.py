@@ -27,7 +27,7 @@ def divergences(X: Tensor, V: Tensor, beta: float) -> Tensor:
     if beta == 2:
         return (X - V).square() / 2
     if beta == 1:
-        return torch.xlogy(X, X) - torch.xlogy(X, V) - X + V
+        return torch.xlogy(X, V).neg_().add_(torch.xlogy(X, X)).sub_(X).add_(V)
     if beta == 0:
         ratio = X / V
         return ratio - ratio.log() - 1
