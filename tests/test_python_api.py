@@ -1,8 +1,13 @@
 """What a Python caller may hand over, and in which words the rest is refused: never an error from inside."""
 
 import datetime
+import io
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +17,7 @@ import scipy.sparse
 import torch
 from contract import SOLVERS, build, matrix, problem_of
 
+import nmfbench
 from nmfbench import HALS, DeepMU, MultiplicativeNMF, Stopping, evaluate, fit, load_dataset
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 
@@ -287,3 +293,28 @@ def test_neither_sparse_arrays_nor_codes_nor_labels_are_changed() -> None:
         warnings.simplefilter("error")
         evaluate(H, y, [2, 3], n_init=2)
     assert H.tobytes() == matrix().tobytes() and y.tobytes() == Y.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("running", "cores", "busy"),
+    [
+        ((1, 1, 1), 2, False),
+        ((2, 1, 3), 2, False),
+        ((2, 2, 3), 2, True),
+        ((4, 4, 4), 64, False),
+        ((40, 40, 40), 64, True),
+    ],
+)
+def test_threads_spin_only_where_half_of_the_cores_are_idle(
+    running: tuple[int, ...], cores: int, busy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(f"0.50 0.40 0.30 {number}/80 1234" for number in running)
+    monkeypatch.setattr("builtins.open", lambda path: io.StringIO(next(lines)))
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert nmfbench._is_busy() is busy
+
+
+def test_what_a_user_tells_openmp_stays() -> None:
+    code = "import nmfbench, os; print(os.environ['OMP_WAIT_POLICY'])"
+    told = os.environ | {"OMP_WAIT_POLICY": "ACTIVE", "PYTHONPATH": str(Path(nmfbench.__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", code], env=told, capture_output=True, text=True).stdout == "ACTIVE\n"

@@ -32,6 +32,7 @@ def of_run(threads: int, device: str) -> dict[str, Any]:
         "device": device,
         "float32_products": torch.get_float32_matmul_precision(),
         "threads": threads,
+        "openmp_waits": os.environ.get("OMP_WAIT_POLICY", "spinning").lower(),
         "kmeans_threads": 1,
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -32,6 +32,8 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
     n, settings = workers(jobs), demands(jobs)
     if launcher.local and n * settings.threads > environment.cores():
         say(f"jobs={n} × threads={settings.threads} is more than the {environment.cores()} cores; fits take longer")
+    if n > 1:  # of processes that share the machine, none waits for its threads by spinning
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         with launcher.start(n, settings) as engine, Overall(_cost(jobs)) as progress:
             for last in (False, True):
