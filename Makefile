@@ -96,7 +96,7 @@ smoke: .venv/.installed-run ## every solver on small data, a few iterations each
 	@$(RUN) experiment=smoke results_dir=$(LOCAL)/smoke
 
 # The machine must be idle: they refuse where other processes take more than a tenth of it.
-bench: .venv/.installed-dev ## speed, memory, time to the answer and growth, in results/bench; an hour
+bench: .venv/.installed-dev ## speed, memory, time to the answer and growth, in results/bench; an hour and a half
 	@for script in speed processes reach sparse scale; do .venv/bin/python benchmarks/$$script.py || exit; done
 	@.venv/bin/python benchmarks/clustering.py
 
