@@ -17,6 +17,7 @@ import nmfbench  # Imported before torch to stop OpenMP's threads from spinning.
 # isort: split
 import numpy as np
 import torch
+from measured import options, refuse_if_busy
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
@@ -115,6 +116,7 @@ def large() -> None:
 
 
 if __name__ == "__main__":
+    print(refuse_if_busy(options(__doc__).parse_args()))
     torch.set_num_threads(1)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,8 +1,9 @@
 """Floors: the matrix products and the unavoidable passes of one iteration of each method, done alone.
 
-Every floor is a function that does the arithmetic of one iteration on arrays of the right shapes, into memory that is
-there already. A chain of elementwise steps counts as one pass that reads its arrays and writes the result; logarithms
-and roots count as what they are. Nothing is kept from one iteration to the next, so the numbers mean nothing.
+A function named after a method returns its floor: a function that does what the docstring says, on arrays of the right
+shapes and into memory that is already there. A chain of elementwise steps counts as one pass that reads its arrays and
+writes the result; logarithms and roots count as what they are. No iteration uses the results of the one before, so the
+numbers mean nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ class Room:
         self.made: dict[str, Tensor] = {}
 
     def mm(self, name: str, A: Tensor, B: Tensor) -> Tensor:
-        """AB, in the place of that name."""
+        """AB, written into the array of that name."""
         if name not in self.made:
             self.made[name] = A.new_empty(A.shape[0], B.shape[1])
         return torch.mm(A, B, out=self.made[name])
@@ -44,7 +45,7 @@ def one_pass(room: Room, name: str, A: Tensor, B: Tensor) -> Tensor:
 
 
 def mu(X: Tensor, r: int) -> Floor:
-    """WᵀX, XHᵀ, the Gram matrices and their products, one pass over each factor."""
+    """Compute WᵀX, XHᵀ, WᵀWH and WHHᵀ, and pass over each factor once."""
     m, n = X.shape
     room, Wt, H, Xt = Room(), uniform(r, m), uniform(r, n), X.mT.contiguous()
 
@@ -58,7 +59,7 @@ def mu(X: Tensor, r: int) -> Floor:
 
 
 def gnmf(X: Tensor, r: int, neighbours: int = 5) -> Floor:
-    """`mu`, and the products of H with the adjacency of 2 · 5 neighbours a sample in double precision."""
+    """Do what `mu` does, and multiply H by an adjacency matrix with ten neighbours a sample, in double precision."""
     plain, n, room, H = mu(X, r), X.shape[1], Room(), uniform(r, X.shape[1])
     columns = torch.randint(n, (n, 2 * neighbours)).sort().values.flatten()
     rows = torch.arange(0, n * 2 * neighbours + 1, 2 * neighbours)
@@ -74,7 +75,7 @@ def gnmf(X: Tensor, r: int, neighbours: int = 5) -> Floor:
 
 
 def kl(X: Tensor, r: int, blocks: int = 2) -> Floor:
-    """Of each block: WH, one division, and its product with the other factor; then one pass over the factor."""
+    """Update H, then W: divide X by WH, multiply by the other factor, and pass over the result once."""
     m, n = X.shape
     room, Wt, H = Room(), uniform(r, m), uniform(r, n)
 
@@ -89,7 +90,7 @@ def kl(X: Tensor, r: int, blocks: int = 2) -> Floor:
 
 
 def hierarchy(X: Tensor, ranks: Sequence[int], logarithms: int = 0) -> Floor:
-    """`kl` of each layer, whose data are the bases below; below the top also W_{l+1}H_{l+1} and logarithms of it."""
+    """Run `kl` on each layer; below the top, compute W_{l+1}H_{l+1} and this many logarithms of it."""
     datas = [X, *(uniform(len(X), r) for r in ranks[:-1])]
     layers = [kl(Y, r) for Y, r in zip(datas, ranks, strict=True)]
     rooms = [(Room(), uniform(len(X), above), uniform(above, below)) for below, above in pairwise(ranks)]
@@ -106,7 +107,7 @@ def hierarchy(X: Tensor, ranks: Sequence[int], logarithms: int = 0) -> Floor:
 
 
 def adam(parameters: Sequence[Tensor]) -> Floor:
-    """One fused pass of Adam over these parameters."""
+    """Take one step of Adam on these parameters, in one fused pass."""
     state = [[torch.zeros_like(p) for p in parameters] for _ in range(3)]
     steps = [torch.zeros(()) for _ in parameters]
     rates = {"beta1": 0.9, "beta2": 0.999, "lr": 1e-3, "eps": 1e-8, "weight_decay": 0.0}
@@ -115,7 +116,7 @@ def adam(parameters: Sequence[Tensor]) -> Floor:
 
 
 def wnnf(X: Tensor, ranks: Sequence[int], batch: int | None = None) -> Floor:
-    """Of each batch: the products, the residual and its sign, the gradients of all factors, one pass of Adam."""
+    """For each batch, compute the residual, its sign and the gradients of all factors, and take one step of Adam."""
     m, n = X.shape
     Ws, H, samples = [uniform(a, b) for b, a in pairwise([*ranks, m])], uniform(n, ranks[0]), X.mT.contiguous()
     b, update, orders = batch or n, adam([*Ws, H]), torch.randperm(n)
@@ -139,7 +140,7 @@ def wnnf(X: Tensor, ranks: Sequence[int], batch: int | None = None) -> Floor:
 
 
 def deconv(X: Tensor, shape: tuple[int, int], r: int, s: int = 4, batch: int = 64) -> Floor:
-    """Of each batch: kernels times maps, the residual and its sign, both gradients, one pass of Adam."""
+    """For each batch, multiply the kernels by the maps, then do what `wnnf` does with the result."""
     h, w = -(-shape[0] // s), -(-shape[1] // s)
     P, n = (h + 1) * (w + 1), X.shape[1]
     A, H = uniform(P, 4 * r), uniform(n, s * s, 4 * r)
@@ -158,7 +159,7 @@ def deconv(X: Tensor, shape: tuple[int, int], r: int, s: int = 4, batch: int = 6
 
 
 def proximal(F: Tensor, G: Tensor, C: Tensor, steps: int, room: Room) -> None:
-    """Proximal gradient: a product; the step, the momentum of the factor and of the product, the value, a pass each."""
+    """Take ``steps`` proximal gradient steps: one product each, and a pass each for step, both momenta and value."""
     for _ in range(steps):
         for name in ("step", "momentum", "momentum of the product"):
             one_pass(room, name, F, C)
@@ -167,7 +168,7 @@ def proximal(F: Tensor, G: Tensor, C: Tensor, steps: int, room: Room) -> None:
 
 
 def dnsnmf(X: Tensor, ranks: Sequence[int], inner: int = 10) -> Floor:
-    """Of each factor: its products with X and with the other factors, then ten steps of proximal gradient."""
+    """For each factor, multiply X by the others, form their Gram matrices, and take ``inner`` proximal steps."""
     m, n = X.shape
     sizes = [m, *ranks]
     Zs = [uniform(a, b) for a, b in pairwise(sizes)]
@@ -196,7 +197,7 @@ def dnsnmf(X: Tensor, ranks: Sequence[int], inner: int = 10) -> Floor:
 
 
 def deep_semi(X: Tensor, ranks: Sequence[int]) -> Floor:
-    """Of each layer: a pseudo-inverse of the codes, XH⁺, ZᵀX and the four products of the square-root rule."""
+    """For each layer, compute H⁺, Z = XH⁺, ZᵀX and ZᵀZ, and apply the square-root rule to H."""
     m, n = X.shape
     Hs, rooms = [uniform(r, n) for r in ranks], [Room() for _ in ranks]
     Zs = [uniform(m, r) for r in ranks]
@@ -215,7 +216,7 @@ def deep_semi(X: Tensor, ranks: Sequence[int]) -> Floor:
 
 
 def deep_mu(X: Tensor, ranks: Sequence[int]) -> Floor:
-    """Of each factor: AᵀXBᵀ, the Gram matrices of both sides and their products with it, one pass over it."""
+    """For each factor F of X ≈ AFB, compute AᵀXBᵀ and AᵀAFBBᵀ, and pass over F once."""
     m, n = X.shape
     sizes = [n, *ranks, m]
     F = [uniform(sizes[i + 1], sizes[i]) for i in range(len(ranks) + 1)]
@@ -240,7 +241,7 @@ def deep_mu(X: Tensor, ranks: Sequence[int]) -> Floor:
 
 
 def unfolded(X: Tensor, r: int, layers: int = 10) -> Floor:
-    """PX and QH of each layer, the same products backwards, Adam on all weights, and the least squares for W."""
+    """Run the network forwards and backwards, take one step of Adam on its weights, and solve for W."""
     m, n = X.shape
     P, Q, H = uniform(layers * r, m), uniform(layers, r, r), uniform(r, n)
     room, update = Room(), adam([uniform(layers * r, m), uniform(layers, r, r)])
@@ -262,7 +263,7 @@ def unfolded(X: Tensor, r: int, layers: int = 10) -> Floor:
 
 
 def lc_dmf(X: Tensor, ranks: Sequence[int], inner: int = 10) -> Floor:
-    """Of each layer and factor: its product with the data, the Gram matrix, ten steps, and projections on a simplex."""
+    """For each factor of each layer, form both products and take ``inner`` proximal steps with two sums each."""
     m = len(X)
     datas = [X, *(uniform(m, r) for r in ranks[:-1])]
     layers = [(Y, uniform(m, r), uniform(Y.shape[1], r), Room(), Room()) for Y, r in zip(datas, ranks, strict=True)]
@@ -278,9 +279,9 @@ def lc_dmf(X: Tensor, ranks: Sequence[int], inner: int = 10) -> Floor:
 
 
 def deep_kl_minvol(X: Tensor, ranks: Sequence[int], newton: int = 6, more: int = 8) -> Floor:
-    """`kl` of each layer, the inverse Gram matrix and two products with it, Newton's passes with a root and two sums.
+    """Run `kl` on each layer, invert the Gram matrix, multiply W by it twice, and take Newton steps.
 
-    The multipliers take about six steps at first and two in each of four steps below the top.
+    Newton's method takes about six steps, and below the top two in each of four more.
     """
     plain, m = hierarchy(X, ranks, logarithms=1), len(X)
     layers = [(uniform(m, r), Room(), newton + (more if l + 1 < len(ranks) else 0)) for l, r in enumerate(ranks)]

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: clocks, and tables that say with which machine they were made."""
+"""Helpers that the benchmarks share: options, clocks, and tables that name the machine they were made on."""
 
 import argparse
 import csv
@@ -45,7 +45,7 @@ def refuse_if_busy(options: argparse.Namespace) -> str:
 
 
 class Seconds(NamedTuple):
-    """Seconds on the clock and of all processor cores."""
+    """Wall time and processor time, in seconds."""
 
     wall: float
     cpu: float
@@ -59,7 +59,7 @@ def seconds(step: Callable[[], object]) -> Seconds:
 
 
 def peak_memory(step: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call returns, and by how many MiB it raised the memory of this process that lies in no file."""
+    """What a call returns, and the peak of the anonymous memory that it takes, in MiB."""
     before = peak = _anonymous()
     ended = threading.Event()
 
@@ -82,7 +82,7 @@ def _anonymous() -> float:
 
 
 def machine(threads: int | str) -> list[str]:
-    """What the numbers were measured with; other processes are busy where the load is above the threads."""
+    """The machine, the load and the versions. A load above the number of threads means that others were running."""
     made = environment.of_run(1, "cpu")
     load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     commit = f"{made['commit']}{', changed' if made['dirty'] else ''}"

@@ -112,26 +112,8 @@ class Bench:
 
 
 def label(solver: Solver) -> str:
-    """The name of a solver in configs/."""
-    return NAMES[type(solver)]
-
-
-NAMES = {
-    nmfbench.MultiplicativeNMF: "mu",
-    nmfbench.HALS: "hals",
-    nmfbench.WNNF: "wnnf",
-    nmfbench.DeepKL: "deep_kl",
-    nmfbench.MultilayerKL: "multilayer_kl",
-    nmfbench.UnfoldedNMF: "unfolded",
-    nmfbench.DeepWNNF: "wnnf_deep",
-    nmfbench.DeconvWNNF: "wnnf_deconv",
-    nmfbench.DeepNonSmoothNMF: "dnsnmf",
-    nmfbench.DeepSemiNMF: "deep_semi",
-    nmfbench.DeepMU: "deep_mu",
-    nmfbench.GNMF: "gnmf",
-    nmfbench.LayerCentricDMF: "lc_dmf",
-    nmfbench.MinVolDeepKL: "deep_kl_minvol",
-}
+    """The name of a solver in configs/, which is that of its module."""
+    return type(solver).__module__.rpartition(".")[2]
 
 
 def shallow(bench: Bench) -> None:
