@@ -12,11 +12,12 @@ HALL = {"config", "endings", "errors", "records", "progress"}
 MAY = {
     "numerics": {"errors"},
     "solvers": {"numerics", "config", "errors"},
+    "adapters": {"numerics", "solvers", "config", "errors"},
     "papers": set(),
     "datasets": {"numerics", "papers", "fitting", "solvers", "config", "endings", "errors", "progress", "records"},
     "evaluators": {"numerics", "datasets", "errors"},
     "reports": {"numerics", "datasets", "evaluators", "papers", *HALL},
-    "running": {"numerics", "solvers", "datasets", "evaluators", "reports", "fitting", *HALL},
+    "running": {"numerics", "solvers", "adapters", "datasets", "evaluators", "reports", "fitting", *HALL},
     "fitting": {"numerics", "solvers", "errors"},
     "config": {"errors"},
     "errors": set(),
