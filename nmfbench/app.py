@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmfbench import config, endings, record_commands
-from nmfbench.errors import DataError, DataMissing, NotApplicable
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
 from nmfbench.records import Record, write_bytes, write_text
 from nmfbench.running import filenames
@@ -70,6 +70,49 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
     records, _ = record_commands.selected(words, results, whole=False)
     print(_rendered(report.build(records, metric=metric, sort=sort), style))
     return 0
+
+
+def report(words: Sequence[str], results: Path, metric: str | None, output: Path | None) -> int:
+    """`nmfbench report`: one page of HTML on the records that the words choose, or on an experiment."""
+    from nmfbench.reports import charts
+    from nmfbench.reports import report as reports
+    from nmfbench.reports.renderers import html
+
+    if words and "=" not in words[0]:
+        planned = record_commands.planned(words, results)
+        records, store, name = planned.records(), planned.store, _name(planned)
+        if not records:
+            return _closing(planned)
+        built = _built(planned, metric, None)
+    else:
+        records, store = record_commands.selected(words, results)
+        name, built = "index", reports.build(records, metric=metric, sort="")
+    title = f"nmfbench: {words[0] if name != 'index' else store.root}"
+    path = output or store.root / "report" / f"{name}.html"
+    write_text(path, html.page(built, charts.charts(records, metric=metric), records, title))
+    print(f"written to {path}, {path.stat().st_size / 2**20:.1f} MB")
+    return 0
+
+
+def charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: str | None) -> None:
+    """`nmfbench plot scores`: pictures of these kinds of the records that the words choose, each with its numbers.
+
+    Raises ConfigError where no record has what they show.
+    """
+    from nmfbench.reports import charts as charting
+    from nmfbench.reports import notes, plots
+    from nmfbench.reports.renderers import csv
+
+    records, store = record_commands.selected(words, results)
+    drawn = list(charting.charts(records, kinds, metric))
+    if not drawn:
+        raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
+    for chart in drawn:
+        path = store.root / "figures" / chart.name
+        for kind in ("png", "pdf", "svg"):
+            write_bytes(path.with_name(f"{chart.name}.{kind}"), plots.file(chart.figure, kind))
+        write_text(path.with_name(f"{chart.name}.csv"), csv.commented(notes.provenance(records), chart.numbers))
+        print(f"written to {path}.png, .pdf, .svg and .csv")
 
 
 def plot(name: str, words: Sequence[str], results: Path) -> int:

@@ -116,7 +116,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in ("table", "report", "plot", "show", "rm", "status", "merge", "verify"):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -149,8 +149,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(table)
     table.set_defaults(command=_table)
 
-    plot = commands.add_parser("plot", help="a paper's figure from finished runs; without a name: the list of figures")
-    plot.add_argument("words", nargs="*", metavar="NAME", help="figures; results_dir=DIR")
+    page = commands.add_parser("report", help="a page of HTML with tables, figures, warnings: opens in any browser")
+    page.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    page.add_argument("--metric", help="the metric shown first and drawn")
+    page.add_argument("--output", type=Path, metavar="FILE", help="the page; default: report/NAME.html beside the runs")
+    _add_results(page)
+    page.set_defaults(command=_report)
+
+    plot = commands.add_parser("plot", help="a picture of any runs, or a paper's figure; without a name: all of them")
+    plot.add_argument("words", nargs="*", metavar="NAME", help=f"pictures; {_CHOICE}")
+    plot.add_argument("--metric", help="pictures of any runs: the metric, by default the one that tables show first")
     plot.add_argument("--all", action="store_true", help="every figure")
     _add_results(plot)
     plot.set_defaults(command=_plot)
@@ -252,17 +260,31 @@ def _remove(arguments: argparse.Namespace) -> int:
     return record_commands.remove(_name_first(arguments.words), arguments.results, arguments.yes)
 
 
+def _report(arguments: argparse.Namespace) -> int:
+    from nmfbench import app
+
+    return app.report(arguments.words, arguments.results, arguments.metric, arguments.output)
+
+
 def _plot(arguments: argparse.Namespace) -> int:
     from nmfbench import app
+    from nmfbench.reports.charts import KINDS
     from nmfbench.reports.figures import FIGURES
 
     words = [word for word in arguments.words if "=" in word]
     names = list(FIGURES) if arguments.all else [word for word in arguments.words if "=" not in word]
     for name in names:
-        if name not in FIGURES:
-            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, FIGURES)}")
+        if name not in FIGURES and name not in KINDS:
+            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, [*KINDS, *FIGURES])}")
+    if charts := [name for name in names if name in KINDS]:
+        app.charts(charts, words, arguments.results, arguments.metric)
+        names = [name for name in names if name in FIGURES]
+        if not names:
+            return 0
     if not names:
         width = max(map(len, FIGURES))
+        for name, draw in KINDS.items():
+            print(f"{name:<{width}}  any runs: {(draw.__doc__ or '').splitlines()[0]}")
         for name, figure in FIGURES.items():
             runs = "".join(f"\n{'':<{width}}  nmfbench run {line}" for line in figure.runs)
             print(f"{name:<{width}}  {figure.title}{runs}")
