@@ -3,15 +3,14 @@
 import dataclasses
 import hashlib
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmfbench import config, endings, record_commands
-from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
+from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
-from nmfbench.records import Record, write_bytes, write_text
+from nmfbench.records import Record, write_text
 from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
@@ -62,88 +61,13 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
     if words and "=" not in words[0]:
         planned = record_commands.planned(words, results)
         if planned.records():
-            built = _built(planned, metric, sort)
+            built = report_of(planned, metric, sort)
             print(_rendered(built, style))
             if not (style or metric or sort is not None):
                 _write(planned, built)
-        return _closing(planned)
+        return closing(planned)
     records, _ = record_commands.selected(words, results, whole=False)
     print(_rendered(report.build(records, metric=metric, sort=sort), style))
-    return 0
-
-
-def report(words: Sequence[str], results: Path, metric: str | None, output: Path | None) -> int:
-    """`nmfbench report`: one page of HTML on the records that the words choose, or on an experiment."""
-    from nmfbench.reports import charts
-    from nmfbench.reports import report as reports
-    from nmfbench.reports.renderers import html
-
-    if words and "=" not in words[0]:
-        planned = record_commands.planned(words, results)
-        records, store, name = planned.records(), planned.store, _name(planned)
-        if not records:
-            return _closing(planned)
-        built = _built(planned, metric, None)
-    else:
-        records, store = record_commands.selected(words, results)
-        name, built = "index", reports.build(records, metric=metric, sort="")
-    title = f"nmfbench: {words[0] if name != 'index' else store.root}"
-    path = output or store.root / "report" / f"{name}.html"
-    write_text(path, html.page(built, charts.charts(records, metric=metric), records, title))
-    print(f"written to {path}, {path.stat().st_size / 2**20:.1f} MB")
-    return 0
-
-
-def charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: str | None) -> None:
-    """`nmfbench plot scores`: pictures of these kinds of the records that the words choose, each with its numbers.
-
-    Raises ConfigError where no record has what they show.
-    """
-    from nmfbench.reports import charts as charting
-    from nmfbench.reports import notes, plots
-    from nmfbench.reports.renderers import csv
-
-    records, store = record_commands.selected(words, results)
-    drawn = list(charting.charts(records, kinds, metric))
-    if not drawn:
-        raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
-    for chart in drawn:
-        path = store.root / "figures" / chart.name
-        for kind in ("png", "pdf", "svg"):
-            write_bytes(path.with_name(f"{chart.name}.{kind}"), plots.file(chart.figure, kind))
-        write_text(path.with_name(f"{chart.name}.csv"), csv.commented(notes.provenance(records), chart.numbers))
-        print(f"written to {path}.png, .pdf, .svg and .csv")
-
-
-def plot(name: str, words: Sequence[str], results: Path) -> int:
-    """`nmfbench plot NAME`: a figure of a paper from its finished runs, and its numbers; what is missing is named.
-
-    Raises DataMissing or DataError where the data of a run is needed and not here.
-    """
-    from nmfbench.reports import figures, notes, plots
-    from nmfbench.reports.renderers import csv
-    from nmfbench.running.finished import finished
-
-    figure = figures.FIGURES[name]
-    added = [*filenames.literal(words), *record_commands.results_word(words, results)]
-    runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
-    if missing:
-        for line in missing:
-            say(f"{name} is missing {line}")
-        others = [word for word in words if not word.startswith("results_dir=")]
-        place = shlex.join([*others, f"results_dir={filenames.results_dir(words) or results}"])
-        for arguments in figure.runs:
-            say(f"make them with: nmfbench run {arguments} {place}")
-        return 1
-    drawn = figure.draw(runs)
-    for kind in ("png", "pdf"):
-        write_bytes(store.root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
-    kinds = ".png and .pdf"
-    if figure.numbers:
-        text = csv.commented(notes.provenance([run.record for run in runs]), figure.numbers(runs))
-        write_text(store.root / "figures" / f"{name}.csv", text)
-        kinds = ".png, .pdf and .csv"
-    print(f"written to {store.root / 'figures' / name}{kinds}")
     return 0
 
 
@@ -167,11 +91,11 @@ def _execute(planned: "Plan") -> int:
     for job in todo:  # a worker that was killed may have saved some
         job.find_records()
     if any(job.done() for job in jobs):
-        built = _built(planned, None, None)
+        built = report_of(planned, None, None)
         print(_rendered(built, None))
         if not stop:
             _write(planned, built)
-    return _closing(planned, stop)
+    return closing(planned, stop)
 
 
 def _launched(jobs: "list[Job]", launcher: dict[str, Any]) -> "Iterator[tuple[Job, dict[int, Record]]]":
@@ -183,7 +107,7 @@ def _launched(jobs: "list[Job]", launcher: dict[str, Any]) -> "Iterator[tuple[Jo
     return launch(jobs, config.build(launcher, Launcher, "launcher"))
 
 
-def _built(planned: "Plan", metric: str | None, sort: str | None) -> "Report":
+def report_of(planned: "Plan", metric: str | None, sort: str | None) -> "Report":
     from nmfbench.reports import report
 
     request = planned.request
@@ -206,14 +130,14 @@ def _write(planned: "Plan", built: "Report") -> None:
 
     if any(job.pending() for job in planned.jobs) or planned.unknown:
         return
-    path = planned.store.tables / _name(planned)
+    path = planned.store.tables / table_name(planned)
     for style, suffix in FILES.items():
         write_text(path.with_name(f"{path.name}.{suffix}"), RENDERERS[style](built))
     suffixes = [f".{suffix}" for suffix in FILES.values()]
     print(f"\nwritten to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")
 
 
-def _name(planned: "Plan") -> str:
+def table_name(planned: "Plan") -> str:
     """The file name of a table. An experiment's whole table has the experiment's name, any other says what it is.
 
     Its words are sorted, so that the same sweep in another order has the same name, and no other sweep has it.
@@ -238,7 +162,7 @@ def _name(planned: "Plan") -> str:
     return f"{name.encode()[:90].decode(errors='ignore')}-{digest[:8]}"
 
 
-def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
+def closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
     """Report what did not finish; returns the exit code."""
     jobs = planned.jobs
     for line in planned.reasons():
