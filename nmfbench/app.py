@@ -73,6 +73,17 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
 
 def _execute(planned: "Plan") -> int:
     """Run what is missing; print and write the table of all requested runs. Returns the exit code."""
+    stop = complete(planned)
+    if any(job.done() for job in planned.jobs):
+        built = report_of(planned, None, None)
+        print(_rendered(built, None))
+        if not stop:
+            _write(planned, built)
+    return closing(planned, stop)
+
+
+def complete(planned: "Plan") -> KeyboardInterrupt | None:
+    """Run what is missing; returns the interrupt that ended it early, if one did."""
     jobs = planned.jobs
     for job in jobs:
         job.find_records()
@@ -90,12 +101,7 @@ def _execute(planned: "Plan") -> int:
         stop = error
     for job in todo:  # a worker that was killed may have saved some
         job.find_records()
-    if any(job.done() for job in jobs):
-        built = report_of(planned, None, None)
-        print(_rendered(built, None))
-        if not stop:
-            _write(planned, built)
-    return closing(planned, stop)
+    return stop
 
 
 def _launched(jobs: "list[Job]", launcher: dict[str, Any]) -> "Iterator[tuple[Job, dict[int, Record]]]":

@@ -58,8 +58,8 @@ def test_solver_imports_no_other_method() -> None:
         assert own <= shared, f"{path.name} imports {own - shared}"
 
 
-def test_hall_has_about_ten_files() -> None:
-    assert len([path for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]) <= 11
+def test_hall_has_about_a_dozen_files() -> None:
+    assert len([path for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]) <= 12
 
 
 @pytest.mark.parametrize(
