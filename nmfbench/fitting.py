@@ -83,6 +83,7 @@ def fit(
     solver: Solver,
     X: Any,
     *,
+    observed: Any = None,
     seeds: int | Sequence[int] = (0,),
     stopping: Stopping | None = None,
     dtype: str = "float32",
@@ -94,6 +95,7 @@ def fit(
     """Factorize X from each seed; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
+    ``observed`` (m, n) is False for the entries of an array X that are missing and may hold anything; None: none are.
     ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. ``on_end`` is given each restart as it
     ends, while others may still run. Raises ConfigError or NotApplicable if the solver cannot take X, DataError for NaN
     or infinite entries and for those that vanish in ``dtype``. An error inside the solver is raised for a single seed;
@@ -107,7 +109,9 @@ def fit(
     if not (stopping is None or isinstance(stopping, Stopping)):
         raise ConfigError(f"stopping must be a Stopping, e.g. Stopping(max_iter=100), got {stopping!r}")
     seeds = _seeds(seeds)
-    problem = X if isinstance(X, Problem) else place(X, dtype, device)
+    if isinstance(X, Problem) and observed is not None:
+        raise ConfigError("X is a Problem, which has its own mask: place(X, observed=…)")
+    problem = X if isinstance(X, Problem) else place(X, dtype, device, observed=observed)
     solver.check(problem)
     rule = stopping or solver.stopping
     on_end = on_end or (lambda result: None)

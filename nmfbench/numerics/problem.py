@@ -30,12 +30,15 @@ class Problem:
     shape: image shape (height, width) of a sample; None: samples are not images.
     labels: labels (n,), only for solvers that declare `uses_labels`; None: there are none.
     labelled: mask (n,) of the labels that may be used; None: none may.
+    observed: mask (m, n), True where an entry of a dense X is observed; None: all are. `place` puts the mean of the
+        observed entries where it is False.
     """
 
     X: Tensor
     shape: tuple[int, ...] | None = None
     labels: Tensor | None = None
     labelled: Tensor | None = None
+    observed: Tensor | None = None
 
     @property
     def entries(self) -> Tensor:
@@ -97,11 +100,18 @@ def check_device(device: str) -> torch.device:
     return checked
 
 
-def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int, ...] | None = None) -> Problem:
+def place(
+    X: Any,
+    dtype: str = "float32",
+    device: str = "cpu",
+    shape: tuple[int, ...] | None = None,
+    observed: Any = None,
+) -> Problem:
     """The problem of factorizing X, on its device and in its dtype; sparse X stays sparse.
 
-    ``shape`` is the image shape of a sample. Raises ConfigError unless X is a real matrix, DataError for NaN or
-    infinite entries, with the place of the first.
+    ``shape`` is the image shape of a sample. ``observed`` (m, n) is False where X is missing and may hold anything.
+    Raises ConfigError unless X is a real matrix and ``observed`` a mask of it, DataError for NaN or infinite entries,
+    with the place of the first, and for a feature or sample without an observed entry.
     """
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
@@ -113,10 +123,17 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
         given, values = torch.from_numpy(X.data), placed.values
     else:
         given = _tensor(X)
+    mask = None if observed is None else _mask(observed, X)
+    if mask is not None:
+        given = given.double()
+        # Divided first, because a sum of huge entries overflows.
+        given = torch.where(mask, given, (given[mask] / mask.sum()).sum())
+        mask = mask.to(on)
+    if not issparse(X):
         placed = values = given.to(on, kind)
-    problem = Problem(placed, shape)
+    problem = Problem(placed, shape, observed=mask)
     if not all(map(math.isfinite, problem.extremes)):
-        bad = ~values.isfinite()
+        bad = ~values.isfinite() if mask is None else ~values.isfinite() & mask
         raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, {_first(bad, X)}")
     # A cast makes no entry of a zero, so counting is enough where none has vanished.
     narrows = given.dtype == torch.float64 and kind != torch.float64
@@ -129,6 +146,26 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
                 "dtype=float64"
             )
     return problem
+
+
+def _mask(observed: Any, X: Any) -> Tensor | None:
+    """The mask of X (m, n) as a tensor; None if it hides nothing."""
+    if issparse(X):
+        raise ConfigError("a mask of observed entries needs a dense X, and X is sparse: X.toarray()")
+    mask = real_matrix(observed, "observed")
+    if issparse(mask) or str(mask.dtype).removeprefix("torch.") != "bool" or mask.shape != X.shape:
+        raise ConfigError(
+            f"observed must be True or False for each entry of X, of shape {tuple(X.shape)}, got {mask.dtype} of shape "
+            f"{tuple(mask.shape)}"
+        )
+    mask = _tensor(mask).to(X.device if isinstance(X, Tensor) else "cpu")
+    for axis, noun in enumerate(("sample", "feature")):
+        if (unseen := ~mask.any(axis)).any():
+            raise DataError(
+                f"{int(unseen.sum())} {noun}s of X have no observed entry, the first {noun} {int(unseen.nonzero()[0])} "
+                "(counted from 0); leave them out"
+            )
+    return None if mask.all() else mask
 
 
 def _first(which: Tensor, X: Any) -> str:
