@@ -131,8 +131,8 @@ class Solver(metaclass=Checked):
         if problem.observed is not None and not self.accepts_missing:
             raise NotApplicable(
                 f"{type(self).__name__} with these settings needs all entries of X, and "
-                f"{int((~problem.observed).sum())} are missing or held out; choose a solver that accepts missing entries, "
-                "which nmfbench list solvers --table tells"
+                f"{int((~problem.observed).sum())} are missing or held out; nmfbench list solvers --table tells which "
+                "solvers accept that"
             )
         if problem.extremes[0] < 0 and not self.accepts_negative:
             raise NotApplicable(
