@@ -242,7 +242,7 @@ def _fit_batch(
             if not (finite[s] and math.isfinite(objective)):
                 reason = "not finite"
             elif (vanishes := abs(objective) < smallest) or stalled:
-                reason = losses.lost_to_scale(problem.X, factorization.restart(s), vanishes)
+                reason = losses.lost_to_scale(problem, factorization.restart(s), vanishes)
                 hint = "; scale X, or use dtype=float64"
             if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""

@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 import scipy.sparse
 import torch
-from contract import SOLVERS, build, matrix, states
+from contract import RANK, SOLVERS, build, matrix, states
 
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.fitting import FitResult, fit
@@ -174,3 +174,10 @@ def test_mask_of_a_sparse_X_and_a_second_mask_are_refused_and_observed_NaN_is_fo
     X[i, j] = np.inf
     with pytest.raises(DataError, match=f"1 entries .* feature {i}, sample {j} "):
         fit(HALS(rank=2), X, observed=MASK)
+
+
+def test_standstill_is_judged_by_the_observed_entries(X: np.ndarray) -> None:
+    lone = np.where(np.arange(X.size).reshape(X.shape) == 40, 1e-6, 0)  # an observed one
+    stopping = Stopping(max_iter=30, check_every=1)
+    (result,) = fit(MultiplicativeNMF(rank=RANK), lone, observed=MASK, seeds=[3], stopping=stopping)
+    assert result.status != "diverged" and not result.error
