@@ -139,9 +139,9 @@ def test_accelerated_variants_refuse_a_mask(solver: type, X: np.ndarray) -> None
         fit(solver(rank=3, accelerate="inner"), X, observed=MASK)
 
 
-def test_missing_entries_start_as_the_mean_of_the_others(X: np.ndarray) -> None:
+def test_missing_entries_start_as_the_mean_of_their_feature(X: np.ndarray) -> None:
     data = problem(np.where(MASK, X, np.nan))
-    expected = np.where(MASK, X, X[MASK].mean())
+    expected = np.where(MASK, X, [[feature[seen].mean()] for feature, seen in zip(X, MASK, strict=True)])
     np.testing.assert_allclose(data.X.numpy(), expected, rtol=1e-15)
     start = next(HALS(rank=4, init="nndsvd").iterates(data, Streams([0])))
     torch.testing.assert_close(
