@@ -83,6 +83,20 @@ def test_loss_over_the_observed_entries_does_not_rise(name: str, X: np.ndarray) 
         assert (np.diff(objectives) <= 1e-10 * objectives[:-1]).all()
 
 
+@every_accepting
+def test_planted_matrix_is_fitted_better_than_its_copy_with_means(name: str) -> None:
+    generator = np.random.default_rng(5)
+    X = generator.uniform(size=(13, 2)) ** 2 @ generator.uniform(size=(2, 29)) ** 2 + 0.01
+    solver = replace(build(name), lam=0.01) if name == "gnmf" else build(name)  # 100 smooths whatever is there
+    stopping = Stopping(max_iter=400 if name == "deep_mu" else 40)
+    errors = []
+    for data in (problem(X), replace(problem(X), observed=None)):
+        (result,) = fit(solver, data, seeds=[3], stopping=stopping)
+        V = result.factorization.bases[0] @ result.factorization.codes[0]
+        errors.append(np.linalg.norm((X - V.numpy())[MASK]))
+    assert errors[0] < 0.5 * errors[1]
+
+
 @pytest.mark.parametrize("name", FIRST_LAYER_DESCENDS)
 def test_first_layer_of_a_layerwise_method_does_not_lose_observed_entries(name: str, X: np.ndarray) -> None:
     results = [run(name, problem(X), max_iter=n) for n in range(12)]
