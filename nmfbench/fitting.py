@@ -90,6 +90,7 @@ def fit(
     solver: Solver,
     X: Any,
     *,
+    observed: Any = None,
     seeds: int | Sequence[int] = (0,),
     stopping: Stopping | None = None,
     dtype: str = "float32",
@@ -101,6 +102,7 @@ def fit(
     """Factorize X from each seed; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
+    ``observed`` (m, n) is False for the entries of an array X that are missing and may hold anything; None: none are.
     ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. ``on_end`` is given each restart as it
     ends, while others may still run. Raises ConfigError or NotApplicable if the solver cannot take X, DataError for NaN
     or infinite entries and for those that vanish in ``dtype``. An error inside the solver is raised for a single seed;
@@ -108,13 +110,16 @@ def fit(
 
     ``together``: whether all restarts are one batch; None: on a GPU, where a batch is many times faster. On a CPU it
     takes 0.5 to 3 times as long as restarts one by one, and only those have the same bits whatever seeds are asked for.
+    A method whose missing entries are filled in (`Solver.skips_missing`) is fitted one by one everywhere.
     """
     if not isinstance(solver, Solver):
         raise ConfigError(f"solver must be a solver with its settings, e.g. HALS(rank=5), got {solver!r}")
     if not (stopping is None or isinstance(stopping, Stopping)):
         raise ConfigError(f"stopping must be a Stopping, e.g. Stopping(max_iter=100), got {stopping!r}")
     seeds = _seeds(seeds)
-    problem = X if isinstance(X, Problem) else place(X, dtype, device)
+    if isinstance(X, Problem) and observed is not None:
+        raise ConfigError("X is a Problem, which has its own mask: place(X, observed=…)")
+    problem = X if isinstance(X, Problem) else place(X, dtype, device, observed=observed)
     solver.check(problem)
     rule = stopping or solver.stopping
     on_end = on_end or (lambda result: None)
@@ -124,7 +129,8 @@ def fit(
         for result in results:
             on_end(result)
         return results
-    if len(seeds) > 1 and (problem.X.device.type != "cpu" if together is None else together):
+    batched = problem.X.device.type != "cpu" if together is None else together
+    if len(seeds) > 1 and batched and not _fills(solver, problem):
         with contextlib.suppress(Exception):  # one by one below, so that only the culprit fails
             return _fit_batch(solver, problem, tuple(seeds), rule, on_look, on_end)
     results = []
@@ -137,6 +143,11 @@ def fit(
             results.append(failure(seed, error))
             on_end(results[-1])
     return results
+
+
+def _fills(solver: Solver, problem: Problem) -> bool:
+    """Whether the missing entries of this problem are filled in before each sweep of this method."""
+    return problem.observed is not None and not solver.skips_missing
 
 
 def _seeds(seeds: Any) -> list[int]:
@@ -184,7 +195,8 @@ def _fit_batch(
     on_look: Callable[[Look], None] | None,
     on_end: Callable[[FitResult], None],
 ) -> list[FitResult]:
-    S = len(seeds)
+    S, fills = len(seeds), _fills(solver, problem)
+    problem = problem.fillable() if fills else problem
     rule = replace(rule, max_seconds=rule.max_seconds and rule.max_seconds * S)
     clock = _Clock(problem.X.device)
     iterates = solver.iterates(problem, Streams(seeds))
@@ -204,6 +216,8 @@ def _fit_batch(
         in_start, exhausted = factorization is None, False
         try:
             with torch.no_grad(), clock:
+                if fills and factorization is not None:
+                    problem.fill(factorization.bases[0][0], factorization.codes[0][0])
                 following = next(iterates)
             while following is None:
                 if on_look:
@@ -235,7 +249,7 @@ def _fit_batch(
             if not (finite[s] and math.isfinite(objective)):
                 reason = "not finite"
             elif (vanishes := abs(objective) < smallest) or stalled:
-                reason = losses.lost_to_scale(problem.X, factorization.restart(s), vanishes)
+                reason = losses.lost_to_scale(problem, factorization.restart(s), vanishes)
                 hint = "; scale X, or use dtype=float64"
             if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
