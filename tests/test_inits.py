@@ -1,0 +1,98 @@
+"""Starts: what they are, and that every solver with a start takes each of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from contract import SEEDS, SOLVERS, build, labelled, states
+from scipy.optimize import nnls
+from sklearn.cluster import KMeans
+
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.fitting import fit
+from nmfbench.numerics import inits, separable
+from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.rng import Streams
+from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.hals import HALS
+from nmfbench.solvers.multilayer import MultilayerNMF
+from nmfbench.solvers.semi import SemiNMF
+
+NEW = ("spa", "snpa", "kmeans")
+STARTED = [name for name in SOLVERS if hasattr(build(name), "init")]
+
+
+def with_init(name: str, init: str):
+    """The solver with that start, and ranks that the start reaches on 13 × 29."""
+    solver = build(name)
+    return replace(solver, ranks=[6, 4], init=init) if isinstance(solver, DeepSolver) else replace(solver, init=init)
+
+
+def test_every_solver_that_has_a_start_is_known() -> None:
+    assert len(STARTED) >= 18
+
+
+@pytest.mark.parametrize("init", NEW)
+def test_representatives_are_samples_or_means_and_codes_solve_least_squares(init: str, X: np.ndarray) -> None:
+    X[X < 0.4] = 0
+    W, H = (factor.numpy() for factor in inits.start(init, torch.from_numpy(X), 4, Streams([7, 3])))
+    for s, generator in enumerate(Streams([7, 3])("kmeans")):
+        if init == "kmeans":
+            state = int(generator.integers(2**31))
+            expected = KMeans(4, n_init=1, random_state=state).fit(X.T).cluster_centers_.T
+        else:
+            (J,) = getattr(separable, init)(torch.from_numpy(X)[None], 4).numpy()
+            expected = X[:, J]
+        codes = np.stack([nnls(expected, x)[0] for x in X.T], 1)
+        assert (codes == 0).any()
+        for factor, exact in ((W[s], expected), (H[s], codes)):
+            np.testing.assert_allclose(factor, np.where(exact > 0, exact, exact.mean() / 100), atol=1e-9)
+
+
+@pytest.mark.parametrize("init", NEW)
+@pytest.mark.parametrize("name", STARTED)
+def test_every_solver_descends_from_every_start_and_a_batch_equals_runs_alone(
+    name: str, init: str, X: np.ndarray
+) -> None:
+    solver, problem = with_init(name, init), labelled(X)
+    stopping = Stopping(max_iter=20, check_every=20)
+    batch = fit(solver, problem, seeds=SEEDS, stopping=stopping, together=True)
+    for result in batch:
+        (alone,) = fit(solver, problem, seeds=[result.seed], stopping=stopping)
+        assert result.history[-1][1] < result.history[0][1]
+        for a, b in zip(result.factorization.codes, alone.factorization.codes, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+    drawn = not all(torch.equal(batch[0].factorization.codes[-1], result.factorization.codes[-1]) for result in batch)
+    assert not drawn or solver.draws
+
+
+def test_upper_layers_start_from_their_own_data(X: np.ndarray) -> None:
+    problem = Problem(torch.from_numpy(X / X.max()))
+    chain = next(states(MultilayerNMF(ranks=[6, 4], init="spa"), problem, [0])).restart(0)
+    below = chain.Hs[0]
+    (J,) = separable.spa(below[None], 4)
+    torch.testing.assert_close(chain.Ws[1], inits.filled(below[None, :, J])[0])
+
+
+@pytest.mark.parametrize("init", NEW)
+def test_semi_nmf_starts_from_samples_of_any_sign(init: str, X: np.ndarray) -> None:
+    (result,) = fit(SemiNMF(rank=4, init=init), X - X.mean(), stopping=Stopping(max_iter=0), dtype="float64")
+    Z, H = result.factorization.W.numpy(), result.factorization.H.numpy()
+    assert (Z < 0).any() and (H > 0).all()
+    exact = np.stack([nnls(Z, x)[0] for x in (X - X.mean()).T], 1)
+    np.testing.assert_allclose(H, np.where(exact > 0, exact, exact.mean() / 100), atol=1e-9)
+
+
+def test_ranks_that_a_start_does_not_reach_are_refused_with_a_hint(X: np.ndarray) -> None:
+    for init, most in {"spa": 13, "snpa": 29, "kmeans": 29}.items():
+        with pytest.raises(NotApplicable, match=rf"{init} starts reach rank {most} on a 13 × 29 X.*init=uniform"):
+            fit(HALS(rank=most + 1, init=init), X)
+    with pytest.raises(NotApplicable, match=r"spa starts need ranks that do not rise, got \[4, 6\]; use init=uniform"):
+        fit(MultilayerNMF(ranks=[4, 6], init="spa"), X)
+
+
+@pytest.mark.parametrize("name", STARTED)
+def test_unknown_start_is_refused_with_the_choices(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"init must be one of .*snpa.*, got 'best'"):
+        with_init(name, "best")
