@@ -97,8 +97,9 @@ def clusters(X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> Tenso
 
 
 def filled(factor: Tensor) -> Tensor:
-    """The factor (S, m, r) ≥ 0 with `FILL` of its mean in the place of each zero."""
-    return torch.where(factor > 0, factor, FILL * factor.mean((-2, -1), keepdim=True))
+    """The factor (S, m, r) ≥ 0 with `FILL` of its mean in the place of each zero, up to rounding."""
+    rounding = 100 * torch.finfo(factor.dtype).eps * factor.amax((-2, -1), keepdim=True)
+    return torch.where(factor > rounding, factor, FILL * factor.mean((-2, -1), keepdim=True))
 
 
 def draws(init: str) -> bool:

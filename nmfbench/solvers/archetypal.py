@@ -49,11 +49,12 @@ class ArchetypalAnalysis(Started):
         return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
-        samples = Samples.of(problem.by_sample)
-        At, Ht = mixtures.archetypes(self.init, samples.X, self.rank, rng)
+        X = problem.by_sample
+        samples, centred = Samples(X, None), Samples.centred(X)
+        At, Ht = mixtures.archetypes(self.init, X, centred, self.rank, rng)
         while True:
             yield Mixtures(samples, (At.mT,), (Ht.mT,))
-            At, Ht = mixtures.archetypal_sweep(samples, At, Ht, self.inner)
+            At, Ht = mixtures.archetypal_sweep(centred, At, Ht, self.inner)
 
     def objective(self, problem: Problem, factorization: Mixtures) -> Tensor:
         return losses.half_square(problem, factorization.bases[-1], factorization.codes[-1])

@@ -45,19 +45,20 @@ class DeepArchetypalAnalysis(DeepStarted):
         check_at_least("inner", self.inner, 1)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
-        samples = Samples.of(problem.by_sample)
-        below, Ats, Hts = samples.X, [], []
+        X, Ats, Hts = problem.by_sample, [], []
+        samples, first = Samples(X, None), Samples.centred(X)
+        below, centred = X, first
         for l, r in enumerate(self.layers, start=1):
-            At, Ht = mixtures.archetypes(self.init, below, r, rng, l if l > 1 else "")
+            At, Ht = mixtures.archetypes(self.init, below, centred, r, rng, l if l > 1 else "")
             Ats.append(At)
             Hts.append(Ht)
-            below = Ht.mT
+            below, centred = Ht.mT, Samples.centred(Ht.mT)
         while True:
             yield Mixtures(samples, tuple(At.mT for At in Ats), tuple(Ht.mT for Ht in Hts))
-            data = samples
+            centred = first
             for l in range(len(Ats)):
-                Ats[l], Hts[l] = mixtures.archetypal_sweep(data, Ats[l], Hts[l], self.inner)
-                data = Samples.of(Hts[l].mT)
+                Ats[l], Hts[l] = mixtures.archetypal_sweep(centred, Ats[l], Hts[l], self.inner)
+                centred = Samples.centred(Hts[l].mT)
 
     def objective(self, problem: Problem, factorization: Mixtures) -> Tensor:
         """The sum over the layers."""
