@@ -18,6 +18,7 @@ from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hals import HALS
 from nmfbench.solvers.multilayer import MultilayerNMF
 from nmfbench.solvers.semi import SemiNMF
+from nmfbench.solvers.unfolded import UnfoldedNMF
 
 NEW = ("spa", "snpa", "kmeans")
 STARTED = [name for name in SOLVERS if hasattr(build(name), "init")]
@@ -54,7 +55,7 @@ def test_every_solver_takes_the_start_and_a_batch_equals_the_run_alone(name: str
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
     if not solver.draws:
         assert all(map(torch.equal, start.factorization.codes, batch[0].factorization.codes))
-    elif name not in ("ssnmf", "hierarchical") or init == "kmeans":
+    if init == "kmeans":
         assert not torch.equal(start.factorization.codes[-1], batch[0].factorization.codes[-1])
     assert not solver.monotone or alone.history[-1][1] < alone.history[0][1]
 
@@ -88,3 +89,27 @@ def test_ranks_that_a_start_does_not_reach_are_refused_with_a_hint(X: np.ndarray
 def test_unknown_start_is_refused_with_the_choices(name: str) -> None:
     with pytest.raises(ConfigError, match=r"init must be one of .*snpa.*, got 'best'"):
         replace(build(name), init="best")
+
+
+def test_network_that_starts_from_W_takes_multiplicative_steps_of_H(X: np.ndarray) -> None:
+    problem = Problem(torch.from_numpy(X / X.max()))
+    found = next(states(UnfoldedNMF(rank=4, init="spa", n_layers=5), problem, [0])).restart(0)
+    W, H = inits.start("spa", problem.X, 4, Streams([0]))[0][0].numpy(), np.ones((4, 29))
+    for _ in range(5):
+        H = H * (W.T @ problem.X.numpy()) / (W.T @ W @ H)
+    np.testing.assert_allclose(found.W.numpy(), W)
+    np.testing.assert_allclose(found.H.numpy(), H, rtol=1e-5)  # whose ε counts
+
+
+@pytest.mark.parametrize("init", ["nndsvda", "kmeans"])
+def test_stacked_layers_start_from_the_top_with_balanced_components(init: str, X: np.ndarray) -> None:
+    data, streams = torch.from_numpy(X), Streams([7, 3])
+    (below, above), H = inits.stacked(init, data, [4, 6], streams)
+    W, D = inits.start(init, data, 6, streams, layer=2)
+    torch.testing.assert_close(*(torch.nn.functional.normalize(bases, dim=-2) for bases in (above, W)))
+    codes = D * (W.norm(dim=-2) / above.norm(dim=-2))[..., None]  # so that above · codes = WD
+    rms = [factor.square().mean(dim).sqrt() for factor, dim in ((above, -2), (codes, -1), (below, -2), (H, -1))]
+    torch.testing.assert_close(rms[0], rms[1])
+    torch.testing.assert_close(rms[2], rms[3])
+    W, D = inits.start(init, codes, 4, streams, layer=1)
+    torch.testing.assert_close(below @ H, W @ D)

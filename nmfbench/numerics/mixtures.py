@@ -13,7 +13,7 @@ from nmfbench.numerics.optimizers import apg, spectral_norm
 from nmfbench.numerics.projections import simplex
 from nmfbench.numerics.rng import Streams
 
-START = 100
+START = 30
 """Accelerated gradient steps from uniform codes to those of the first archetypes."""
 
 
