@@ -25,12 +25,14 @@ class ConceptFactorization(Started):
     Parameters
     ----------
     rank: number of concepts r, ≥ 1.
-    init: one of uniform, furthest_sum, spa, snpa, kmeans; paper: random. Only uniform takes r > n.
+    init: one of uniform, furthest_sum, spa, snpa, kmeans; paper: random. Only uniform takes r > n. Steps are small: on
+        ORL at 28 × 23 pixels the error is 0.175 after 1,000 sweeps from uniform and 0.151 from kmeans, 0.153 and 0.149
+        at the end.
 
     Xu & Gong (2004).
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     starts: ClassVar[tuple[str, ...]] = inits.MIXTURE_CHOICES
 

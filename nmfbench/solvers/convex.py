@@ -32,7 +32,7 @@ class ConvexNMF(Started):
     Ding, Li & Jordan (2010), convex NMF.
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
     starts: ClassVar[tuple[str, ...]] = inits.MIXTURE_CHOICES

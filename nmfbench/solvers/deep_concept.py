@@ -31,7 +31,7 @@ class DeepConceptFactorization(DeepStarted):
     De Handschutter, Gillis & Siebert (2021), Sec. 3.2.4
     """
 
-    stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
+    stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     starts: ClassVar[tuple[str, ...]] = inits.MIXTURE_CHOICES
 
