@@ -20,7 +20,8 @@ class SPA(Solver):
 
     Each pick is the longest residual of the projection on the samples picked so far. If X = WH is separable, each w_k
     being a sample and the codes of a sample summing to at most one, J are these samples, noise aside. The longest
-    samples are picked; scale them where length has no meaning. The factor A is 1 where a sample was picked.
+    residuals are picked: of Samson's materials, water, a tenth as bright, is missed (22 degrees) unless samples have
+    unit length (4.5; `SNPA` on what was measured: 3.4). The factor A is 1 where a sample was picked.
 
     Parameters
     ----------
