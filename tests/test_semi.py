@@ -219,7 +219,7 @@ def test_ranks_that_the_svd_start_does_not_reach_are_refused_with_a_hint(signed:
     ("parameters", "message"),
     [
         ({"variant": "paper"}, "variant must be one of product, survey, got 'paper'"),
-        ({"init": "nndsvd"}, "init must be one of svd, random, got 'nndsvd'"),
+        ({"init": "nndsvd"}, "init must be one of svd, random, spa, snpa, kmeans, got 'nndsvd'"),
         ({"pretrain": -1}, "pretrain must be a number of iterations, 0 or more, got -1"),
         ({"lams": [0.1]}, r"lams must be 2 nonnegative numbers, one a layer, got \[0.1\]"),
         ({"lams": [0.1, -1]}, r"lams must be 2 nonnegative numbers, one a layer, got \[0.1, -1\]"),
@@ -231,5 +231,5 @@ def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> 
 
 
 def test_unknown_start_is_refused() -> None:
-    with pytest.raises(ConfigError, match="init must be one of svd, random, got 'ones'"):
+    with pytest.raises(ConfigError, match="init must be one of svd, random, spa, snpa, kmeans, got 'ones'"):
         SemiNMF(rank=4, init="ones")

@@ -119,7 +119,7 @@ def test_least_squares_leaves_no_descent_in_W(X: np.ndarray) -> None:
         ({"l1": -1}, "l1 must be nonnegative, got -1"),
         ({"l2": -1}, "l2 must be nonnegative, got -1"),
         ({"lr": 0}, "lr must be positive, got 0"),
-        ({"init": "nndsvd"}, "init must be one of ones, random, got 'nndsvd'"),
+        ({"init": "uniform"}, "init must be one of ones, random, nndsvd, .*, got 'uniform'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> None:

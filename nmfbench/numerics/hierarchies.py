@@ -112,15 +112,15 @@ def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: 
         Y, eps = Ws[l], EPS
 
 
-def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
-    """Uniform W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) of every layer for X (m, n).
+def start(X: Tensor, ranks: list[int], rng: Streams, init: str = "uniform") -> tuple[list[Tensor], list[Tensor]]:
+    """The start of that name, W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}), of every layer for X (m, n).
 
-    Each product has the mean of its layer's data, and columns of W_l have maximum 1. In memory these columns are
-    contiguous, which the elementwise steps keep: products with W_lᵀ and sums over columns are then the fastest.
+    Columns of W_l have maximum 1. They are contiguous in memory, which the elementwise steps keep: products with W_lᵀ
+    and sums over columns are then the fastest.
     """
     Ws, Hs, Y = [], [], X.expand(len(rng.seeds), -1, -1)
     for l, r in enumerate(ranks, start=1):
-        W, H = inits.uniform(Y, r, rng, layer=l)
+        W, H = inits.start(init, Y, r, rng, layer=l)
         Y, H = _top_one(W.mT.contiguous().mT, H)
         Ws.append(Y)
         Hs.append(H)
@@ -128,13 +128,13 @@ def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list
 
 
 def pretrained(
-    problem: Problem, ranks: list[int], rng: Streams, beta: float, sweeps: int
+    problem: Problem, ranks: list[int], rng: Streams, beta: float, sweeps: int, init: str = "uniform"
 ) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
     """W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}): `start`, then that many sweeps of `multilayer`.
 
     It yields as `Solver.iterates` says.
     """
-    Ws, Hs = start(problem.X, ranks, rng)
+    Ws, Hs = start(problem.X, ranks, rng, init)
     eps = floor(problem)
     for _ in range(sweeps):
         multilayer(problem.X, Ws, Hs, beta, eps)

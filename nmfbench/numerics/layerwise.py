@@ -13,7 +13,12 @@ from nmfbench.numerics.rng import Streams
 
 
 def sweeps(
-    problem: Problem, ranks: list[int], rng: Streams, lam: float = 0.0, seen: tuple[Tensor, Tensor] | None = None
+    problem: Problem,
+    ranks: list[int],
+    rng: Streams,
+    init: str = "uniform",
+    lam: float = 0.0,
+    seen: tuple[Tensor, Tensor] | None = None,
 ) -> Iterator[Chain]:
     """Sweep through the layers of X (m, n); the codes H_l (S, r_l, n) are the data of the layer above.
 
@@ -22,12 +27,9 @@ def sweeps(
     # Divided by its unit, because the starts of B and of the upper layers, and the labels, are absolute.
     unit = problem.unit
     X = problem.X / unit
-    layers = [inits.uniform(X, ranks[0], rng)]
+    layers = [inits.start(init, X, ranks[0], rng)]
     for l, r in enumerate(ranks[1:], start=2):
-        below = layers[-1][1]
-        high = 2 * (below.mean((-2, -1), keepdim=True) / r).sqrt()
-        W, H = (rng.uniform(f"{F}{l}", shape, X) for F, shape in (("W", (ranks[l - 2], r)), ("H", (r, X.shape[1]))))
-        layers.append((W * high, H * high))
+        layers.append(inits.start(init, layers[-1][1], r, rng, layer=l))
     # Components lie in rows, so that each is contiguous in both factors.
     Wts, Hs = [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
     Bt = rng.uniform("B", (ranks[-1], len(seen[0])), X) if seen else None

@@ -12,11 +12,12 @@ from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.nnls import nnls
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_rank
+from nmfbench.solvers.base import Stopping
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True, kw_only=True)
-class ANLS(Solver):
+class ANLS(Started):
     """min ½‖X − WH‖² over W, H ≥ 0, solved exactly in one factor at a time.
 
     Each sweep sets H = argmin_{H≥0} ‖X − WH‖, then W = argmin_{W≥0} ‖X − WH‖, by block principal pivoting from the
@@ -26,7 +27,8 @@ class ANLS(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar; paper: random. The first sweep replaces H.
+    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar, spa, snpa, kmeans; paper: random.
+        The first sweep replaces H.
 
     Kim & Park (2011), each factor by Algorithm 2.
     """
@@ -34,28 +36,13 @@ class ANLS(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
-    init: str = "uniform"
-
-    def __post_init__(self) -> None:
-        check_rank(self.rank)
-        inits.check_name(self.init)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
-
     @property
     def monotone(self) -> bool:
         return True
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
+        return self.init == "uniform"  # because the other starts need a dense X
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

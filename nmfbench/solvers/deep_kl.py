@@ -10,11 +10,12 @@ from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
+from nmfbench.solvers.base import Stopping, check_at_least, check_choice
+from nmfbench.solvers.started import DeepStarted
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepKL(DeepSolver):
+class DeepKL(DeepStarted):
     """min Σ_l λ_l D_β(W_{l−1}, W_l H_l) over W_l, H_l ≥ 0 with H_l e = e, W_0 = X.
 
     Starts from the multilayer method, scaled so that H_l e = e. Each sweep updates H_l, then W_l, from the first layer
@@ -31,6 +32,7 @@ class DeepKL(DeepSolver):
     beta: β of the divergence, one of 0, 0.5, 1, 1.5, 2. Paper: 1, Kullback–Leibler, in its tables.
     weights: λ_1 … λ_L, each > 0; None: D_1/D_l of the layers at the start, the paper's 1/D_l in the unit of X.
     pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0. Paper: 500 on CBCL.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, in every layer; not printed.
 
     Leplat, Le, Onwunta & Gillis (2023), Sec. 3.2, eqs. (15) to (19)
     """
@@ -58,7 +60,7 @@ class DeepKL(DeepSolver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X, eps = problem.X, hierarchies.floor(problem)
-        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, self.beta, self.pretrain)
+        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, self.beta, self.pretrain, self.init)
         hierarchies.scale(Ws, Hs, of="H")
         # Apply the bounds of every step at the start too; applying them later would raise the objective.
         Ws, Hs = [W.clamp(min=eps) for W in Ws], [H.clamp(min=hierarchies.EPS) for H in Hs]

@@ -11,14 +11,15 @@ from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.minvol import WBlock
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
+from nmfbench.solvers.base import Stopping, check_at_least, check_choice
+from nmfbench.solvers.started import DeepStarted
 
 RHO = 100.0
 """ρ of ADMM."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinVolDeepKL(DeepSolver):
+class MinVolDeepKL(DeepStarted):
     """min Σ_l λ_l KL(W_{l−1}, W_l H_l) + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0 with W_lᵀe = e.
 
     Starts like `DeepKL`, scaled to W_lᵀe = e. Each sweep takes a multiplicative step of H_l, then moves W_l to its
@@ -33,6 +34,7 @@ class MinVolDeepKL(DeepSolver):
         authors' default. Paper: [4, 1] on Moffett, [2.5e-5, 0.01] on Tumor, [0.45, 0.45] on Samson.
     weights: λ_1 … λ_L, each > 0; None: KL_1/KL_l at the start, the paper's 1/KL_l in the unit of X.
     pretrain: sweeps of the multilayer method before the first sweep over all layers, ≥ 0; not printed, as for `DeepKL`.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, in every layer; not printed.
     variant: one of exact, admm, paper. "exact" minimises the block of W_l by tangents; "admm" splits it as the paper
         does, 20 times slower; "paper" is ADMM with its (27), where ρ lacks a factor W̃, so it does not solve its (24).
 
@@ -64,7 +66,7 @@ class MinVolDeepKL(DeepSolver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X, eps = problem.X, hierarchies.floor(problem)
-        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 1.0, self.pretrain)
+        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 1.0, self.pretrain, self.init)
         hierarchies.scale(Ws, Hs, of="W")
         weights = hierarchies.weights(problem, Ws, Hs, self.weights, 1.0)
         costs = weights * hierarchies.costs(problem, Ws, Hs, 1.0)

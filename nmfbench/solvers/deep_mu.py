@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import losses
+from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Stack
 from nmfbench.numerics.optimizers import LeastSquares
 from nmfbench.numerics.problem import Problem
@@ -32,6 +32,8 @@ class DeepMU(DeepSolver):
     ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the WNNF paper's Table 3b.
     lam: weight λ ≥ 0 of the L2 penalty, for X whose largest entry is 1; not printed for this baseline, so the WNNF
         paper's 0.1.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar, spa, snpa, kmeans, layer by layer from the
+        top; not printed.
 
     Lee & Seung (2001), Theorem 1, block by block; Kobayashi & Watanabe, Sec. 3.2
     """
@@ -41,14 +43,24 @@ class DeepMU(DeepSolver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 0.1
+    init: str = "uniform"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nonnegative("lam", self.lam)
+        inits.check_name(self.init)
+
+    @property
+    def draws(self) -> bool:
+        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
         return True
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check_stacked(self.init, problem, self.layers)
 
     def ranks_below(self, rank: int) -> list[int]:
         return [max(1, rank // 2), rank]
@@ -59,7 +71,11 @@ class DeepMU(DeepSolver):
         # The product of uniform factors on [0, 2c] has the mean c^(L+1) r_1 … r_L; this c makes it the mean of X.
         c = (problem.mean / math.prod(self.layers)) ** (1 / (L + 1))
         names = ["H", *(f"W{l}" for l in range(1, L + 1))]
-        F = [rng.uniform(name, (sizes[i + 1], sizes[i]), X, high=2 * c) for i, name in enumerate(names)]
+        if self.init == "uniform":
+            F = [rng.uniform(name, (sizes[i + 1], sizes[i]), X, high=2 * c) for i, name in enumerate(names)]
+        else:
+            Ws, H = inits.stacked(self.init, X, self.layers, rng)
+            F = [H, *Ws]
         tiny, lam = torch.finfo(X.dtype).tiny, self._weight(problem)
         while True:
             yield Stack(tuple(F[1:]), F[0])

@@ -57,8 +57,8 @@ class DeepSemiNMF(DeepSolver):
     variant: one of product, survey. "product" is the paper; "survey" puts Z_{l+1}H_{l+1} in the place of the product
         above layer l (De Handschutter, Gillis & Siebert 2021, Algorithm 3; the same for two layers).
     pretrain: iterations of semi-NMF a layer, ≥ 0; the authors' program: at most 500.
-    init: one of svd, random. "svd" is Gillis & Kumar (2015) without its zeros and draws nothing, so seeds do not
-        differ; "random" draws H uniformly.
+    init: one of svd, random, spa, snpa, kmeans. "svd", the paper's, is Gillis & Kumar (2015) without its zeros;
+        "random" draws H uniformly. Only random and kmeans differ by seed.
     lams: λ_1 … λ_L, each ≥ 0, of the graphs of equal labels, for X whose largest entry is 1, for example [0, 0.1];
         None: unsupervised.
 
@@ -78,7 +78,7 @@ class DeepSemiNMF(DeepSolver):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("variant", self.variant, ("product", "survey"))
-        check_choice("init", self.init, inits.SEMI_CHOICES)
+        inits.check_name(self.init, inits.SEMI_CHOICES)
         if self.pretrain < 0:
             raise ConfigError(f"pretrain must be a number of iterations, 0 or more, got {self.pretrain}")
         if self.lams is not None and (len(self.lams) != len(self.layers) or min(self.lams) < 0):
@@ -86,7 +86,7 @@ class DeepSemiNMF(DeepSolver):
 
     @property
     def draws(self) -> bool:
-        return self.init == "random"
+        return inits.draws(self.init)
 
     @property
     def uses_labels(self) -> bool:

@@ -6,16 +6,17 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.errors import ConfigError
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.nonsmooth import NonSmooth, check_steps
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping, check_share
+from nmfbench.solvers.base import Stopping, check_share
+from nmfbench.solvers.started import DeepStarted
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepNonSmoothNMF(DeepSolver):
+class DeepNonSmoothNMF(DeepStarted):
     """min ½‖X − Z_1S_1Z_2S_2…Z_LS_LH‖² over Z_l, H ≥ 0, S_l = (1 − θ_l)I + (θ_l/r_l)11ᵀ.
 
     Pre-training factors X, then the codes of each layer, by non-smooth NMF. Each sweep then moves Z_1, …, Z_L and H by
@@ -31,8 +32,8 @@ class DeepNonSmoothNMF(DeepSolver):
         the top layer: up to 22 of 40 components of a layer end at zero. So do 8 of 20 on digits with 0.1 in both.
     inner: steps a block, ≥ 1; not printed, the authors' program: 10.
     pretrain: sweeps of non-smooth NMF a layer before the first sweep over all layers, ≥ 0; not printed.
-    init: one of uniform, nndsvd, nndsvda, nndsvdar; paper, Sec. V-D: nndsvd. With nndsvd and nndsvda seeds do not
-        differ.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans; paper, Sec. V-D: nndsvd. Seeds differ with
+        uniform, nndsvdar and kmeans alone.
     variant: one of apg, mu. "apg" is the paper's accelerated proximal gradient; "mu" takes multiplicative steps and
         scales the columns of Z_l to unit norm without changing H, as the authors' program does.
 
@@ -55,7 +56,6 @@ class DeepNonSmoothNMF(DeepSolver):
         for theta in self.thetas:
             check_share("theta", theta)
         check_steps(self.variant, inner=self.inner, pretrain=self.pretrain)
-        inits.check_name(self.init)
 
     @property
     def thetas(self) -> tuple[float, ...]:
@@ -63,21 +63,8 @@ class DeepNonSmoothNMF(DeepSolver):
         return (0.0,) * (len(self.layers) - len(self.theta)) + tuple(self.theta)
 
     @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
-
-    @property
     def monotone(self) -> bool:
         return self.variant == "apg"
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.layers[0])
-        for below, above in zip(self.layers, self.layers[1:], strict=False):
-            if self.init != "uniform" and above > below:
-                raise NotApplicable(
-                    f"{self.init} starts need ranks that do not rise, got {self.layers}; use init=uniform"
-                )
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[NonSmooth | None, bool, None]:
         data, Zs = problem.X, []

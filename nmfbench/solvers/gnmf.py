@@ -13,7 +13,8 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.graph import Graph, nearest_neighbours
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_nonnegative, check_rank
+from nmfbench.solvers.base import Stopping, check_at_least, check_nonnegative
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class GraphProduct(Factorization):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GNMF(Solver):
+class GNMF(Started):
     """min ‖X − WH‖² + λ Tr(HLHᵀ) over W, H ≥ 0, L the Laplacian of the samples' p-nearest-neighbour graph.
 
     Each sweep updates H, then W: h ← h · (WᵀX + λHA)/(WᵀWH + λHD) with L = D − A, and W as in plain NMF. The codes that
@@ -65,7 +66,7 @@ class GNMF(Solver):
     lam: weight λ ≥ 0 of the graph, for samples of unit length; paper: 100. Other samples count in units of their root
         mean square length, because the loss grows as the square of X and the penalty as X.
     p: nearest neighbours of a sample, 1 to n − 1; paper: 5, with weights 0 and 1.
-    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; paper: random.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar, spa, snpa, kmeans; paper: random.
 
     Cai, He, Han & Huang (2011), the updates of the Frobenius form.
     """
@@ -74,20 +75,13 @@ class GNMF(Solver):
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
     lam: float = 100.0
     p: int = 5
-    init: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_nonnegative("lam", self.lam)
         check_at_least("p", self.p, 1)
-        inits.check_name(self.init)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
@@ -95,11 +89,10 @@ class GNMF(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
+        return self.init == "uniform"  # because the other starts need a dense X
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
         n = problem.X.shape[-1]
         if self.p >= n:
             raise NotApplicable(

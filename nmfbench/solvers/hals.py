@@ -12,7 +12,8 @@ from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.optimizers import coordinate_sweep, masked_coordinate_sweep
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_choice, check_rank
+from nmfbench.solvers.base import Stopping, check_choice
+from nmfbench.solvers.started import Started
 
 ALPHA = 0.5
 """Cost of the further updates of a factor, relative to that of its products. Gillis & Glineur (2012), Sec. 4."""
@@ -21,7 +22,7 @@ START, ETA, GAMMA, GAMMA_CAP = 0.5, 1.5, 1.01, 1.005
 
 
 @dataclass(frozen=True, kw_only=True)
-class HALS(Solver):
+class HALS(Started):
     """min ½‖X − WH‖² over W, H ≥ 0, solved exactly in one component at a time.
 
     Each sweep updates the rows of H in turn, then the columns of W: h_k ← [h_k + w_kᵀ(X − WH)/‖w_k‖²]₊.
@@ -30,7 +31,7 @@ class HALS(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar; paper: random.
+    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar, spa, snpa, kmeans; paper: random.
     accelerate: one of none; inner (each factor is updated several times for one product with X, Gillis & Glineur 2012);
         extrapolated (inner, with momentum β that restarts from the last pair where it would raise the objective, Ang &
         Gillis 2019).
@@ -42,18 +43,11 @@ class HALS(Solver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     skips_missing: ClassVar[bool] = True
 
-    rank: int
-    init: str = "uniform"
     accelerate: str = "none"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
-        inits.check_name(self.init)
+        super().__post_init__()
         check_choice("accelerate", self.accelerate, acceleration.CHOICES)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
@@ -61,15 +55,11 @@ class HALS(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
+        return self.init == "uniform"  # because the other starts need a dense X
 
     @property
     def accepts_missing(self) -> bool:
         return self.accelerate == "none"  # because the products of a masked update cannot be used twice
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

@@ -10,11 +10,12 @@ from nmfbench.numerics import label_term, layerwise
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping, check_nonnegative
+from nmfbench.solvers.base import Stopping, check_nonnegative
+from nmfbench.solvers.started import DeepStarted
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchicalNMF(DeepSolver):
+class HierarchicalNMF(DeepStarted):
     """min ½‖H_{l−1} − W_l H_l‖² layer by layer, H_0 = X; on layer L with + (λ/2)‖L∘(Y − B H_L)‖², all factors ≥ 0.
 
     Y are the one-hot labels, L masks those that are seen; without labels this is multilayer NMF.
@@ -25,12 +26,13 @@ class HierarchicalNMF(DeepSolver):
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
     lam: weight λ ≥ 0 of the labels, for X whose largest entry is 1; not printed.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, in every layer; not printed.
 
     The baseline "Hier. NMF" of Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Table 1.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     lam: float = 1.0
@@ -38,6 +40,10 @@ class HierarchicalNMF(DeepSolver):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nonnegative("lam", self.lam)
+
+    @property
+    def draws(self) -> bool:
+        return True  # B
 
     @property
     def uses_labels(self) -> bool:
@@ -48,7 +54,7 @@ class HierarchicalNMF(DeepSolver):
         return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
-        return layerwise.sweeps(problem, self.layers, rng, self.lam, label_term.seen(problem))
+        return layerwise.sweeps(problem, self.layers, rng, self.init, self.lam, label_term.seen(problem))
 
     def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         """The sum over the layers, label term included."""

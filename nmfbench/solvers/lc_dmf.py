@@ -14,11 +14,12 @@ from nmfbench.numerics.optimizers import apg, spectral_norm
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import simplex
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice
+from nmfbench.solvers.base import Stopping, check_at_least, check_choice
+from nmfbench.solvers.started import DeepStarted
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerCentricDMF(DeepSolver):
+class LayerCentricDMF(DeepStarted):
     """min Σ_l (λ_l/2) ‖W_{l−1} − W_l H_l‖² + α_l log det(W_lᵀW_l + δI) over W_l, H_l ≥ 0, W_0 = X.
 
     Columns of W_l or rows of H_l sum to one; otherwise the upper errors would vanish by scaling alone. Blocks move by
@@ -36,6 +37,7 @@ class LayerCentricDMF(DeepSolver):
         None: 0. Deep KL-NMF paper: [0.15, 0.15] on Samson, [2, 1] on Moffett.
     weights: λ_1 … λ_L, each > 0; None: the error of layer 1 over that of layer l at the start.
     pretrain: multiplicative sweeps, layer by layer, before the first sweep over all, ≥ 0; not printed, as for `DeepKL`.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, in every layer; not printed.
     inner: steps of accelerated proximal gradient a block, ≥ 1; not printed.
 
     De Handschutter & Gillis (2023)
@@ -68,7 +70,7 @@ class LayerCentricDMF(DeepSolver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
         X = problem.X
-        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 2.0, self.pretrain)
+        Ws, Hs = yield from hierarchies.pretrained(problem, self.layers, rng, 2.0, self.pretrain, self.init)
         hierarchies.scale(Ws, Hs, of=self.sums)
         weights = hierarchies.weights(problem, Ws, Hs, self.weights, 2.0)
         costs = weights * hierarchies.costs(problem, Ws, Hs, 2.0)

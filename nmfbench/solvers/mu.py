@@ -13,14 +13,15 @@ from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_choice, check_nonnegative, check_rank
+from nmfbench.solvers.base import Stopping, check_choice, check_nonnegative
+from nmfbench.solvers.started import Started
 
 ALPHA = 2.0
 """Cost of the further updates of a factor, relative to that of its products. Gillis & Glineur (2012), Sec. 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultiplicativeNMF(Solver):
+class MultiplicativeNMF(Started):
     """min D_β(X, WH) + (λ/2)(‖W‖² + ‖H‖²) over W, H ≥ 0.
 
     Each sweep updates H, then W: h ← h · (p/(q + λh))^γ, p and q the negative and positive parts of the gradient.
@@ -32,7 +33,7 @@ class MultiplicativeNMF(Solver):
     beta: β of the divergence, any real: 2 for ½‖X − WH‖² (the WNNF paper's baseline "NMF [4]"), 1 Kullback–Leibler,
         0 Itakura–Saito. β ≤ 0 needs X > 0.
     lam: weight λ ≥ 0 of the L2 penalty, for X whose largest entry is 1; the WNNF paper prints none for this baseline.
-    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar, spa, snpa, kmeans; not printed.
     accelerate: one of none; inner (β = 2: a factor is updated several times for one product with X, Gillis & Glineur
         2012); extrapolated (1 ≤ β ≤ 2: h is updated from h + β_k[h − h_before]₊, Hien, Leplat & Gillis 2024).
 
@@ -44,24 +45,17 @@ class MultiplicativeNMF(Solver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     skips_missing: ClassVar[bool] = True
 
-    rank: int
     beta: float = 2.0
     lam: float = 0.0
-    init: str = "uniform"
     accelerate: str = "none"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_nonnegative("lam", self.lam)
-        inits.check_name(self.init)
         check_choice("accelerate", self.accelerate, acceleration.CHOICES)
         lowest = {"inner": 2, "extrapolated": 1}.get(self.accelerate)
         if lowest is not None and not lowest <= self.beta <= 2:
             raise ConfigError(f"accelerate={self.accelerate} needs {lowest} ≤ beta ≤ 2, got {self.beta:g}")
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
@@ -70,7 +64,7 @@ class MultiplicativeNMF(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        # Other divergences need WH where X is zero, and NNDSVD needs a dense singular value decomposition.
+        # Other divergences need WH where X is zero, and the other starts a dense X.
         return self.beta in (1, 2) and self.init == "uniform"
 
     @property
@@ -86,7 +80,6 @@ class MultiplicativeNMF(Solver):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
         if self.beta <= 0 and (problem.X == 0).any():
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 

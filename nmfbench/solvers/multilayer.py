@@ -10,11 +10,12 @@ from nmfbench.numerics import layerwise
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import Stopping
+from nmfbench.solvers.started import DeepStarted
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultilayerNMF(DeepSolver):
+class MultilayerNMF(DeepStarted):
     """min ½‖H_{l−1} − W_l H_l‖² over W_l, H_l ≥ 0, one layer after the other, l = 1…L, H_0 = X.
 
     Each iteration is one sweep of hierarchical alternating least squares (HALS) in every layer, on the current codes of
@@ -25,12 +26,13 @@ class MultilayerNMF(DeepSolver):
     ----------
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank].
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, in every layer; not printed.
 
     Cichocki & Zdunek (2006); De Handschutter, Gillis & Siebert (2021), Algorithm 2.
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     @property
@@ -38,7 +40,7 @@ class MultilayerNMF(DeepSolver):
         return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
-        return layerwise.sweeps(problem, self.layers, rng)
+        return layerwise.sweeps(problem, self.layers, rng, self.init)
 
     def objective(self, problem: Problem, factorization: Chain) -> Tensor:
         """The sum over the layers."""

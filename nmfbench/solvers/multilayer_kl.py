@@ -10,11 +10,12 @@ from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping
+from nmfbench.solvers.base import Stopping
+from nmfbench.solvers.started import DeepStarted
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultilayerKL(DeepSolver):
+class MultilayerKL(DeepStarted):
     """min KL(W_{l−1}, W_l H_l) over W_l, H_l ≥ 0 for each layer l by itself, W_0 = X.
 
     A sweep takes one multiplicative step of H_l, then of W_l, in every layer on the current bases below, and scales the
@@ -26,6 +27,7 @@ class MultilayerKL(DeepSolver):
     ----------
     rank: rank r_L ≥ 1 of the top layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [2·rank, rank]. Deep KL-NMF paper: [80, 40, 20] on CBCL, [20, 10, 5] on TDT2.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, in every layer; not printed.
 
     Cichocki & Zdunek (2006); on the bases as in Leplat, Le, Onwunta & Gillis (2023), Sec. 2
     """
@@ -39,7 +41,7 @@ class MultilayerKL(DeepSolver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         eps = hierarchies.floor(problem)
-        Ws, Hs = hierarchies.start(problem.X, self.layers, rng)
+        Ws, Hs = hierarchies.start(problem.X, self.layers, rng, self.init)
         weights = problem.X.new_ones(len(rng.seeds), len(Ws))
         while True:
             yield Hierarchy(tuple(Ws), tuple(Hs), weights)

@@ -11,7 +11,7 @@ from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.signed import masked_semi_sweep, semi_sweep
-from nmfbench.solvers.base import Solver, Stopping, check_choice, check_rank
+from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class SemiNMF(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    init: one of svd, random. "svd", the choice of deep semi-NMF's authors, is Gillis & Kumar (2015) without its zeros
-        and draws nothing, so seeds do not differ; "random" draws H uniformly.
+    init: one of svd, random, spa, snpa, kmeans. "svd", the choice of deep semi-NMF's authors, is Gillis & Kumar (2015)
+        without its zeros; "random" draws H uniformly; kmeans is the paper's. Only random and kmeans differ by seed.
 
     Ding, Li & Jordan (2010); started as in Gillis & Kumar (2015), Algorithm 2.
     """
@@ -40,11 +40,11 @@ class SemiNMF(Solver):
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-        check_choice("init", self.init, inits.SEMI_CHOICES)
+        inits.check_name(self.init, inits.SEMI_CHOICES)
 
     @property
     def draws(self) -> bool:
-        return self.init == "random"
+        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:

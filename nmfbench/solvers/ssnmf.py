@@ -11,11 +11,12 @@ from nmfbench.numerics import inits, label_term, losses
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_rank
+from nmfbench.solvers.base import Stopping, check_nonnegative
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True, kw_only=True)
-class SemiSupervisedNMF(Solver):
+class SemiSupervisedNMF(Started):
     """min ‖X − AS‖² + λ‖L∘(Y − BS)‖² over A, B, S ≥ 0, Y the one-hot labels and L the mask of those that are seen.
 
     Multiplicative updates of A, B and S in turn. Without labels this is plain NMF. With missing entries the first term
@@ -27,6 +28,8 @@ class SemiSupervisedNMF(Solver):
     rank: number of components r, ≥ 1.
     lam: weight λ ≥ 0 of the labels, for X whose largest entry is 1; the paper leaves it to the user, the ssnmf package
         has 1.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar, spa, snpa, kmeans; paper: random. It is the
+        start of A and S; B is drawn.
 
     Lee, Yoo & Choi (2010).
     """
@@ -36,12 +39,15 @@ class SemiSupervisedNMF(Solver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     skips_missing: ClassVar[bool] = True
 
-    rank: int
     lam: float = 1.0
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_nonnegative("lam", self.lam)
+
+    @property
+    def draws(self) -> bool:
+        return True  # B
 
     @property
     def uses_labels(self) -> bool:
@@ -49,7 +55,7 @@ class SemiSupervisedNMF(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return True
+        return self.init == "uniform"  # because the other starts need a dense X
 
     @property
     def monotone(self) -> bool:
@@ -57,7 +63,7 @@ class SemiSupervisedNMF(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         X, seen, lam = problem.by_sample, label_term.seen(problem), label_term.weight(problem, self.lam)
-        A, S = inits.uniform(X, self.rank, rng)
+        A, S = inits.start(self.init, X, self.rank, rng)
         W = problem.weights
         X = X if W is None else X * W
         if seen:

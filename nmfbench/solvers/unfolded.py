@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import losses
+from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.nnls import nnls
 from nmfbench.numerics.optimizers import Adam
@@ -17,7 +17,6 @@ from nmfbench.solvers.base import (
     Solver,
     Stopping,
     check_at_least,
-    check_choice,
     check_nonnegative,
     check_positive,
     check_rank,
@@ -25,6 +24,7 @@ from nmfbench.solvers.base import (
 
 EPS = torch.finfo(torch.float32).eps
 """Added to the denominator of a layer, whatever the dtype."""
+CHOICES = ("ones", "random", *inits.CHOICES[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,11 @@ class UnfoldedNMF(Solver):
     l1: weight l₁ ≥ 0 of the sum of the codes, for X whose largest entry is 1; paper: 0, 1 or 2.
     l2: weight l₂ ≥ 0 of their squares; paper: 0, 1 or 2.
     lr: learning rate of Adam, > 0; paper: 5e-4, unsupervised.
-    init: one of ones, random. "ones", the authors' program, starts with all weights alike, so no two components differ
-        until least squares prefers one, and seeds do not differ; 27 of 40 codes of ORL at 28 × 23 pixels are zero.
-        "random" draws weights uniformly with the same mean. On JAFFE k-means on the codes is 13 points of NMI below
-        plain NMF with "ones", and no better with "random".
+    init: one of ones, random, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans. "ones", the authors' program, starts with
+        all weights alike, so no two components differ until least squares prefers one, and seeds do not differ; 27 of
+        40 codes of ORL at 28 × 23 pixels are zero. "random" draws weights uniformly with the same mean. On JAFFE
+        k-means on the codes is 13 points of NMI below plain NMF with "ones", and no better with "random". The others
+        start with P = Wᵀ and Q = WᵀW, so that layers are multiplicative updates.
 
     Nasser, Eldar & Sharan (2022), the unsupervised training.
     """
@@ -69,11 +70,16 @@ class UnfoldedNMF(Solver):
         check_nonnegative("l1", self.l1)
         check_nonnegative("l2", self.l2)
         check_positive("lr", self.lr)
-        check_choice("init", self.init, ("ones", "random"))
+        inits.check_name(self.init, CHOICES)
 
     @property
     def draws(self) -> bool:
-        return self.init == "random"
+        return inits.draws(self.init)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if self.init not in ("ones", "random"):
+            inits.check(self.init, problem.X, [self.rank])
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         # Divided by the unit, because ε and the ε of Adam are absolute.
@@ -96,6 +102,10 @@ class UnfoldedNMF(Solver):
     def start(self, X: Tensor, rng: Streams) -> tuple[Tensor, Tensor, Tensor]:
         """P (S, L, r, m), Q (S, L, r, r), W (S, m, r). A random start has the means of the constant one."""
         L, r, m = self.n_layers, self.rank, len(X)
+        if self.init not in ("ones", "random"):
+            W, _ = inits.start(self.init, X, r, rng)
+            P, Q = (weight[:, None].repeat(1, L, 1, 1) for weight in (W.mT, W.mT @ W))
+            return P, Q, W
         shapes = {"P": ((L, r, m), 0.1), "Q": ((L, r, r), 0.1), "W": ((m, r), 1 / m)}
         if self.init == "random":
             P, Q, W = (rng.uniform(name, shape, X, high=2 * mean) for name, (shape, mean) in shapes.items())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nmfbench.numerics import leaky
+from nmfbench.numerics import inits, leaky
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import check_rank
@@ -35,17 +35,28 @@ class WNNF(WeakSolver):
         else the paper's 0.001, Sec. 2.2.
     curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
         with curriculum > 0.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans. "uniform" has both signs, as in the paper; the
+        others are ≥ 0 and need X ≥ 0.
 
     Kobayashi & Watanabe, Sec. 3.1, eqs. (9) and (10)
     """
 
     rank: int
+    init: str = "uniform"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_rank(self.rank)
+        inits.check_name(self.init)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check_stacked(self.init, problem, [self.rank])
 
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
+        if self.init != "uniform":
+            Ws, H = inits.stacked(self.init, problem.by_sample / self.unit(problem), [self.rank], rng)
+            return problem.by_sample.mT, Ws, H.mT.contiguous()
         m, n = problem.X.shape
         bound = leaky.bound(self.rank)
         W = rng.uniform("W", (m, self.rank), problem.X, -bound, bound)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from nmfbench.numerics import leaky
+from nmfbench.numerics import inits, leaky
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import DeepSolver
@@ -40,19 +40,31 @@ class DeepWNNF(WeakSolver, DeepSolver):
         else the paper's 0.001, Sec. 2.2.
     curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
         with curriculum > 0.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans. "uniform" has both signs, as in the paper; the
+        others, layer by layer from the last, are ≥ 0 and need X ≥ 0.
 
     Kobayashi & Watanabe, Sec. 3.2, eq. (11)
     """
 
+    init: str = "uniform"
+
     def __post_init__(self) -> None:
         DeepSolver.__post_init__(self)
         WeakSolver.__post_init__(self)
+        inits.check_name(self.init)
 
     def ranks_below(self, rank: int) -> list[int]:
         return [max(1, rank // 2), rank]
 
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        inits.check_stacked(self.init, problem, self.layers)
+
     def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
         X, r = problem.X, self.layers
+        if self.init != "uniform":
+            Ws, H = inits.stacked(self.init, problem.by_sample / self.unit(problem), r, rng)
+            return problem.by_sample.mT, Ws, H.mT.contiguous()
         bounds = [leaky.bound(fan_in) for fan_in in r]
         shapes = [(above, below) for below, above in pairwise([*r, len(X)])]
         Ws = [
