@@ -102,7 +102,11 @@ def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Gri
 
 
 def by_part(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: Sequence[str]) -> Grid:
-    """A row a part, metric and number of clusters, a column a method; the part is named in its first row."""
+    """A row a part, metric and number of clusters, a column a method; the part is named in its first row.
+
+    Metrics behind the first stand as their evaluator declares them: a part may lack some.
+    """
+    metrics = [*metrics[:1], *sorted(metrics[1:], key=list(shown.declared).index)]
     methods: dict[Cell, None] = {}
     cells: dict[str, dict[tuple[int, int, int], dict[Cell, Cell]]] = {}  # part → place of the row → method → cell
     for row in _plain(part):
