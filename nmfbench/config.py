@@ -161,6 +161,15 @@ def escaped(value: Any) -> Any:
     return [escaped(held) for held in value] if isinstance(value, list) else value
 
 
+def without_nan(value: Any) -> Any:
+    """The value with the word nan for each NaN: Hydra reads it as a number, which no setting may be and JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [without_nan(held) for held in value]
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
+
+
 def is_final(value: Any) -> bool:
     """Whether no text in the value is an interpolation or the mark of a missing one."""
     if isinstance(value, Mapping):

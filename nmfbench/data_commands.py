@@ -19,7 +19,7 @@ _IMPORT_LISTS = (
     ("x", "the array with the data (.npz, .mat, .h5 …), or the sheet (.xlsx); several times: arrays to be joined"),
     ("drop", "a column that is no feature; may be given several times"),
     ("scaling", "max, column_max, min_max or another scaling of X; several times: one after the other"),
-    ("missing", "a text that marks a missing number; may be given several times"),
+    ("missing", "a text that marks a missing number, several times; nan: missing numbers are left out of fits"),
 )
 
 
@@ -159,5 +159,5 @@ def _in_flags(message: str) -> str:
     message = re.sub(
         r"dataset\.(drop|missing)=\[('?)(.*?)\2\]", lambda found: f"--{found[1]} {shlex.quote(found[3])}", message
     )
-    keys = "x|y|samples|scaling|sep|decimal|header|encoding|names"
+    keys = "x|y|samples|scaling|sep|decimal|header|encoding|names|missing"
     return re.sub(rf"dataset\.({keys})=", r"--\1 ", re.sub(rf"dataset\.({keys})\b(?!=)", r"--\1", message))

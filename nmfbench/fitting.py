@@ -103,6 +103,7 @@ def fit(
 
     ``together``: whether all restarts are one batch; None: on a GPU, where a batch is many times faster. On a CPU it
     takes 0.5 to 3 times as long as restarts one by one, and only those have the same bits whatever seeds are asked for.
+    A method whose missing entries are filled in (`Solver.skips_missing`) is fitted one by one everywhere.
     """
     if not isinstance(solver, Solver):
         raise ConfigError(f"solver must be a solver with its settings, e.g. HALS(rank=5), got {solver!r}")
@@ -121,7 +122,8 @@ def fit(
         for result in results:
             on_end(result)
         return results
-    if len(seeds) > 1 and (problem.X.device.type != "cpu" if together is None else together):
+    batched = problem.X.device.type != "cpu" if together is None else together
+    if len(seeds) > 1 and batched and not _fills(solver, problem):
         with contextlib.suppress(Exception):  # one by one below, so that only the culprit fails
             return _fit_batch(solver, problem, tuple(seeds), rule, on_look, on_end)
     results = []
@@ -134,6 +136,11 @@ def fit(
             results.append(failure(seed, error))
             on_end(results[-1])
     return results
+
+
+def _fills(solver: Solver, problem: Problem) -> bool:
+    """Whether the missing entries of this problem are filled in before each sweep of this method."""
+    return problem.observed is not None and not solver.skips_missing
 
 
 def _seeds(seeds: Any) -> list[int]:
@@ -181,7 +188,8 @@ def _fit_batch(
     on_look: Callable[[Look], None] | None,
     on_end: Callable[[FitResult], None],
 ) -> list[FitResult]:
-    S = len(seeds)
+    S, fills = len(seeds), _fills(solver, problem)
+    problem = problem.fillable() if fills else problem
     rule = replace(rule, max_seconds=rule.max_seconds and rule.max_seconds * S)
     clock = _Clock(problem.X.device)
     iterates = solver.iterates(problem, Streams(seeds))
@@ -201,6 +209,8 @@ def _fit_batch(
         in_start, exhausted = factorization is None, False
         try:
             with torch.no_grad(), clock:
+                if fills and factorization is not None:
+                    problem.fill(factorization.bases[0][0], factorization.codes[0][0])
                 following = next(iterates)
             while following is None:
                 if on_look:

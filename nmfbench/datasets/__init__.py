@@ -20,7 +20,8 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
     if "_target_" in parameters:
         raise ConfigError("_target_ is no parameter of a dataset; the class stands in its YAML")
     given = {key: str(value) if isinstance(value, Path) else plain(value) for key, value in parameters.items()}
-    return _loader(name, config.defaults("dataset", typed("name", name, str)) | given).load()
+    node = config.defaults("dataset", typed("name", name, str)) | config.without_nan(given)
+    return _loader(name, node).load()
 
 
 def look(name: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import cleandoc
@@ -14,6 +13,7 @@ import numpy as np
 from scipy.sparse import csc_array, issparse
 
 from nmfbench.config import nearest
+from nmfbench.datasets.checks import check_finite, chunks, observed_entries
 from nmfbench.datasets.files import files_noted, fingerprint
 from nmfbench.datasets.formats import limits
 from nmfbench.datasets.scaling import SCALINGS, Proposal, proposed, scale_sparse
@@ -28,7 +28,7 @@ class Dataset:
     Parameters
     ----------
     name: the name that records and tables give the dataset.
-    X: (m features, n samples), a numpy array, possibly memory-mapped, or a scipy csc_array.
+    X: (m features, n samples), a numpy array, possibly memory-mapped, or a scipy csc_array. NaN where it is missing.
     y: labels (n,); None: there are none.
     shape: image shape (height, width) when the m features of a sample are its pixels in row-major order; None: no
         images.
@@ -39,6 +39,7 @@ class Dataset:
     truth: true factors or other knowledge, by name; no solver sees it.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
+    observed: mask (m, n), False where X is missing; None: all of it is there.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Dataset:
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
+    observed: np.ndarray | None = None
 
     @property
     def n_samples(self) -> int:
@@ -79,23 +81,23 @@ class Dataset:
 
     @cached_property
     def error_of_mean(self) -> float:
-        """‖X − μ1ᵀ‖/‖X‖ with the mean sample μ: the relative error of a method that finds nothing else. 0 if X is 0."""
+        """‖X − μ1ᵀ‖/‖X‖ with the mean sample μ: the relative error of a method that finds nothing else. 0 if X is 0.
+
+        Both norms and the means are those of the observed entries.
+        """
+        X: Any = self.X if self.observed is None else np.where(self.observed, self.X, 0)
         # In units of the largest entry, so that no square overflows or vanishes.
-        largest = max(abs(samples).max() for samples in chunks(self.X)) or 1.0
-        total, squares = np.zeros(self.X.shape[0]), 0.0
-        for samples in chunks(self.X):
+        largest = max(abs(samples).max() for samples in chunks(X)) or 1.0
+        total, squares = np.zeros(X.shape[0]), 0.0
+        for samples in chunks(X):
             total += np.asarray(samples.sum(1, dtype=np.float64)) / largest
             entries = np.asarray(samples.data if issparse(samples) else samples, dtype=np.float64) / largest
             squares += float(np.vdot(entries, entries))
-        left = squares - float(total @ total) / self.n_samples
+        if self.observed is None:
+            left = squares - float(total @ total) / self.n_samples
+        else:
+            left = squares - float((total**2 / self.observed.sum(1)).sum())
         return math.sqrt(max(0.0, left) / squares) if squares else 0.0
-
-
-def chunks(X: Any) -> Iterator[Any]:
-    """Yield X a few thousand samples at a time, so that a memory-mapped X is never in memory as a whole."""
-    step = max(1, 2**23 // X.shape[0])
-    for start in range(0, X.shape[1], step):
-        yield X[:, start : start + step]
 
 
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
@@ -127,6 +129,11 @@ class Loader(ABC):
 
     own: ClassVar[bool] = False
     """Whether the data is a user's own. Then a run starts with a line on how its file was read."""
+
+    @property
+    def keeps_missing(self) -> bool:
+        """Whether NaN in what `read` returns is a missing entry; else it is refused."""
+        return False
 
     scaling: Any = "max"
     n_clusters: list[int] | None = None
@@ -192,7 +199,11 @@ class Loader(ABC):
             elif not (isinstance(X, np.memmap) and set(steps) == {"none"}):  # a mapped X stays mapped
                 limits.check_size(8 * X.size, _size_in_words(raw))
                 X = np.asarray(X, dtype=np.float64)
-        check_finite(raw.name, X)
+        check_finite(raw.name, X, self.keeps_missing, self.own)
+        observed = observed_entries(raw.name, X, raw.feature_names) if self.keeps_missing else None
+        if observed is not None:
+            X = np.where(observed, X, np.nan)  # the same NaN everywhere, because it counts for the checksum
+            preprocessing.append(f"{np.mean(~observed):.1%} of the entries missing")
         proposal = proposed(X, raw.feature_names) if self.own else None
         for step in steps:
             scale, words = SCALINGS[step]
@@ -204,6 +215,7 @@ class Loader(ABC):
             preprocessing=tuple(preprocessing),
             n_clusters=tuple(self.n_clusters) if self.n_clusters else None,
             proposed=proposal,
+            observed=observed,
         )
 
     def _scalings(self) -> list[str]:
@@ -252,24 +264,6 @@ def _check(data: Dataset) -> None:
 def _size_in_words(data: Dataset) -> str:
     m, n = data.X.shape
     return f"{data.name}: X of {m} features × {n} samples as float64 ({8 * m * n / 2**30:,.1f} GiB)"
-
-
-def check_finite(name: str, X: Any) -> None:
-    """Raise DataError with the number of NaN or infinite entries and the place of the first."""
-    count, first, start = 0, None, 0
-    for samples in chunks(X):
-        bad = ~np.isfinite(samples.data if issparse(samples) else samples)
-        if bad.any():
-            at = np.argwhere(bad)[0]
-            feature, sample = [axis[at[0]] for axis in samples.tocoo().coords] if issparse(samples) else at
-            first = first or (int(feature), start + int(sample))
-            count += int(bad.sum())
-        start += samples.shape[1]
-    if first:
-        raise DataError(
-            f"{name}: X has {count} NaN or infinite entries, the first at feature {first[0]}, "
-            f"sample {first[1]} (counted from 0); remove or impute them"
-        )
 
 
 def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Dataset:

@@ -41,7 +41,9 @@ class File(base.Loader):
     encoding: codec of a text file; null: recognised.
     drop: columns that are no features; null: those that count or identify the rows.
     names: the column that names the samples (with samples=columns: the features); null: recognised.
-    missing: texts that mark a missing number; null: empty, NA, NaN, null, None, ?, - and a lone point.
+    missing: texts that mark a missing number; null: empty, NA, NaN, null, None, ?, - and a lone point. Missing numbers
+        are refused, unless it is nan: then they are left out of the fit, as NaN in arrays is. A list with nan in it
+        does the same for its texts.
     """
 
     location: ClassVar[tuple[str, ...]] = (
@@ -64,7 +66,7 @@ class File(base.Loader):
     encoding: str | None = None
     drop: list[str] | None = None
     names: str | None = None
-    missing: list[str] | None = None
+    missing: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,6 +83,9 @@ class File(base.Loader):
             raise ConfigError(f"shape must be a list of positive integers, got {self.shape}")
         if "/" in (self.name or "") or (self.name or "").startswith("."):
             raise ConfigError(f"name must be a plain name, without / and no dot first, got {self.name!r}")
+        marks = self.missing
+        if not (marks is None or _is_nan(marks) or (isinstance(marks, list) and all(map(_is_mark, marks)))):
+            raise ConfigError(f"missing must be nan or a list of texts, e.g. missing=['-99'], got {marks!r}")
         if not Path(self.path).expanduser().is_dir():
             suffix_of(Path(self.path))
         self.asked()
@@ -101,7 +106,9 @@ class File(base.Loader):
                 y, elsewhere = None, read_labels(file, self.encoding)
                 holder = f"{file}, which must hold one label a line and nothing else"
         if isinstance(held, Table):
-            parts = choosing.of_table(held, str(path), y, self.drop, self.names, self.samples or "rows", elsewhere)
+            parts = choosing.of_table(
+                held, str(path), y, self.drop, self.names, self.samples or "rows", elsewhere, self.keeps_missing
+            )
         else:
             parts = choosing.of_arrays(held, str(path), self.x, y, self.samples, elsewhere)
         X, y_raw = base.sparse_or_dense(parts.X, self.dense), parts.labels
@@ -123,6 +130,10 @@ class File(base.Loader):
             preprocessing=("; ".join(parts.sentences),) if parts.sentences else (),
         )
 
+    @property
+    def keeps_missing(self) -> bool:
+        return _is_nan(self.missing) or (isinstance(self.missing, list) and any(map(_is_nan, self.missing)))
+
     def asked(self) -> Asked:
         """The settings that a reader of tables obeys. Raises ConfigError."""
         return Asked(
@@ -130,9 +141,14 @@ class File(base.Loader):
             decimal=self.decimal,
             header=self.header,
             encoding=self.encoding,
-            missing=self.missing,
+            missing=self._marks(),
             texts=[name for name in (self.y, self.names, *(self.drop or ())) if name is not None],
         )
+
+    def _marks(self) -> list[str] | None:
+        """The texts that mark a missing number; None: the usual ones."""
+        marks = [str(mark) for mark in self.missing if not _is_nan(mark)] if isinstance(self.missing, list) else []
+        return [*marks, *(["nan"] if self.keeps_missing else [])] if marks else None
 
     def _refuse_unused(self, path: Path) -> None:
         """Raise ConfigError for a setting that this kind of file has no use for."""
@@ -142,7 +158,8 @@ class File(base.Loader):
             "x": ending not in TABLES or ending == ".xlsx",
             "encoding": ending in TEXT or other_text,
             **dict.fromkeys(("sep", "decimal"), ending in TEXT),
-            **dict.fromkeys(("header", "missing"), ending in (*TEXT, ".xlsx")),
+            "header": ending in (*TEXT, ".xlsx"),
+            "missing": ending in (*TEXT, ".xlsx") or _is_nan(self.missing),
             **dict.fromkeys(("drop", "names"), ending in TABLES),
         }
         for key, is_used in used.items():
@@ -167,3 +184,12 @@ class File(base.Loader):
         if not file.is_file():
             raise DataMissing(f"there is no file {file}; correct dataset.vocabulary")
         return tuple(strict_lines(file, self.encoding))
+
+
+def _is_nan(mark: Any) -> bool:
+    """Whether a mark of missing numbers is NaN, the number or the word."""
+    return mark != mark or (isinstance(mark, str) and mark.casefold() == "nan")
+
+
+def _is_mark(mark: Any) -> bool:
+    return isinstance(mark, (str, int, float))

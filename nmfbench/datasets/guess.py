@@ -233,9 +233,9 @@ def _folder(path: Path, scaling: Any) -> Seen:
 
 
 def _range(X: Any, scaling: Any) -> str:
-    low, high, n_negative = X.min(), X.max(), int((X < 0).sum())
+    low, high = (X.min(), X.max()) if issparse(X) else (np.nanmin(X), np.nanmax(X))
     share = f", sparse, {X.nnz / math.prod(X.shape):.2%} of it not zero" if issparse(X) else ""
-    if not n_negative:
+    if not (n_negative := int((X < 0).sum())):
         return f"{low:g} to {high:g}{share}, never negative"
     part = f"{low:g} to {high:g}{share}; {n_negative / math.prod(X.shape):.2%} of it negative"
     if {"min_max", "lee_seung"} & {*([scaling] if isinstance(scaling, str) else scaling)}:

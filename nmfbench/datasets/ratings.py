@@ -14,6 +14,7 @@ from nmfbench.papers import survey
 class Ratings(base.Loader):
     """9 films (3 horror, 3 comedy, 3 biopic) rated by 15 users: X (9, 15), 1 to 10, without labels.
 
+    No rating is missing: "we do not consider missing data in this example". For that: `ratings_synthetic`.
     ``truth``: the factors W1, H1, W2, H2 and H2H1 that the survey prints for the unscaled ratings.
     De Handschutter, Gillis & Siebert (2021), Sec. 4.1.1.
     """

@@ -28,32 +28,38 @@ def _near_one(X: np.ndarray, axis: int) -> np.ndarray:
 
     Then squares and differences of huge or tiny values neither overflow nor vanish; the factor itself is exact.
     """
-    return np.ldexp(X, -np.frexp(np.abs(X).max(axis=axis, keepdims=True))[1])
+    return np.ldexp(X, -np.frexp(_largest(X, axis))[1])
+
+
+def _largest(X: np.ndarray, axis: int) -> np.ndarray:
+    return np.fmax.reduce(np.abs(X), axis=axis, keepdims=True)
 
 
 def _min_max(X: np.ndarray) -> np.ndarray:
     X = _near_one(X, axis=1)
-    return _divide(X - X.min(axis=1, keepdims=True), np.ptp(X, axis=1, keepdims=True))
+    lowest, highest = (reduce(X, axis=1, keepdims=True) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    return _divide(X - lowest, highest - lowest)
 
 
 def _unit_norm(X: np.ndarray) -> np.ndarray:
     X = _near_one(X, axis=0)
-    return _divide(X, np.linalg.norm(X, axis=0, keepdims=True))
+    return _divide(X, np.linalg.norm(np.where(np.isnan(X), 0, X), axis=0, keepdims=True))
 
 
 def _lee_seung(X: np.ndarray) -> np.ndarray:
     """Scale like the faces of Lee & Seung (1999), Methods."""
     X = _near_one(X, axis=0)
-    X = X - X.mean(axis=0)
-    return np.clip(0.25 + 0.25 * _divide(X, X.std(axis=0)), 0, 1)
+    X = X - np.nanmean(X, axis=0)
+    return np.clip(0.25 + 0.25 * _divide(X, np.nanstd(X, axis=0)), 0, 1)
 
 
-# Each function maps X (m, n) to X (m, n). "column" means a feature: a column of the samples × features table.
+# Each function maps X (m, n) to X (m, n), and NaN, a missing entry, to NaN. "column" means a feature: a column of the
+# samples × features table.
 SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "none": (lambda X: X, "no scaling"),
-    "max": (lambda X: _divide(X, np.abs(X).max()), "divided by the largest absolute value"),
+    "max": (lambda X: _divide(X, np.fmax.reduce(np.abs(X), axis=None)), "divided by the largest absolute value"),
     "column_max": (
-        lambda X: _divide(X, np.abs(X).max(axis=1, keepdims=True)),
+        lambda X: _divide(X, _largest(X, axis=1)),
         "each feature divided by its largest absolute value",
     ),
     "min_max": (_min_max, "each feature mapped to [0, 1]"),
@@ -92,12 +98,15 @@ class Proposal(NamedTuple):
 
 
 def proposed(X: Any, names: Sequence[str] | None = None) -> Proposal:
-    """The scaling that suits unscaled X (m, n), a finite numpy array or csc_array; ``names`` are those of its features.
+    """The scaling that suits unscaled X (m, n), a numpy array or finite csc_array; ``names`` are those of its features.
 
     A loss weighs features by their values, so features in different units are scaled one by one: by division, which
     keeps their zeros, unless negative entries must be moved. Features that share a unit keep their proportions.
     """
-    lowest, highest = (X.min(axis=1).toarray(), X.max(axis=1).toarray()) if issparse(X) else (X.min(1), X.max(1))
+    if issparse(X):
+        lowest, highest = X.min(axis=1).toarray(), X.max(axis=1).toarray()
+    else:
+        lowest, highest = np.fmin.reduce(X, axis=1), np.fmax.reduce(X, axis=1)
     largest = np.maximum(highest, -np.asarray(lowest, dtype=np.float64)).ravel()
     positive = np.sort(largest[largest > 0])
     if not positive.size:
@@ -121,4 +130,4 @@ def _is_whole(X: Any) -> bool:
     if issparse(X):
         return bool((X.data == np.round(X.data)).all())
     parts = np.array_split(X, 1 + X.size // 2**23, axis=1)  # a mapped X is never in memory as a whole
-    return all((part == np.round(part)).all() for part in parts)
+    return all(((part == np.round(part)) | np.isnan(part)).all() for part in parts)

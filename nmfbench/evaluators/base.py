@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nmfbench.errors import DataError
+from nmfbench.errors import DataError, NotApplicable
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics.plain import Checked
 
@@ -84,6 +84,8 @@ class Evaluator(metaclass=Checked):
 
     metrics: ClassVar[tuple[Metric, ...]]
     """Everything it measures. Tables show and test the first metric, and also show the others that are ``shown``."""
+    hides: ClassVar[bool] = False
+    """Whether it hides entries of X from the fit, which then belongs to its settings as much as its score does."""
 
     @abstractmethod
     def check(self, dataset: "Dataset", labelled: np.ndarray | None) -> None:
@@ -91,6 +93,13 @@ class Evaluator(metaclass=Checked):
 
         ``labelled`` (n,) bool: the samples whose labels the solver sees; None: it sees no labels.
         """
+
+    def hidden(self, dataset: "Dataset", seed: int) -> np.ndarray | None:
+        """The entries (m, n) that the fit of this seed must not see, observed ones; None: it sees all.
+
+        Only for an evaluator that `hides`. Raises NotApplicable for data of which none can be hidden.
+        """
+        return None
 
     def prepare(self) -> None:
         """Import what `evaluate` needs and planning does not. Called before each, outside its clock."""
@@ -104,6 +113,12 @@ class Evaluator(metaclass=Checked):
     def exhibits(self, fitted: Fitted, dataset: "Dataset") -> list[Exhibit]:
         """Tables of this restart, which stand below an experiment's table if its objective is the lowest."""
         return []
+
+
+def require_all_entries(name: str, dataset: "Dataset") -> None:
+    """Raise NotApplicable if entries are missing that the evaluator of that name reads."""
+    if dataset.observed is not None:
+        raise NotApplicable(f"evaluator={name} reads all entries of X, and some of {dataset.name} are missing")
 
 
 def scored(dataset: "Dataset", labelled: np.ndarray | None) -> np.ndarray:

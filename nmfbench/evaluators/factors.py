@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
-from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
+from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted, require_all_entries
 from nmfbench.evaluators.measures import OBJECTIVE
 from nmfbench.evaluators.metric import Metric
 
@@ -36,6 +36,7 @@ class Factors(Evaluator):
             raise ConfigError(f"top must be positive, got {self.top}")
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
+        require_all_entries("factors", dataset)
         if max(dataset.X.shape) > 100:
             raise ConfigError(f"evaluator=factors prints whole factors, and {dataset.name} has {dataset.X.shape}")
 

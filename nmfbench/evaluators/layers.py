@@ -11,7 +11,7 @@ from nmfbench.evaluators.base import Evaluator, Fitted
 from nmfbench.evaluators.measures import hoyer
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics import hierarchies
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Layers(Evaluator):
         Ws, Hs = ([torch.as_tensor(factor)[None].double() for factor in factors] for factors in fitted.hierarchy)
         if Ws:
             hierarchies.scale(Ws, Hs, of="H")
-            problem = Problem(torch.as_tensor(dataset.X).double())
+            problem = place(dataset.X, "float64", observed=dataset.observed)
             errors = hierarchies.costs(problem, Ws, Hs, 1.0)[0].tolist()
             rows = [{"layer": l, "metric": "layer_error", "value": error} for l, error in enumerate(errors, start=1)]
         rows += [

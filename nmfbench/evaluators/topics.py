@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError
-from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted
+from nmfbench.evaluators.base import Evaluator, Exhibit, Fitted, require_all_entries
 from nmfbench.evaluators.metric import Metric
 
 
@@ -44,6 +44,7 @@ class Topics(Evaluator):
             raise ConfigError(f"merge must lie in (0, 1], got {self.merge}")
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
+        require_all_entries("topics", dataset)
         if dataset.X.shape[0] < self.words:
             raise ConfigError(f"words={self.words} are more than the {dataset.X.shape[0]} words of {dataset.name}")
 

@@ -33,6 +33,8 @@ def sweeps(
     Bt = rng.uniform("B", (ranks[-1], len(seen[0])), X) if seen else None
     while True:
         yield Chain(tuple(Wt.mT for Wt in Wts), tuple(unit * H for H in Hs), None if Bt is None else Bt.mT / unit)
+        if problem.observed is not None:  # what is missing has been filled in anew
+            torch.div(problem.X, unit, out=X)
         below = X
         for Wt, H in zip(Wts[:-1], Hs[:-1], strict=True):
             _sweep(below, Wt, H)
@@ -42,9 +44,11 @@ def sweeps(
 
 def error(problem: Problem, chain: Chain) -> Tensor:
     """Σ ½‖H_{l−1} − W_l H_l‖², (S,)."""
-    data = (problem.X, *chain.Hs[:-1])
-    layers = zip(data, chain.Ws, chain.Hs, strict=True)
-    return torch.stack([losses.beta_divergence(below, W @ H, beta=2) for below, W, H in layers]).sum(0)
+    first, *others = (W @ H for W, H in zip(chain.Ws, chain.Hs, strict=True))
+    if problem.observed is not None:
+        first = torch.where(problem.observed, first, problem.X)
+    layers = zip((problem.X, *chain.Hs[:-1]), (first, *others), strict=True)
+    return torch.stack([losses.beta_divergence(below, V, beta=2) for below, V in layers]).sum(0)
 
 
 def _sweep(

@@ -35,11 +35,14 @@ def divergences(X: Tensor, V: Tensor, beta: float) -> Tensor:
 
 
 def of_product(problem: Problem, W: Tensor, H: Tensor, beta: float, floor: float) -> Tensor:
-    """D_β(X, WH) (S,); WH is kept at or above ``floor`` where its power or logarithm is taken."""
+    """D_β(X, WH) (S,) over the observed entries.
+
+    WH is kept at or above ``floor`` where its power or logarithm is taken.
+    """
     X = problem.X
     if beta == 2:
         return half_square(problem, W, H)
-    if beta == 1:
+    if beta == 1 and problem.observed is None:
         if isinstance(X, SparseMatrix):
             logs = X.logarithms(W, H, floor)
         else:
@@ -49,21 +52,33 @@ def of_product(problem: Problem, W: Tensor, H: Tensor, beta: float, floor: float
         # Rounding v = (WH)_ij changes x log v by eps · x.
         if isinstance(X, SparseMatrix) or not _is_rounded(problem.square**0.5, loss, X).any():
             return loss.to(W.dtype)
-    return pieces.total(X, W.mT, H, lambda x, V: divergences(x, V.clamp_(min=floor), beta)).to(W.dtype)
+    return pieces.total(X, W.mT, H, lambda x, V: divergences(x, V.clamp_(min=floor), beta), problem.observed).to(
+        W.dtype
+    )
 
 
 def half_square(problem: Problem, W: Tensor, H: Tensor, XHt: Tensor | None = None) -> Tensor:
     """½‖X − WH‖² (S,) as ½‖X‖² + ⟨½WHHᵀ − XHᵀ, W⟩; ``XHt`` is XHᵀ (S, m, r), None if it is not known.
 
-    Where these terms cancel too much for their precision, the squares of a dense residual are summed instead.
+    Where these terms cancel too much for their precision, and where entries are missing, the squares of a dense
+    residual are summed instead.
     """
-    X, wide = problem.X, H.double()
+    X = problem.X
+    if problem.observed is not None:
+        return _summed_squares(problem, W, H).to(W.dtype)
+    wide = H.double()
     XHt = (H @ X.mT).mT if XHt is None else XHt
     gram = (wide @ wide.mT / 2).to(W.dtype)  # few sums of many terms, whose rounding would not cancel out
     loss = problem.square / 2 + ((gram @ W.mT).mT.sub_(XHt).mul_(W)).sum((-2, -1), dtype=torch.float64)
     if isinstance(X, Tensor) and _is_rounded((XHt * W).flatten(1).norm(dim=1), loss, X).any():
-        loss = pieces.total(X, W.mT, H, lambda x, V: V.sub_(x).square_().sum(-1, keepdim=True)) / 2
+        loss = _summed_squares(problem, W, H)
     return loss.clamp(min=0).to(W.dtype)
+
+
+def _summed_squares(problem: Problem, W: Tensor, H: Tensor) -> Tensor:
+    """½‖X − WH‖² (S,) over the observed entries of a dense X, in double precision."""
+    X, observed = problem.X, problem.observed
+    return pieces.total(X, W.mT, H, lambda x, V: V.sub_(x).square_().sum(-1, keepdim=True), observed) / 2
 
 
 def _is_rounded(terms: Tensor | float, loss: Tensor, X: Tensor) -> Tensor:
@@ -71,16 +86,19 @@ def _is_rounded(terms: Tensor | float, loss: Tensor, X: Tensor) -> Tensor:
     return torch.finfo(X.dtype).eps * terms > ROUNDING * loss
 
 
-def relative_error(X: Tensor | SparseMatrix, factorization: Factorization) -> float:
+def relative_error(X: Tensor | SparseMatrix, factorization: Factorization, observed: Tensor | None = None) -> float:
     """‖X − reconstruction‖/‖X‖ in the Frobenius norm, for X (m, n) and one restart. Squares are taken in float64.
 
-    If X is zero, the norm of the residual.
+    If X is zero, the norm of the residual. Only entries that are ``observed`` (m, n) count; None: all are.
     """
     if isinstance(X, SparseMatrix):
         W, H = factorization.bases[-1].double(), factorization.codes[-1].double()
         norm, residual = _norm(X.values), squared_distance(X.double(), W, H).sqrt().item()
     else:
-        norm, residual = _norm(X), _norm(X - factorization.reconstruct())
+        difference = X - factorization.reconstruct()
+        if observed is not None:
+            X, difference = X[observed], difference[observed]
+        norm, residual = _norm(X), _norm(difference)
     return residual / norm if norm > 0 else residual
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from nmfbench.numerics.pieces import columns, product_like
+
 
 class Adam:
     """Adam (Kingma & Ba 2015) in place on contiguous tensors; with ``decay``, AdamW (Loshchilov & Hutter 2019)."""
@@ -120,6 +122,22 @@ class LeastSquares:
         """The norm of Q, (S,)."""
         norms = [spectral_norm(gram) for gram in (self.left, self.right) if gram is not None]
         return torch.stack(norms).prod(0)
+
+
+def masked_coordinate_sweep(H: Tensor, A: Tensor, X: Tensor, M: Tensor) -> None:
+    """`coordinate_sweep` of ‖M ∘ (X − AᵀH)‖² for A (S, r, m) and weights M (m, n) of 1 and 0, where X (m, n) is zero.
+
+    h_k ← [h_k + a_k(M ∘ R)/(a_k²M)]₊ with the residual R = X − AᵀH kept current; a_k² is elementwise.
+    """
+    for part in columns(X):  # of which H needs no other, so that R stays in the cache
+        x, weight, h = X[:, part], M[:, part], H[..., part]
+        squares, R = A.square() @ weight, (x - product_like(x, A, h)).mul_(weight)
+        # Keep an entry whose other factor is zero in all observed entries, as `coordinate_sweep` does.
+        steps = torch.where(squares >= torch.finfo(H.dtype).tiny, 1 / squares, 0)
+        for a, step, row in zip(A.split(1, -2), steps.split(1, -2), h.split(1, -2), strict=True):
+            new = torch.addcmul(row, a @ R, step).clamp_(min=0)
+            R.addcmul_(a.mT * weight, new - row, value=-1)
+            row.copy_(new)
 
 
 def coordinate_sweep(H: Tensor, gram: Tensor, cross: Tensor) -> None:

@@ -31,8 +31,12 @@ def pieces(X: Tensor, A: Tensor, B: Tensor) -> Iterator[tuple[Slices, Tensor, Te
         part = slice(start, start + size)
         rows, columns = (part, slice(None)) if p >= q else (slice(None), part)
         x, a, b = X[..., rows, columns], A[..., rows], B[..., columns]
-        # In the layout of X, because elementwise steps on two layouts are slow.
-        yield (rows, columns), x, (b.mT @ a).mT if X.stride(-2) < X.stride(-1) else a.mT @ b
+        yield (rows, columns), x, product_like(X, a, b)
+
+
+def product_like(X: Tensor, A: Tensor, B: Tensor) -> Tensor:
+    """AᵀB in the layout of X (…, p, q), because elementwise steps on two layouts are slow."""
+    return (B.mT @ A).mT if X.stride(-2) < X.stride(-1) else A.mT @ B
 
 
 def columns(W: Tensor) -> Iterator[slice]:
@@ -51,10 +55,17 @@ def quotient_product(A: Tensor, X: Tensor | SparseMatrix, B: Tensor, floor: floa
     return out
 
 
-def total(X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Σ f(X, AᵀB) (S,) in double precision; f is elementwise, or sums over rows, and may change its second argument."""
+def total(
+    X: Tensor, A: Tensor, B: Tensor, function: Callable[[Tensor, Tensor], Tensor], observed: Tensor | None = None
+) -> Tensor:
+    """Σ f(X, AᵀB) (S,) in double precision; f is elementwise, or sums over rows, and may change its second argument.
+
+    With a mask (m, n) of ``observed`` entries the others count as f(x, x), which is 0 for a divergence.
+    """
     result = torch.zeros(len(A), dtype=torch.float64, device=A.device)
-    for _, x, V in pieces(X, A, B):
+    for (rows, columns), x, V in pieces(X, A, B):
+        if observed is not None:
+            V = torch.where(observed[rows, columns], V, x)
         result += function(x, V).sum((-2, -1), dtype=torch.float64)  # a list would take the places of freed pieces
     return result
 

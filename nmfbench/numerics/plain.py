@@ -74,6 +74,7 @@ def real_matrix(X: Any, name: str = "X", of: str = "feature") -> Any:
             raise DataError(
                 f"{name} has {int(np.ma.getmaskarray(X).sum())} masked entries, the first at {of} {row}, sample "
                 f"{sample} (counted from 0); fill them, or remove their rows or columns"
+                + (", or leave them out of the fit: fit(solver, X.data, observed=~X.mask)" if name == "X" else "")
             )
         X = X.data
     if type(X).__module__.partition(".")[0] == "torch" and hasattr(X, "detach"):

@@ -5,6 +5,8 @@ from torch import Tensor
 
 FLOOR = 1e-10
 """Smallest denominator, relative to the largest numerator of the restart."""
+TINY = 1e-30
+"""Smallest ridge: that of a feature in whose observed samples all codes are zero."""
 
 
 def pinv(A: Tensor) -> Tensor:
@@ -30,3 +32,24 @@ def semi_sweep(X: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
     """One iteration of semi-NMF for X (m, n) or (S, m, n): Z, then H. It does not raise ‖X − ZH‖²."""
     Z = X @ pinv(H)
     return Z, square_root_step(H, Z.mT @ X, Z.mT @ Z)
+
+
+def masked_semi_sweep(X: Tensor, M: Tensor, Z: Tensor, H: Tensor) -> tuple[Tensor, Tensor]:
+    """`semi_sweep` of ‖M ∘ (X − ZH)‖² for weights M (m, n) of 1 and 0, where X (m, n) is zero.
+
+    Each feature i has its own H D_i Hᵀ and each sample j its own Zᵀ D_j Z, with the diagonal D of their weights.
+    """
+    grams = _grams(H, M.mT)
+    diagonal = grams.diagonal(dim1=-2, dim2=-1)
+    # A step back to the former Z, within rounding, keeps features with fewer observed entries than components.
+    ridge = (len(diagonal[0, 0]) * torch.finfo(X.dtype).eps * diagonal.sum(-1, keepdim=True)).clamp(min=TINY)
+    left = (X - (Z @ H).mul_(M)) @ H.mT
+    Z = Z + torch.linalg.solve_ex(grams + torch.diag_embed(ridge.expand_as(diagonal)), left[..., None])[0][..., 0]
+    by_sample = square_root_step(H.mT[..., None], (Z.mT @ X).mT[..., None], _grams(Z.mT, M))
+    return Z, by_sample[..., 0].mT
+
+
+def _grams(A: Tensor, M: Tensor) -> Tensor:
+    """A D_j Aᵀ (S, n, r, r) for A (S, r, m) and each column of M (m, n) as the diagonal D_j, by one product."""
+    r = A.shape[-2]
+    return ((A[..., None, :] * A[..., None, :, :]).flatten(1, 2) @ M).mT.unflatten(-1, (r, r))

@@ -97,7 +97,7 @@ class Composed:
 
 
 def _plain(container: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(container, resolve=False))
+    return cast(dict[str, Any], config.without_nan(OmegaConf.to_container(container, resolve=False)))
 
 
 def _with_leaf(node: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:

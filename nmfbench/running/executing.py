@@ -18,7 +18,7 @@ from nmfbench.fitting import Look
 from nmfbench.records import Record
 from nmfbench.running import claims, environment, measuring
 from nmfbench.running.cards import load
-from nmfbench.running.jobs import Job, labelled_samples, labels_seen, seeds_by_data
+from nmfbench.running.jobs import Job, labelled_samples, labels_seen, observed_entries, seeds_by_data
 from nmfbench.running.measuring import REFERENCE_SEED, Outcome
 
 
@@ -151,6 +151,7 @@ def _outcomes(
             dtype=job.settings.dtype,
             device=job.settings.device,
             labelled=labelled,
+            observed=observed_entries(dataset, job.evaluator, block[0]),
             on_look=look,
             on_end=end,
         )

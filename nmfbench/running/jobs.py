@@ -152,6 +152,8 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
             | ({"limit": "each restart"} if stopping.max_seconds else {}),
             "dtype": settings.dtype,
             "label_fraction": label_fraction,
+            # Beside the evaluator's own node, because codes are kept for all evaluators that fit alike.
+            **({"hidden": evaluator_node} if evaluator.hides else {}),
             **({"timing": timed} if timed else {}),
         },
         variant={
@@ -226,10 +228,20 @@ def labels_seen(dataset: Dataset, fraction: float) -> int | None:
     return None if labelled is None else int(labelled.sum())
 
 
+def observed_entries(dataset: Dataset, evaluator: Evaluator, seed: int) -> np.ndarray | None:
+    """The mask (m, n) of the entries that the fit of a seed sees; None: all of them. Raises NotApplicable."""
+    hidden = evaluator.hidden(dataset, seed)
+    if hidden is None:
+        return dataset.observed
+    return ~hidden if dataset.observed is None else dataset.observed & ~hidden
+
+
 def seeds_by_data(job: Job, seeds: Sequence[int]) -> Iterator[tuple[Node, list[int]]]:
-    """The seeds, grouped by the data that they are given."""
-    groups: dict[str, list[int]] = {}
-    for seed in seeds:
-        groups.setdefault(json.dumps(job.loader_for(seed)), []).append(seed)
-    for node, seeds in groups.items():
+    """The seeds, grouped by the data that they are given; where entries are hidden, each has its own."""
+    groups: dict[tuple[str, int | None], list[int]] = {}
+    # Seed 0 comes first, because the others are compared with it.
+    for seed in sorted(seeds, key=bool) if job.evaluator.hides else seeds:
+        alone = seed if job.evaluator.hides else None
+        groups.setdefault((json.dumps(job.loader_for(seed)), alone), []).append(seed)
+    for (node, _), seeds in groups.items():
         yield json.loads(node), seeds

@@ -53,13 +53,14 @@ def fitted(
     dtype: str = "float32",
     device: str = "cpu",
     labelled: np.ndarray | None = None,
+    observed: np.ndarray | None = None,
     on_look: Callable[[Look], None] | None = None,
     on_end: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """One outcome a seed, unscored. A failed seed has the status "failed".
 
-    ``labelled`` (n,) bool: samples whose labels the solver may see. ``on_end`` is given the outcome of each restart as
-    it ends, while others may still run.
+    ``labelled`` (n,) bool: samples whose labels the solver may see. ``observed`` (m, n) bool: the entries that it may
+    see; None: all. ``on_end`` is given the outcome of each restart as it ends, while others may still run.
     """
     ended: dict[int, Outcome] = {}
 
@@ -69,7 +70,7 @@ def fitted(
             on_end(ended[result.seed])
 
     try:
-        problem = place(dataset.X, dtype, device, dataset.shape)
+        problem = place(dataset.X, dtype, device, dataset.shape, observed)
         if labelled is not None:
             labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
             problem = replace(problem, labels=labels, labelled=mask)
@@ -175,7 +176,7 @@ def _measured(result: FitResult, problem: Problem) -> Outcome:
     try:
         fitted = arrays(result.factorization)
         summary["layering"] = fitted.layering
-        residual = losses.relative_error(problem.X, result.factorization)
+        residual = losses.relative_error(problem.X, result.factorization, problem.observed)
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
             {"metric": "error", "value": residual if math.isfinite(residual) else None},

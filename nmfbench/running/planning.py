@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nmfbench.config import build, nearest
+from nmfbench.config import build, escaped, nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
-from nmfbench.evaluators import measures
+from nmfbench.evaluators import Evaluator, measures
 from nmfbench.numerics.problem import Problem, check_device, place
 from nmfbench.records import Record, Store, digest
 from nmfbench.running import claims
 from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
-from nmfbench.running.jobs import Job, labelled_samples, make
+from nmfbench.running.jobs import Job, labelled_samples, make, observed_entries
 from nmfbench.running.settings import Settings
 
 PROCESSES = {"_target_": "nmfbench.running.launchers.processes.Processes"}
@@ -183,7 +183,7 @@ def _checked(
     card: Card,
     will_run: bool,
     request: Request,
-    problem: Callable[[str, str, str], Problem],
+    problem: Callable[..., Problem],
 ) -> Job:
     job = make(composed, settings, store, cards, card, request)
     if reason := card.refusals.get(digest(job.config)):
@@ -199,7 +199,8 @@ def _checked(
         check_device(settings.device)
     node = json.dumps(card.node)
     try:
-        job.solver.check(problem(node, current.sha256, settings.dtype))
+        hidden = json.dumps(job.config.get("hidden"))
+        job.solver.check(problem(node, current.sha256, settings.dtype, hidden, min(job.records)))
         dataset = load(node)
         job.evaluator.check(dataset, labelled_samples(dataset, job.config["label_fraction"]))
     except NotApplicable as error:
@@ -208,7 +209,14 @@ def _checked(
     return job
 
 
-def _problem(node: str, sha256: str, dtype: str) -> Problem:
-    """The data of that node in the dtype of the fit; its checksum is the key under which it is kept."""
-    dataset = load(node)
-    return place(dataset.X, dtype, shape=dataset.shape)
+def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int) -> Problem:
+    """The data of that node in the dtype of the fit; its checksum is the key under which it is kept.
+
+    ``hidden`` is the node of an evaluator that hides entries from the fit of that seed, or null: of another seed it
+    hides others, but a solver that accepts one mask accepts all.
+    """
+    dataset, evaluator = load(node), json.loads(hidden)
+    observed = dataset.observed
+    if evaluator:
+        observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), seed)
+    return place(dataset.X, dtype, shape=dataset.shape, observed=observed)

@@ -24,7 +24,7 @@ from nmfbench.records import Record, Store, Unreadable
 from nmfbench.running import agreement, environment, executing, measuring
 from nmfbench.running.agreement import Difference
 from nmfbench.running.cards import Card, kept, load
-from nmfbench.running.jobs import labelled_samples
+from nmfbench.running.jobs import labelled_samples, observed_entries
 from nmfbench.solvers.base import Solver, Stopping
 
 T = TypeVar("T", Solver, Evaluator)
@@ -244,6 +244,7 @@ def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None
                 dtype=config["dtype"],
                 device=device,
                 labelled=labelled,
+                observed=observed_entries(dataset, run.evaluator, seed),
                 on_look=on_look,
             )
             if outcome.seed == seed

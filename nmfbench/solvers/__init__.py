@@ -39,6 +39,7 @@ def table() -> list[dict[str, str]]:
                 "monotone": "yes" if solver.monotone else "",
                 "labels": "can use" if solver.uses_labels else "",
                 "sparse X": "yes" if solver.accepts_sparse else "",
+                "missing": "yes" if solver.accepts_missing else "",
             }
         )
     return rows

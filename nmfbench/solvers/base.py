@@ -60,6 +60,9 @@ class Solver(metaclass=Checked):
     accepts_negative: ClassVar[bool] = False
     direct: ClassVar[bool] = False
     """The method solves in one step, so a stopping rule has no meaning."""
+    skips_missing: ClassVar[bool] = False
+    """Its updates read `Problem.observed`. For another method that accepts missing entries, `fit` fills them in before
+    each sweep, from the product of the first layer."""
 
     @property
     def draws(self) -> bool:
@@ -75,6 +78,15 @@ class Solver(metaclass=Checked):
     def accepts_sparse(self) -> bool:
         """Whether it can take a SparseMatrix for X."""
         return False
+
+    @property
+    def accepts_missing(self) -> bool:
+        """Whether it can take an X with missing entries, none of which moves a bit of the result.
+
+        A monotone method can, because `fit` fills them in (see `Problem.fill`): each sweep must then read X anew, and
+        the first layer's divergence must be a term of the objective.
+        """
+        return self.skips_missing or self.monotone
 
     @property
     def monotone(self) -> bool:
@@ -115,6 +127,12 @@ class Solver(metaclass=Checked):
             raise NotApplicable(
                 f"{type(self).__name__} with these settings needs a dense X, and X is sparse; "
                 f"dense it takes {size:,.0f} MiB: dataset.dense=true on the command line, X.toarray() in Python"
+            )
+        if problem.observed is not None and not self.accepts_missing:
+            raise NotApplicable(
+                f"{type(self).__name__} with these settings needs all entries of X, and "
+                f"{int((~problem.observed).sum())} are missing; choose a solver that accepts missing entries "
+                "(nmfbench list solvers --table), or remove their rows or columns"
             )
         if problem.extremes[0] < 0 and not self.accepts_negative:
             raise NotApplicable(

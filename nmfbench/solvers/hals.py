@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmfbench.numerics import acceleration, inits, losses
 from nmfbench.numerics.factorization import Product
-from nmfbench.numerics.optimizers import coordinate_sweep
+from nmfbench.numerics.optimizers import coordinate_sweep, masked_coordinate_sweep
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_choice, check_rank
@@ -40,6 +40,7 @@ class HALS(Solver):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    skips_missing: ClassVar[bool] = True
 
     rank: int
     init: str = "uniform"
@@ -62,6 +63,10 @@ class HALS(Solver):
     def accepts_sparse(self) -> bool:
         return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
 
+    @property
+    def accepts_missing(self) -> bool:
+        return self.accelerate == "none"  # because the products of a masked update cannot be used twice
+
     def check(self, problem: Problem) -> None:
         super().check(problem)
         inits.check(self.init, problem.X, self.rank)
@@ -74,6 +79,12 @@ class HALS(Solver):
         most = acceleration.repeats(X, self.rank, 0 if self.accelerate == "none" else ALPHA)
         if self.accelerate == "extrapolated":
             yield from self._extrapolated(X, Wt, H, most)
+        if (M := problem.weights) is not None:
+            X = X * M
+            while True:
+                yield Product(Wt.mT, H)
+                masked_coordinate_sweep(H, Wt, X, M)
+                masked_coordinate_sweep(Wt, H, X.mT, M.mT)
         HXt: Tensor | None = None
         while True:
             yield Product(Wt.mT, H, None if HXt is None else HXt.mT)

@@ -43,6 +43,10 @@ class HierarchicalNMF(DeepSolver):
     def uses_labels(self) -> bool:
         return True
 
+    @property
+    def accepts_missing(self) -> bool:
+        return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng, self.lam, label_term.seen(problem))
 

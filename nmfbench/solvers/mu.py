@@ -23,14 +23,13 @@ ALPHA = 2.0
 class MultiplicativeNMF(Solver):
     """min D_β(X, WH) + (λ/2)(‖W‖² + ‖H‖²) over W, H ≥ 0.
 
-    Each sweep updates H, then W: h ← h · (p / (q + λh))^γ with p and q the negative and positive parts of
-    the gradient. D_2 = ½‖X − WH‖², D_1 = Kullback–Leibler, D_0 = Itakura–Saito.
+    Each sweep updates H, then W: h ← h · (p/(q + λh))^γ, p and q the negative and positive parts of the gradient.
     Descends: if β = 2 or λ = 0, and not extrapolated.
 
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    beta: β of the divergence, any real: 2 Frobenius (the WNNF paper's baseline "NMF [4]"), 1 Kullback–Leibler,
+    beta: β of the divergence, any real: 2 for ½‖X − WH‖² (the WNNF paper's baseline "NMF [4]"), 1 Kullback–Leibler,
         0 Itakura–Saito. β ≤ 0 needs X > 0.
     lam: weight λ ≥ 0 of the L2 penalty, for X whose largest entry is 1; the WNNF paper prints none for this baseline.
     init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
@@ -43,6 +42,7 @@ class MultiplicativeNMF(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    skips_missing: ClassVar[bool] = True
 
     rank: int
     beta: float = 2.0
@@ -74,6 +74,10 @@ class MultiplicativeNMF(Solver):
         return self.beta in (1, 2) and self.init == "uniform"
 
     @property
+    def accepts_missing(self) -> bool:
+        return self.accelerate == "none"  # because the products of a masked update cannot be used twice
+
+    @property
     def gamma(self) -> float:
         """The exponent that makes the update a majorise-minimise step. Févotte & Idier (2011), eq. (57)."""
         if self.beta < 1:
@@ -88,9 +92,10 @@ class MultiplicativeNMF(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample if self.beta == 2 else problem.X
-        floor, lam = self._floor(problem), self._weight(problem)
+        floor, lam, M = self._floor(problem), self._weight(problem), problem.weights
         W, H = inits.start(self.init, X, self.rank, rng)
         Wt = W.mT.contiguous()  # components in rows, so that WᵀX is one product for all restarts
+        X, Mt = (X, None) if M is None else (X * M, M.mT)
         most = acceleration.repeats(X, self.rank, ALPHA if self.accelerate == "inner" else 0)
         extrapolated, eta = self.accelerate == "extrapolated", 1.0
         H_before, Wt_before, HXt = H, Wt, None
@@ -100,10 +105,10 @@ class MultiplicativeNMF(Solver):
             further = (former - 1) / eta
             if extrapolated:
                 H, H_before = H + further * torch.relu(H - H_before), H
-            self._step(H, Wt, X, most[0], floor, lam)
+            self._step(H, Wt, X, M, most[0], floor, lam)
             if extrapolated:
                 Wt, Wt_before = Wt + further * torch.relu(Wt - Wt_before), Wt
-            HXt = self._step(Wt, H, X.mT, most[1], floor, lam)  # the same step, on Xᵀ ≈ HᵀWᵀ
+            HXt = self._step(Wt, H, X.mT, Mt, most[1], floor, lam)  # the same step, on Xᵀ ≈ HᵀWᵀ
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         W, H = factorization.W, factorization.H
@@ -127,10 +132,12 @@ class MultiplicativeNMF(Solver):
         precision = torch.finfo(problem.X.dtype)
         return max(precision.eps * problem.mean, precision.tiny)
 
-    def _step(self, B: Tensor, A: Tensor, X: Tensor, most: int, floor: float, lam: float) -> Tensor | None:
+    def _step(
+        self, B: Tensor, A: Tensor, X: Tensor, M: Tensor | None, most: int, floor: float, lam: float
+    ) -> Tensor | None:
         """Update B (S, r, n) in place for X ≈ AᵀB, A (S, r, m). Returns AX at β = 2, for the objective."""
-        if self.beta != 2:
-            self._update(B, *gradient(A, X, B, self.beta, floor), lam)
+        if self.beta != 2 or M is not None:
+            self._update(B, *gradient(A, X, B, self.beta, floor, M), lam)
             return None
         p, gram = A @ X, A @ A.mT
         acceleration.repeat(lambda: self._update(B, p, gram @ B, lam), B, most)

@@ -33,6 +33,10 @@ class MultilayerNMF(DeepSolver):
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
+    @property
+    def accepts_missing(self) -> bool:
+        return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng)
 

@@ -33,6 +33,10 @@ class MultilayerKL(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
+    @property
+    def accepts_missing(self) -> bool:
+        return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         eps = hierarchies.floor(problem)
         Ws, Hs = hierarchies.start(problem.X, self.layers, rng)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import ClassVar, Literal
 
 import torch
@@ -39,6 +40,7 @@ class OnlineMultiplicativeNMF(Solver):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=200, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    skips_missing: ClassVar[bool] = True
 
     rank: int
     beta: float = 2.0
@@ -67,13 +69,16 @@ class OnlineMultiplicativeNMF(Solver):
         weight = max(problem.mean, precision.tiny) ** (self.beta - 0.5) / self.rank**0.5
         B = torch.full_like(Wt, min(weight, precision.max))
         A = Wt ** (1 / gamma) * B
+        M = problem.weights
+        X = X if M is None else X * M
         while True:
             yield Product(Wt.mT, H)
-            for x, h in zip(X.split(self.batch_size, 1), H.split(self.batch_size, 2), strict=True):
-                p, q = gradient(Wt, x, h, self.beta, floor)
+            weights = repeat(None) if M is None else M.split(self.batch_size, 1)
+            for x, m, h in zip(X.split(self.batch_size, 1), weights, H.split(self.batch_size, 2), strict=False):
+                p, q = gradient(Wt, x, h, self.beta, floor, m)
                 h.mul_(p.div_(q.clamp_(min=precision.tiny)).pow_(gamma))
                 # W has the same gradient, on Xᵀ ≈ HᵀWᵀ.
-                p, q = gradient(h, x.mT, Wt, self.beta, floor)
+                p, q = gradient(h, x.mT, Wt, self.beta, floor, None if m is None else m.mT)
                 A.mul_(left).add_(p.mul_(Wt.pow(1 / gamma)))
                 B.mul_(left).add_(q.clamp_(min=precision.tiny))
                 Wt = (A / B).pow_(gamma)

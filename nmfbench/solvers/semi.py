@@ -10,7 +10,7 @@ from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.numerics.signed import semi_sweep
+from nmfbench.numerics.signed import masked_semi_sweep, semi_sweep
 from nmfbench.solvers.base import Solver, Stopping, check_choice, check_rank
 
 
@@ -33,6 +33,7 @@ class SemiNMF(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5, check_every=1)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
+    skips_missing: ClassVar[bool] = True
 
     rank: int
     init: str = "svd"
@@ -55,9 +56,11 @@ class SemiNMF(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         Z, H = inits.semi(self.init, problem.X, self.rank, rng)
+        X, M = problem.by_sample, problem.weights
+        X = X if M is None else X * M
         while True:
             yield Product(Z, H)
-            Z, H = semi_sweep(problem.by_sample, H)
+            Z, H = semi_sweep(X, H) if M is None else masked_semi_sweep(X, M, Z, H)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         return 2 * losses.half_square(problem, factorization.W, factorization.H)

@@ -18,7 +18,8 @@ from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_ran
 class SemiSupervisedNMF(Solver):
     """min ‖X − AS‖² + λ‖L∘(Y − BS)‖² over A, B, S ≥ 0, Y the one-hot labels and L the mask of those that are seen.
 
-    Multiplicative updates of A, B and S in turn. Without labels this is plain NMF.
+    Multiplicative updates of A, B and S in turn. Without labels this is plain NMF. With missing entries the first term
+    is ‖W∘(X − AS)‖², W their mask, as the paper and the Neural NMF slides have it.
     Descends: always.
 
     Parameters
@@ -27,12 +28,13 @@ class SemiSupervisedNMF(Solver):
     lam: weight λ ≥ 0 of the labels, for X whose largest entry is 1; the paper leaves it to the user, the ssnmf package
         has 1.
 
-    Lee, Yoo & Choi (2010), with no entry of X missing.
+    Lee, Yoo & Choi (2010).
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=20000, tol=1e-5)
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    skips_missing: ClassVar[bool] = True
 
     rank: int
     lam: float = 1.0
@@ -56,13 +58,15 @@ class SemiSupervisedNMF(Solver):
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         X, seen, lam = problem.by_sample, label_term.seen(problem), label_term.weight(problem, self.lam)
         A, S = inits.uniform(X, self.rank, rng)
+        W = problem.weights
+        X = X if W is None else X * W
         if seen:
             Y, L = seen
             B = rng.uniform("B", (len(Y), self.rank), X)
         while True:
             yield Chain((A,), (S,), B if seen else None)
-            A = _multiply(A, (S @ X.mT).mT, A @ (S @ S.mT))
-            p, q = A.mT @ X, A.mT @ A @ S
+            A = _multiply(A, (S @ X.mT).mT, A @ (S @ S.mT) if W is None else (A @ S).mul_(W) @ S.mT)
+            p, q = A.mT @ X, A.mT @ A @ S if W is None else A.mT @ (A @ S).mul_(W)
             if seen:
                 # Y needs no mask, because it is zero where L is.
                 B = _multiply(B, Y @ S.mT, B @ ((L * S) @ S.mT))

@@ -48,13 +48,14 @@ def of_table(
     names: str | None = None,
     samples: str = "rows",
     labels: np.ndarray | None = None,
+    keeps_missing: bool = False,
 ) -> Parts:
     """The parts of a table. All columns are features but those of ``y``, ``drop`` and ``names``.
 
     ``labels`` are those of another file; else ``y`` names their column. A column of words that are all different holds
     the names of the rows. A column that counts the rows, or that is called like an identifier and has another whole
     number in each row, is left out unless ``drop`` is given. Raises DataError for any other column of words, and for
-    missing values.
+    missing values unless X ``keeps_missing`` ones as NaN.
     """
     columns, sentences = dict(table.columns), list(table.sentences)
     for name, key in [
@@ -103,7 +104,8 @@ def of_table(
             f"{counting[0]} holds another whole number in each row; if it identifies them: dataset.drop=[{counting[0]}]"
         )
     X = np.stack(list(features.values()))
-    _check_missing(X, list(features), table.absent, where)
+    if not keeps_missing:
+        _check_missing(X, list(features), table.absent, where)
     if samples == "rows":
         return Parts(X=X, labels=labels, feature_names=tuple(features), sentences=sentences)
     names_of_rows = None if row_names is None else tuple(map(str, row_names))
@@ -126,7 +128,8 @@ def _check_missing(X: np.ndarray, names: list[str], absent: dict[str, str], wher
     raise DataError(
         f"{where}: {count} value{'s are' if count > 1 else ' is'} missing, the first in column {names[j]!r} "
         f"({absent.get(names[j], 'NaN')}; feature {j}, sample {row}, counted from 0). Remove those rows, fill them in, "
-        f"or leave the column out: dataset.drop=[{names[j]}]"
+        f"leave the column out: dataset.drop=[{names[j]}], or leave the missing values out of the fit: "
+        "dataset.missing=nan"
     )
 
 
