@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from nmfbench.reports.plots import captioned, styled
 
@@ -52,9 +52,7 @@ def layers(methods: Mapping[str, Sequence[Layer]], X: np.ndarray, title: str, no
     for row, (method, drawn) in zip(parts, methods.items(), strict=True):
         for part, layer in zip(row, drawn, strict=False):
             layer = layer.in_order
-            (m, r), n = layer.W.shape, layer.H.shape[1]
-            sides = [max(r / n, SIDE), 1], [max(r / m, SIDE), 1]
-            (corner, above), (left, inside) = part.subplots(2, 2, width_ratios=sides[0], height_ratios=sides[1])
+            (corner, above), (left, inside) = _quarters(part, *X.shape, layer.W.shape[1])
             corner.axis("off")
             _image(above, layer.H, layer.H.max())
             _image(left, layer.W, 1)
@@ -62,14 +60,24 @@ def layers(methods: Mapping[str, Sequence[Layer]], X: np.ndarray, title: str, no
             above.set_title(f"{method}, {layer.title}")
             left.set_ylabel("feature")
             inside.set_xlabel("sample")
-    ax = parts[0, -1].subplots()
-    _image(ax, X, X.max())
-    ax.set_title("X")
-    ax.set_xlabel("sample")
+    (corner, above), (left, inside) = _quarters(parts[0, -1], *X.shape, 1)
+    for ax in (corner, above, left):
+        ax.axis("off")
+    _image(inside, X, X.max())
+    inside.set_title("X")
+    inside.set_xlabel("sample")
     return captioned(figure, title, note)
+
+
+def _quarters(part: SubFigure, m: int, n: int, r: int) -> np.ndarray:
+    """Four axes, the lower right one for a product (m, n) of rank r."""
+    widths, heights = ([max(r / size, SIDE), 1] for size in (n, m))
+    return part.subplots(2, 2, width_ratios=widths, height_ratios=heights)
 
 
 def _image(ax: Axes, values: np.ndarray, largest: float) -> None:
     ax.imshow(values, cmap="gray_r", vmin=0, vmax=largest or 1, aspect="auto", interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
+    for side in ax.spines.values():
+        side.set(visible=True, linewidth=0.5, color="0.6")

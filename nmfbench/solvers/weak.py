@@ -23,6 +23,7 @@ class WeakSolver(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "weak"
     accepts_negative: ClassVar[bool] = True
+    skips_missing: ClassVar[bool] = True
 
     eta: float = 0.1
     lam: float | None = None
@@ -48,10 +49,6 @@ class WeakSolver(Solver):
     @property
     def scale_free(self) -> bool:
         return self.reading == "relative"
-
-    @property
-    def accepts_missing(self) -> bool:
-        return True
 
     @property
     def decays(self) -> bool:
@@ -89,7 +86,7 @@ class WeakSolver(Solver):
         return LeakyStack(tuple(Ws), H.mT, eta)
 
     def gradient(self, problem: Problem, X: Tensor, Ws: Tensors, H: Tensor, eta: float, mask: Mask = None) -> Tensors:
-        """∂/∂(Ws, H) of the objective of a step on the batch X (S, b, …), H (S, b, …), False where X is missing in ``mask``."""
+        """∂/∂(Ws, H) of a step's objective on the batch X (S, b, …), H (S, b, …); ``mask`` is False where X is missing."""
         gradients = self.loss_gradient(problem, X, Ws, H, eta, mask)
         if self.weight and not self.decays:
             shares = self.shares(problem, Ws, H[0].numel(), H.shape[1])
