@@ -44,12 +44,12 @@ def test_components_are_drawn_in_the_order_of_the_samples_with_the_same_product(
 def test_figure_shows_the_run_of_the_lowest_objective_of_each_method_and_X() -> None:
     runs = [run(solver, objective) for solver in neural.METHODS for objective in (3.0, 1.0, 2.0)]
     figure = FIGURES["neural_unsupervised"].draw(runs)
-    images = [ax.images[0].get_array() for part in (figure, *figure.subfigs) for ax in part.axes if ax.images]
+    images = [ax.images[0].get_array() for ax in figure.axes if ax.images]
     best = [pair for solver in neural.METHODS for pair in neural.layers(common.best_of(runs, solver))]
     for W, H in best:
         assert sum(image.shape == (12, 9) and np.allclose(image, W @ H) for image in images) == 1
     assert any(np.array_equal(image, runs[0].dataset.X) for image in images)
-    titles = [ax.get_title() for part in figure.subfigs for ax in part.axes if ax.get_title()]
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert len(titles) == 7 and titles[0].startswith("Neural NMF, 4 topics\nerror ") and titles[0].endswith("NMI 40")
 
 

@@ -86,7 +86,7 @@ class WeakSolver(Solver):
         return LeakyStack(tuple(Ws), H.mT, eta)
 
     def gradient(self, problem: Problem, X: Tensor, Ws: Tensors, H: Tensor, eta: float, mask: Mask = None) -> Tensors:
-        """∂/∂(Ws, H) of a step's objective on the batch X (S, b, …), H (S, b, …); ``mask`` is False where X is missing."""
+        """∂/∂(Ws, H) of a step's objective on the batch X (S, b, …), H (S, b, …), ``mask`` False where X is missing."""
         gradients = self.loss_gradient(problem, X, Ws, H, eta, mask)
         if self.weight and not self.decays:
             shares = self.shares(problem, Ws, H[0].numel(), H.shape[1])
