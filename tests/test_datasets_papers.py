@@ -7,6 +7,7 @@ import pytest
 import scipy.io
 import scipy.optimize
 import scipy.sparse
+from sklearn.metrics import normalized_mutual_info_score
 
 from nmfbench import load_dataset
 from nmfbench.datasets.scaling import proposed
@@ -189,6 +190,8 @@ def test_levels_of_the_hierarchy_are_nested(generate: bool, request: pytest.Fixt
         request.getfixturevalue("data_dir")
     labels = {level: load_dataset("hierarchy", level=level, generate=generate).y for level in (9, 4, 2)}
     assert {level: len(np.unique(y)) for level, y in labels.items()} == {9: 9, 4: 4, 2: 2}
+    truth = load_dataset("hierarchy", generate=generate).truth
+    assert all(normalized_mutual_info_score(labels[k], truth[f"level {k}"]) == pytest.approx(1) for k in labels)
     for fine, coarse in ((9, 4), (4, 2)):
         assert all(len(np.unique(labels[coarse][labels[fine] == k])) == 1 for k in np.unique(labels[fine]))
 

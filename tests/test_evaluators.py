@@ -150,3 +150,20 @@ def test_layers_of_a_method_that_does_not_factor_its_bases_have_their_sparsity_a
         rows = Layers().evaluate(arrays(kind), Dataset("d", np.ones((3, 4))), 0, None)
         assert [(row["metric"], row["layer"]) for row in rows] == [("code_sparsity", 1), ("code_sparsity", 2)]
         assert rows[0]["value"] == pytest.approx(0.5)
+
+
+def test_each_layer_is_scored_against_the_level_of_as_many_topics_on_the_samples_not_seen() -> None:
+    four, two = np.repeat(np.arange(4), 5), np.repeat(np.arange(2), 10)
+    one_hot = [
+        np.eye(k)[level].T + 0.01 * np.random.default_rng(0).uniform(size=(k, 20)) for k, level in ((4, four), (2, two))
+    ]
+    dataset = Dataset("levels", np.ones((3, 20)), two, truth={"level 4": four, "level 2": two})
+    rows = Labels().evaluate(Fitted([*one_hot, np.ones((3, 20))]), dataset, 0, None)
+    assert [(row["layer"], row["n_clusters"], row["metric"]) for row in rows] == [(1, 4, "topics"), (2, 2, "topics")]
+    assert [row["value"] for row in rows] == pytest.approx([1, 1])
+    seen = np.arange(20) % 2 == 0
+    wrong = one_hot[0].copy()
+    wrong[:, seen] = wrong[:, seen][:, np.random.default_rng(1).permutation(10)]
+    (row,) = Labels().evaluate(Fitted([wrong]), dataset, 0, seen)
+    assert row["value"] == pytest.approx(1), "what was seen is not scored"
+    assert Labels().evaluate(Fitted([wrong]), dataset, 0, None)[0]["value"] < 0.9

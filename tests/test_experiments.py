@@ -93,4 +93,8 @@ def test_blocks_by_layers_and_labels() -> None:
     one = record("s", "", 2, 0, 0.5)
     half = one | {"config": one["config"] | {"label_fraction": 0.4, "solver": {"name": "s", "ranks": [9]}}}
     names = [r["block"] for r in split([one, half], ["layers", "label_fraction"])]
-    assert names == ["2 layers, no labels", "1 layer, 40% of the labels"]
+    assert names == ["1 layer, 40% of the labels", "2 layers, no labels"], "in the order of the numbers"
+    names = [r["block"] for r in split([half, one], ["label_fraction", "layers"])]
+    assert names == ["no labels, 2 layers", "40% of the labels, 1 layer"]
+    other = half | {"dataset": "e"}
+    assert [r["dataset"] for r in split([other, one, half], ["layers"])] == ["e", "d", "d"]

@@ -27,7 +27,8 @@ rng = np.random.default_rng(0)
 # A record of schema 1 declares nothing itself, so the evaluators' own declarations are asked for.
 KNOWN = declarations([{}])
 X = rng.uniform(size=(30, 24))
-DATA = Dataset("toy", X, np.arange(24) % 3, truth={"M": rng.uniform(size=(30, 3)), "A": np.full((3, 24), 1 / 3)})
+TRUTH = {"M": rng.uniform(size=(30, 3)), "A": np.full((3, 24), 1 / 3), "level 4": np.arange(24) % 4}
+DATA = Dataset("toy", X, np.arange(24) % 3, truth=TRUTH)
 W, H = rng.uniform(size=(30, 4)), rng.uniform(size=(4, 24))
 FITTED = Fitted(
     [H],

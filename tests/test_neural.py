@@ -15,11 +15,13 @@ from nmfbench.fitting import fit
 from nmfbench.numerics import label_term
 from nmfbench.numerics.factorization import Chain
 from nmfbench.numerics.nnls import layer, nnls
-from nmfbench.numerics.optimizers import spectral_norm
+from nmfbench.numerics.optimizers import chain_lipschitz, spectral_norm
 from nmfbench.numerics.problem import Problem, place
+from nmfbench.numerics.projections import unit_columns
+from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.hierarchical import HierarchicalNMF
-from nmfbench.solvers.neural import NeuralNMF, _project, lipschitz
+from nmfbench.solvers.neural import NeuralNMF
 
 RANKS = [6, 4, 3]
 
@@ -170,14 +172,14 @@ def test_error_does_not_pile_up_over_the_layers_as_it_does_layer_by_layer(ranks:
 
 def test_column_that_the_projection_would_empty_stays_as_it_was() -> None:
     A = torch.tensor([[-1.0, 3.0], [-2.0, -4.0]])
-    _project(A, torch.tensor([[0.6, 0.0], [0.8, 0.0]]))
+    unit_columns(A, torch.tensor([[0.6, 0.0], [0.8, 0.0]]))
     assert torch.equal(A, torch.tensor([[0.6, 1.0], [0.8, 0.0]]))
 
 
 def test_lipschitz_constant_of_an_upper_layer_counts_the_layers_below() -> None:
     As = tuple(A.detach() for A in bases(13, [4, 3]))
     Ss = tuple(torch.rand(2, r, 29, dtype=torch.float64) for r in (4, 3))
-    first, second = lipschitz(As, Ss)
+    first, second = chain_lipschitz(As, Ss)
     torch.testing.assert_close(first.ravel(), spectral_norm(Ss[0] @ Ss[0].mT))
     torch.testing.assert_close(second.ravel(), spectral_norm(As[0].mT @ As[0]) * spectral_norm(Ss[1] @ Ss[1].mT))
 
@@ -189,8 +191,61 @@ def test_lipschitz_constant_of_an_upper_layer_counts_the_layers_below() -> None:
         ({"lr": 0}, "lr must be positive, got 0"),
         ({"cost": "sum"}, "cost must be one of last, layers, got 'sum'"),
         ({"step": "sgd"}, "step must be one of adam, gradient, got 'sgd'"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameter: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         NeuralNMF(rank=4, **parameter)
+
+
+@pytest.mark.parametrize("step", ["adam", "gradient"])
+def test_mini_batches_are_steps_on_the_shuffled_samples_with_the_classifier_of_the_epoch(
+    step: str, partly: Problem
+) -> None:
+    solver = NeuralNMF(ranks=[4, 3], step=step, batch_size=12, lam=2)
+    As = [A.clone() for A in after(solver, partly, 0).Ws]
+    (shuffle,) = Streams([5])("batches")
+    Y, L = label_term.seen(partly)
+    moments = [(torch.zeros_like(A), torch.zeros_like(A)) for A in As]
+    steps = 0
+    for _ in range(3):
+        S = [partly.X]
+        for A in As:
+            S.append(nnls(A.T @ A, A.T @ S[-1]))
+        B = nnls((L * S[-1]) @ S[-1].T, S[-1] @ Y.T).T
+        for columns in np.array_split(shuffle.permutation(29), 3):  # 10, 10 and 9 samples
+            leaves = [A.clone().requires_grad_() for A in As]
+            x = partly.X[:, columns]
+            below = [x]
+            for A in leaves:
+                below.append(layer(A, below[-1]))
+            top = below[-1]
+            cost = (x - leaves[0] @ leaves[1] @ top).square().sum() / 2
+            cost = cost + (L[columns] * (Y[:, columns] - B @ top)).square().sum()
+            gradients, steps = torch.autograd.grad(cost, leaves), steps + 1
+            for i, (A, g, (mean, square)) in enumerate(zip(As, gradients, moments, strict=True)):
+                if step == "adam":
+                    mean.mul_(0.9).add_(0.1 * g)
+                    square.mul_(0.999).add_(0.001 * g**2)
+                    root = (square / (1 - 0.999**steps)).sqrt() + 1e-8
+                    move = 0.3 / len(A) ** 0.5 * mean / (1 - 0.9**steps) / root
+                else:
+                    L_below = 1 if i == 0 else torch.linalg.matrix_norm(leaves[0].detach(), 2) ** 2
+                    move = 0.3 * g / (L_below * torch.linalg.matrix_norm(below[i + 1].detach(), 2) ** 2)
+                moved = (A - move).clamp(min=0)
+                As[i] = moved / moved.norm(dim=0)
+    ours = after(solver, partly, 3)
+    torch.testing.assert_close(list(ours.Ws), As, rtol=1e-7, atol=1e-10)
+
+
+def test_restart_in_a_batch_equals_the_run_alone_on_mini_batches(partly: Problem) -> None:
+    solver = NeuralNMF(ranks=RANKS, batch_size=7)
+    for result in fit(solver, partly, seeds=[7, 5, 3], stopping=Stopping(max_iter=10), together=True):
+        alone = after(solver, partly, 10, seed=result.seed)
+        torch.testing.assert_close(result.factorization.label_scores, alone.label_scores, rtol=1e-6, atol=1e-9)
+
+
+def test_batches_of_all_samples_are_the_whole_gradient(partly: Problem) -> None:
+    whole, batch = (after(NeuralNMF(ranks=RANKS, batch_size=size), partly, 10) for size in (None, 29))
+    assert torch.equal(whole.Hs[-1], batch.Hs[-1])

@@ -111,6 +111,8 @@ def numbers(of: dict, paper: str) -> dict:
         (toy("neural", [9, 4], 0.4), (2, None, "classification"), 100.0),
         (toy("hierarchical", [9, 4, 2], 1.0), (3, None, "classification"), 100.0),
         (toy("deep_mu", [2, 4, 9]), (None, None, "error"), 0.838),
+        (toy("deep_mu", [2, 4, 9], 0.4, level=2), (3, None, "classification"), 93.0),
+        (toy("deep_mu", [9], 1.0), (None, None, "error"), 0.042),
     ],
 )
 def test_number_that_a_paper_prints_for_a_run(of: dict, place: tuple, expected: float) -> None:
@@ -168,9 +170,11 @@ def test_number_that_a_paper_prints_for_a_run(of: dict, place: tuple, expected: 
         faces("deep_kl", variant={"stopping.max_iter": 1000}),
         toy("neural", [9, 4], variant={"stopping.max_iter": 5}),
         toy("neural", [9, 4], 0.3),
+        toy("deep_mu", [9, 4], 0.4),
         # Another method.
         record("orl", MU | {"beta": 1.0}),
         record("orl", WNNF | {"eta": 0.2}),
+        record("orl", WNNF | {"optimizer": "sgd"}),
         record("orl", {"name": "hals", "rank": 40}),
         record("orl", {"name": "wnnf_deep", "rank": 40, "ranks": [20, 40], "lam": 0.5}),
         record("mfeat", WNNF | {"eta": 1.0}, data={"scaling": "min_max"}),

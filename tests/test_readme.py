@@ -65,13 +65,17 @@ def signed(value: float, spec: str = "+.1f") -> str:
     return f"{value:{spec}}".replace("-", "−")
 
 
-def comparisons(table: str, heading: str) -> dict[tuple[str, str], dict[str, str]]:
-    """(method, layer) → the cells of the grid of tests below a heading of a table's Markdown."""
+def comparisons(table: str, heading: str) -> dict[tuple[str, ...], dict[str, str]]:
+    """(method, layer), and the part if the table has them → the cells of the tests below a heading of its Markdown."""
     block = (RESULTS / "tables" / f"{table}.md").read_text().partition(f"## {heading}")[2].partition("\n## ")[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines() if line[:1] == "|"]
-    start = next(i for i, cells in enumerate(lines) if cells[0] == "against")
+    start = next(i for i, cells in enumerate(lines) if "against" in cells[:2])
     grid = [dict(zip(lines[start], cells, strict=True)) for cells in lines[start + 2 :]]
-    return {(cells["against"].replace("<br>", " "), cells.get("layer", "")): cells for cells in grid}
+    parts = [(cells["part"],) if "part" in cells else () for cells in grid]
+    return {
+        (cells["against"].replace("<br>", " "), cells.get("layer", ""), *part): cells
+        for cells, part in zip(grid, parts, strict=True)
+    }
 
 
 def lead(table: str, heading: str, method: str, layer: str = "", flip: bool = False) -> list[str]:
@@ -111,7 +115,7 @@ def gnmf_on_orl(scaled: bool) -> str:
 
 
 def neural(solver: str, layers: int, labels: str) -> float:
-    return mean("tables/neural_table1", "error", solver=solver, block=f"{layers} layers, {labels}")
+    return mean("tables/neural_table1", "error", solver=solver, block=f"{labels}, {layers} layers")
 
 
 def neural_lead(layers: int, labels: str) -> float:
@@ -127,8 +131,8 @@ def neural_printed(layers: int, labels: str) -> float:
     return errors[0] - errors[1]
 
 
-def neural_p(layers: int, ranks: str) -> str:
-    return comparisons("neural_table1", f"hierarchy, {layers} layers, no labels")[f"hierarchical {ranks}", ""]["p"]
+def neural_p(layers: int) -> str:
+    return comparisons("neural_table1", "hierarchy")["hierarchical", "", f"no labels, {layers} layers"]["p"]
 
 
 def error_ratios(ratios: pd.Series) -> list[str]:
@@ -213,8 +217,7 @@ def claims() -> dict[str, list[str]]:
             "1",
             *(f"{neural_lead(l, every):.3f}" for l in (2, 3)),
             *(signed(neural_printed(l, every), ".3f") for l in (2, 3)),
-            *(x for l, ranks in ((2, "ranks=[9 4]"), (3, "ranks=[9 4 2]"))
-              for x in (f"{neural_lead(l, 'no labels'):.3f}", neural_p(l, ranks))),
+            *(x for l in (2, 3) for x in (f"{neural_lead(l, 'no labels'):.3f}", neural_p(l))),
             *(f"{neural_printed(l, 'no labels'):.3f}" for l in (2, 3)),
             *(f"{neural(s, l, 'no labels'):.3f}" for l in (2, 3) for s in ("deep_mu", "neural")),
         ],

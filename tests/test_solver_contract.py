@@ -194,7 +194,9 @@ def test_penalty_is_the_part_of_the_objective_that_vanishes_with_its_weights(nam
     with torch.no_grad():
         *_, state = islice(states(solver, problem, [0, 1]), 3)
     weights = {
-        f.name: getattr(solver, f.name) for f in fields(solver) if f.name in ("lam", "lams", "l1", "l2", "alpha")
+        f.name: getattr(solver, f.name)
+        for f in fields(solver)
+        if f.name in ("lam", "lams", "lam_labels", "l1", "l2", "alpha")
     }
     penalty, objective = solver.penalty(problem, state), solver.objective(problem, state)
     assert (penalty is None) == (not weights)

@@ -1,17 +1,22 @@
 """The unfolded network against autograd, torch's Adam and scipy's non-negative least squares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.optimize
 import torch
 from torch import Tensor
 
-from nmfbench.errors import ConfigError
+from nmfbench import load_dataset
+from nmfbench.datasets.base import labelled_mask
+from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit
-from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
+from nmfbench.numerics.unfolding import EPS, distinct, network
 from nmfbench.solvers.base import Stopping
-from nmfbench.solvers.unfolded import EPS, UnfoldedNMF, distinct
+from nmfbench.solvers.unfolded import UnfoldedNMF
 
 
 def iterate(solver: UnfoldedNMF, X: np.ndarray, steps: int, seeds: tuple[int, ...] = (0,)):
@@ -57,7 +62,12 @@ def test_network_passes_gradcheck(X: np.ndarray) -> None:
     problem = torch.from_numpy(X[:, :5])
     P, Q, _ = solver.start(problem, Streams([0, 1]))
     assert torch.autograd.gradcheck(
-        lambda p, q: solver.network(problem, p, q), (P.requires_grad_(), Q.requires_grad_())
+        lambda p, q, l1, l2: network(problem, p, q, l1, l2),
+        (
+            P.requires_grad_(),
+            Q.requires_grad_(),
+            *(torch.full((2, 1, 1), l).double().requires_grad_() for l in (0.1, 0.2)),
+        ),
     )
 
 
@@ -73,13 +83,12 @@ def test_slope_is_the_gradient_of_the_objective(X: np.ndarray) -> None:
 
 
 def test_exact_weights_make_a_layer_the_multiplicative_update(X: np.ndarray) -> None:
-    solver = UnfoldedNMF(rank=4, n_layers=2)
     W = torch.from_numpy(np.random.default_rng(1).uniform(size=(1, 1, 13, 4))).expand(1, 2, 13, 4)
     H = np.ones((4, 29))
     w = W[0, 0].numpy()
     for _ in range(2):
         H = H * (w.T @ X) / (w.T @ w @ H + EPS)
-    np.testing.assert_allclose(solver.network(torch.from_numpy(X), W.mT, W.mT @ W)[0].numpy(), H, rtol=1e-12)
+    np.testing.assert_allclose(network(torch.from_numpy(X), W.mT, W.mT @ W, 0.0, 0.0)[0].numpy(), H, rtol=1e-12)
 
 
 def test_constant_start_reproduces_the_mean_of_every_sample_whatever_its_scale(X: np.ndarray) -> None:
@@ -120,8 +129,68 @@ def test_least_squares_leaves_no_descent_in_W(X: np.ndarray) -> None:
         ({"l2": -1}, "l2 must be nonnegative, got -1"),
         ({"lr": 0}, "lr must be positive, got 0"),
         ({"init": "uniform"}, "init must be one of ones, random, nndsvd, .*, got 'uniform'"),
+        ({"training": "weak"}, "training must be one of unsupervised, supervised, got 'weak'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         UnfoldedNMF(rank=4, **parameters)
+
+
+@pytest.fixture
+def partly(X: np.ndarray) -> Problem:
+    """X with 5 classes; 12 of its 29 labels may be seen."""
+    y, mask = np.arange(29) % 5, np.arange(29) % 8 < 3
+    return replace(place(X, "float64"), labels=torch.from_numpy(y), labelled=torch.from_numpy(mask))
+
+
+@pytest.mark.parametrize("init", ["ones", "random"])
+def test_supervised_training_is_that_of_torch_on_the_labelled_samples(init: str, partly: Problem) -> None:
+    solver = UnfoldedNMF(rank=5, n_layers=3, l1=0.1, lr=0.01, init=init, training="supervised")
+    unit = partly.X.max()
+    (P,), (Q,), _ = solver.start(partly.X, Streams([0]))
+    assert init == "random" or ((P == 1).all() and (Q == 1).all())
+    columns = partly.labelled
+    V, target = (partly.X / unit)[:, columns].T, torch.nn.functional.one_hot(partly.labels[columns], 5).double()
+    layers = [(torch.nn.Linear(5, 5, bias=False), torch.nn.Linear(13, 5, bias=False)) for _ in range(3)]
+    for (fc1, fc2), p, q in zip(layers, P, Q, strict=True):
+        fc1.weight.data, fc2.weight.data = q.clone(), p.clone()
+    l1, l2 = (torch.nn.Parameter(torch.tensor(l, dtype=torch.float64)) for l in (0.1, 0.0))
+    parameters = [*(linear.weight for layer in layers for linear in layer), l1, l2]
+    adam = torch.optim.Adam(parameters, lr=0.01)
+
+    def net(v: Tensor) -> Tensor:
+        h = torch.ones(len(v), 5, dtype=torch.float64)
+        for fc1, fc2 in layers:
+            h = h * fc2(v) / (fc1(h) + l2 * h + l1 + EPS)
+        return h
+
+    (ours,) = fit(solver, partly, stopping=Stopping(max_iter=8, check_every=1))
+    for _ in range(8):
+        codes, loss = net((partly.X / unit).T).detach(), torch.nn.functional.mse_loss(net(V), target)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        with torch.no_grad():
+            for weight in parameters:
+                weight.clamp_(min=0)
+    torch.testing.assert_close(ours.factorization.label_scores, unit * codes.T, rtol=1e-8, atol=1e-10)
+    assert ours.objective == pytest.approx(loss.item(), rel=1e-9)
+    W = np.stack([scipy.optimize.nnls(unit.item() * codes.numpy(), row)[0] for row in partly.X.numpy()])
+    if init == "random":
+        np.testing.assert_allclose(ours.factorization.W.numpy(), W, rtol=1e-6, atol=1e-8)
+
+
+def test_supervised_network_classifies_samples_that_it_has_not_seen() -> None:
+    data = load_dataset("hierarchy", generate=True, level=4)
+    mask = labelled_mask(data.y, 0.4)
+    problem = replace(place(data.X), labels=torch.as_tensor(data.y), labelled=torch.as_tensor(mask))
+    (result,) = fit(UnfoldedNMF(rank=4, lr=0.01, training="supervised"), problem, stopping=Stopping(max_iter=300))
+    assert np.mean(result.factorization.label_scores.argmax(0).numpy()[~mask] == data.y[~mask]) > 0.9
+
+
+def test_supervised_training_is_refused_without_labels_and_without_a_component_a_class(partly: Problem) -> None:
+    with pytest.raises(NotApplicable, match=r"needs labels: label_fraction=0\.4"):
+        fit(UnfoldedNMF(rank=5, training="supervised"), replace(partly, labelled=None))
+    with pytest.raises(NotApplicable, match="needs rank ≥ 5 classes, got 4"):
+        fit(UnfoldedNMF(rank=4, training="supervised"), partly)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import leaky_relu
+from weak import batch_loss, every_reading
 
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
-from nmfbench.numerics import leaky
+from nmfbench.numerics import batches, leaky
 from nmfbench.numerics.leaky import LeakyStack
 from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
@@ -25,35 +26,6 @@ def batch(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     X, *parameters = (torch.rand(shape, generator=generator, dtype=torch.float64) for shape in shapes)
     return [X, *(parameter - 0.5 for parameter in parameters)]
-
-
-def batch_loss(solver: WeakSolver, V: torch.Tensor, X: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
-    """The loss (S,) that a step descends, in plain lines: V reconstructs the batch X, the first axes are S and b."""
-    R = V - X
-    loss = (R.abs() if solver.loss == "l1" else R.square()).flatten(1).sum(1)
-    if solver.loss_reduction == "mean":
-        loss = loss / X.shape[1]
-    if solver.reading == "penalty":
-        loss = loss + solver.weight * sum(parameter.square().flatten(1).sum(1) for parameter in parameters)
-    if solver.reading == "relative":
-        # λ times the mean square length of a factor's rows, beside the loss of a mean entry.
-        lengths = sum(parameter.square().sum(-1).flatten(1).mean(1) for parameter in parameters)
-        loss = loss + solver.weight * lengths * X[0].numel() / (X.shape[1] if solver.loss_reduction == "mean" else 1)
-    return loss
-
-
-readings = [
-    pytest.mark.parametrize("reading", ["relative", "penalty", "decoupled"]),
-    pytest.mark.parametrize("reduction", ["mean", "sum"]),
-    pytest.mark.parametrize("loss", ["l1", "l2"]),
-    pytest.mark.parametrize("eta", [0.0, 0.1, 1.0]),
-]
-
-
-def every_reading(test):
-    for mark in readings:
-        test = mark(test)
-    return test
 
 
 @every_reading
@@ -159,7 +131,7 @@ def test_objective_is_the_expected_loss_of_a_step(size: int | None, reduction: s
     start = next(solver.iterates(problem, Streams([0])))
     generator, losses = np.random.default_rng(0), []
     orders = torch.from_numpy(np.stack([generator.permutation(29) for _ in range(3000)]))
-    for columns in orders.tensor_split(solver.n_batches(29), dim=1):
+    for columns in batches.split(orders, size):
         W, H = start.Ws[0], start.H.mT[0, columns]
         V = leaky_relu(H, solver.eta) @ leaky_relu(W, solver.eta).mT
         losses.append(batch_loss(solver, V, problem.X.mT[columns], W, H))
@@ -236,6 +208,7 @@ def test_absolute_readings_depend_on_the_scale_of_X(reading: str, X: np.ndarray)
 
 def test_each_reading_has_its_own_default_weight_and_learning_rate() -> None:
     assert (WNNF(rank=4).weight, WNNF(rank=4).rate) == (0.001, 0.0025)
+    assert WNNF(rank=4, optimizer="adamw").weight == 0.1
     assert ((paper := WNNF(rank=4, reading="penalty")).weight, paper.rate) == (0.1, 0.001)
 
 
@@ -261,7 +234,8 @@ def test_footnote_tells_the_readers_of_a_table_what_a_step_descends() -> None:
         ({"lr": 0}, "lr must be positive, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"curriculum": -1}, "curriculum must be"),
-        ({"loss": "l3"}, "loss must be one of l1, l2, got 'l3'"),
+        ({"loss": "l3"}, "loss must be one of l1, l2, huber, kl, is, got 'l3'"),
+        ({"optimizer": "lion"}, "optimizer must be one of adam, adamw, sgd, rmsprop, got 'lion'"),
         ({"reading": "adamw"}, "reading must be one of"),
         ({"loss_reduction": "median"}, "loss_reduction must be one of"),
     ],
@@ -300,7 +274,7 @@ def test_deep_with_one_layer_is_shallow(X: np.ndarray) -> None:
 
         class Same(type(solver)):  # the streams of the bases have other names
             def start(self, problem, rng):
-                return problem.X.mT.contiguous(), [start.Ws[0].clone()], start.H.mT.clone()
+                return [start.Ws[0].clone()], start.H.mT.clone()
 
         iterates = Same(**vars(solver)).iterates(problem, streams)
         runs.append([next(iterates) for _ in range(6)][-1])

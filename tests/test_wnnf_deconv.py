@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from test_wnnf import batch_loss, every_reading
 from torch.nn.functional import conv_transpose2d, leaky_relu
+from weak import batch_loss, every_reading
 
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.fitting import fit

@@ -7,6 +7,7 @@ import numpy as np
 from nmfbench.datasets import base, files
 from nmfbench.errors import ConfigError
 
+LEVELS = (9, 4, 2)
 PARENTS = {4: np.array([0, 0, 1, 1, 2, 2, 3, 3, 3]), 2: np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])}
 """For each of the 9 topics, its parent among the 4 and among the 2, as in the file."""
 
@@ -29,7 +30,7 @@ class Hierarchy(base.Loader):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.level not in (9, 4, 2):
+        if self.level not in LEVELS:
             raise ConfigError(f"level must be 9, 4 or 2, got {self.level}")
         if self.seed < 0:
             raise ConfigError(f"seed must be nonnegative, got {self.seed}")
@@ -37,14 +38,24 @@ class Hierarchy(base.Loader):
     def read(self) -> base.Dataset:
         labelling = f"labels of level {self.level}"
         if self.generate:
-            return base.Dataset("hierarchy", *self._drawn(), preprocessing=(f"drawn by seed {self.seed}", labelling))
+            X, topic = self._drawn()
+            levels = {9: topic} | {k: parents[topic] for k, parents in PARENTS.items()}
+            return self._labelled(X, levels, (f"drawn by seed {self.seed}", labelling))
         hint = "nmfbench data fetch hierarchy says what the file is; dataset.generate=true draws a set of its kind."
-        labels = f"labels{self.level}"
-        mat = files.read_mat("hierarchy", hint, "neural_nmf/synthetic_noise.mat", X=(87, 90), **{labels: (1, 90)})
-        return base.Dataset("hierarchy", mat["X"], mat[labels].ravel(), preprocessing=(labelling,))
+        sizes: dict[str, tuple[int, ...]] = {f"labels{k}": (1, 90) for k in LEVELS}
+        mat = files.read_mat("hierarchy", hint, "neural_nmf/synthetic_noise.mat", X=(87, 90), **sizes)
+        levels = {k: mat[f"labels{k}"].ravel() for k in LEVELS}
+        return self._labelled(mat["X"], levels, (labelling,))
+
+    def _labelled(self, X: np.ndarray, levels: dict[int, np.ndarray], preprocessing: tuple[str, ...]) -> base.Dataset:
+        truth = {f"level {k}": labels for k, labels in levels.items()}
+        return base.Dataset("hierarchy", X, levels[self.level], preprocessing=preprocessing, truth=truth)
 
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        """X (87, 90) and y (90,). 81 of the 87 features belong to a topic, 4 and 2 to the levels above."""
+        """X (87, 90) and which of the 9 topics each sample has (90,).
+
+        81 of the 87 features belong to a topic, 4 and 2 to the levels above.
+        """
         rng = np.random.default_rng(self.seed)
         topic = np.repeat(np.arange(9), 10)
         X = np.zeros((87, 90))
@@ -52,4 +63,4 @@ class Hierarchy(base.Loader):
         X[81:85] = np.arange(4)[:, None] == PARENTS[4][topic]
         X[85:] = np.arange(2)[:, None] == PARENTS[2][topic]
         X = X * rng.uniform(0.5, 1, X.shape) + 0.05 * rng.uniform(size=X.shape)
-        return X, topic if self.level == 9 else PARENTS[self.level][topic]
+        return X, topic

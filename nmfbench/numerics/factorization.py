@@ -207,10 +207,17 @@ class Stack(Factorization):
     ----------
     Ws: W_l (…, r_{l+1}, r_l) with r_{L+1} = m.
     H: codes (…, r_1, n) of the first layer.
+    B: classifier (…, classes, r_1) with Y ≈ BH; None: the method saw no labels.
     """
 
     Ws: tuple[Tensor, ...]
     H: Tensor
+    B: Tensor | None = None
+
+    @property
+    def label_scores(self) -> Tensor | None:
+        """BH, (…, classes, n)."""
+        return None if self.B is None else self.B @ self.H
 
     @property
     def codes(self) -> list[Tensor]:

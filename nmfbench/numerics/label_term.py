@@ -20,6 +20,12 @@ def seen(problem: Problem) -> tuple[Tensor, Tensor] | None:
     return Y, problem.labelled.to(X.dtype)
 
 
+def target(problem: Problem, r: int) -> tuple[Tensor, Tensor] | None:
+    """The same for codes (…, r, n) whose row k is to score class k: Y (r, n) has rows of zeros below the classes."""
+    labels = seen(problem)
+    return labels and (torch.nn.functional.pad(labels[0], (0, 0, 0, r - len(labels[0]))), labels[1])
+
+
 def weight(problem: Problem, lam: float) -> float:
     """λ in the unit of X, because the loss grows as the square of X and the label term does not."""
     return lam * problem.unit**2

@@ -9,8 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nmfbench.numerics import weak_losses
 from nmfbench.numerics.factorization import Factorization, Stack
-from nmfbench.numerics.pieces import pieces, total
+from nmfbench.numerics.pieces import pieces
+
+Tensors = Sequence[Tensor]
+Mask = Tensor | None
+"""False where an entry is missing; None: none is."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,14 @@ class Leaky(Factorization, ABC):
         eta = self.eta.reshape(self.eta.shape + (1,) * (x.ndim - self.eta.ndim))
         return torch.maximum(x, eta * x)
 
-    def misfit(self, X: Tensor, loss: str) -> Tensor:
-        """The L1 norm ("l1") or the squared L2 norm of X − reconstruction, (S,)."""
-        return entry_losses(X, self.reconstruct(), loss).sum((-2, -1))
+    def misfit(self, X: Tensor, loss: str, unit: float = 1.0, observed: Mask = None) -> Tensor:
+        """Σ ℓ(x/u, v/u) (S,) over X (m, n), or its ``observed`` entries, and the reconstruction, u the ``unit``.
+
+        ℓ is a loss of `weak_losses`.
+        """
+        losses = weak_losses.values(X, self.reconstruct(), loss, unit)
+        losses = losses if observed is None else losses.masked_fill(~observed, 0)
+        return losses.sum((-2, -1)) / unit ** weak_losses.DEGREES[loss]
 
 
 @dataclass(frozen=True)
@@ -73,14 +83,15 @@ class LeakyStack(Leaky):
     def reconstruct(self) -> Tensor:
         return self.rectified.reconstruct()
 
-    def misfit(self, X: Tensor, loss: str) -> Tensor:
+    def misfit(self, X: Tensor, loss: str, unit: float = 1.0, observed: Mask = None) -> Tensor:
         W, H = self.bases[-1], self.codes[-1]
-        return total(X, W.mT, H, lambda x, V: entry_losses(x, V, loss).sum(-1, keepdim=True)).to(H.dtype)
-
-
-def entry_losses(X: Tensor, V: Tensor, loss: str) -> Tensor:
-    """|X − V| ("l1") or its square (…, m, n), elementwise, in the place of V."""
-    return V.sub_(X).abs_() if loss == "l1" else V.sub_(X).square_()
+        result = torch.zeros(len(H), dtype=torch.float64, device=H.device)
+        for place, x, V in pieces(X, W.mT, H):
+            losses = weak_losses.values(x, V, loss, unit)
+            if observed is not None:
+                losses.masked_fill_(~observed[place], 0)
+            result += losses.sum(-1, keepdim=True).sum((-2, -1), dtype=torch.float64)
+        return result.to(H.dtype) / unit ** weak_losses.DEGREES[loss]
 
 
 def bound(fan_in: int) -> float:
@@ -94,13 +105,11 @@ def slope_at(epoch: int, eta: float, curriculum: int) -> float:
     return eta + (1 - eta) * left
 
 
-def gradient(
-    X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float, loss: str, divisor: int, mask: Tensor | None = None
-) -> list[Tensor]:
-    """∂/∂(Ws, H) of the L1 norm ("l1") or the squared L2 norm of X − φ(H)φ(W_1)ᵀ…φ(W_L)ᵀ, over ``divisor``.
+def gradient(X: Tensor, Ws: Tensors, H: Tensor, eta: float, loss: str, divisor: int, mask: Mask = None) -> Tensors:
+    """∂/∂(Ws, H) of Σ ℓ(x, v), V = φ(H)φ(W_1)ᵀ…φ(W_L)ᵀ, over ``divisor``; ℓ is a loss of `weak_losses`.
 
-    X (S, b, m) and H (S, b, r_1) have samples in rows; W_l (S, r_{l+1}, r_l), r_{L+1} = m. Entries where ``mask`` is 0
-    do not count. It is written out, because autograd makes several passes over each array.
+    X (S, b, m) and H (S, b, r_1) have samples in rows; W_l (S, r_{l+1}, r_l), r_{L+1} = m. Entries where ``mask``
+    (S, b, m) is False do not count. It is written out, because autograd makes several passes over each array.
     """
     P = [F.leaky_relu(W, eta) for W in Ws]
     Q = [F.leaky_relu(H, eta)]
@@ -109,9 +118,9 @@ def gradient(
     dPs, G = [torch.zeros_like(P[-1])], torch.zeros_like(Q[-1])
     q = Q[-1] / divisor if divisor > 1 else Q[-1]  # and not the residual, which is larger
     for (rows, columns), x, R in pieces(X, Q[-1].mT, P[-1].mT):
-        R = R.sub_(x).sign_() if loss == "l1" else R.sub_(x).mul_(2)
+        R = weak_losses.slopes(x, R, loss)
         if mask is not None:
-            R *= mask[..., rows, columns]
+            R.masked_fill_(~mask[..., rows, columns], 0)  # and not a product, because a slope may be infinite
         dPs[0][..., columns, :].baddbmm_(R.mT, q[..., rows, :])
         G[..., rows, :].baddbmm_(R, P[-1][..., columns, :])
     if divisor > 1:

@@ -1,6 +1,6 @@
 """Steps that more than one solver takes: Adam, accelerated proximal gradient, exact coordinate descent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -92,6 +92,15 @@ def spectral_norm(G: Tensor) -> Tensor:
     """The largest eigenvalue of each positive semidefinite G (S, r, r), (S,). Entries not finite count as 0."""
     # In float64, because LAPACK fails on some float32 matrices of low rank, and then for the whole batch.
     return torch.linalg.eigvalsh(torch.nan_to_num(G).double())[..., -1].to(G.dtype)
+
+
+def chain_lipschitz(As: Sequence[Tensor], Ss: Sequence[Tensor]) -> Iterator[Tensor]:
+    """‖DᵀD‖₂ ‖S_l S_lᵀ‖₂ with D = A_1…A_{l−1}, (S, 1, 1): Lipschitz constant of the gradient in A_l at fixed S_l."""
+    D = None
+    for A, S in zip(As, Ss, strict=True):
+        L = spectral_norm(S @ S.mT) * (1 if D is None else spectral_norm(D.mT @ D))
+        yield L.clamp(min=torch.finfo(S.dtype).tiny)[:, None, None]
+        D = A if D is None else D @ A
 
 
 class LeastSquares:

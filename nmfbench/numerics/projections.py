@@ -36,3 +36,12 @@ def normalised(H: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     total = H.sum(dim, keepdim=True)
     uniform = torch.full_like(H, 1 / H.shape[dim])
     return torch.where(total > 0, H / total.clamp(min=torch.finfo(H.dtype).tiny), uniform), total
+
+
+def unit_columns(A: Tensor, before: Tensor) -> None:
+    """[A]₊ (…, m, r) in place, with columns of unit length; a column that would be zero becomes that of ``before``.
+
+    A basis without a column has no codes and never again a gradient.
+    """
+    length = torch.linalg.vector_norm(A.clamp_(min=0), dim=-2, keepdim=True)
+    A.copy_(torch.where(length > 0, A / length, before))

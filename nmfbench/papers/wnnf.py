@@ -13,8 +13,8 @@ Tables show its numbers beside a run under these conditions.
   among the starts.
 - Table 4: our copy lost one of (raw, s = 4) and (sum, s = 2). The row that is left stands at (sum, s = 2): our scores
   there are 0.4 points from it, those at (raw, s = 4) 4.8. Its numbers are marked as inferred.
-- Parameters: η, λ, the loss and the curriculum where the paper prints them; its other parameters may vary. Its λ is
-  absolute, so runs with the relative reading have no printed number.
+- Parameters: η, λ, the loss, the curriculum and AdamW where the paper prints them (or Adam, if λ is read as a penalty);
+  its other parameters may vary. Its λ is absolute, so runs with the relative reading have no printed number.
 """
 
 from collections.abc import Iterator
@@ -69,6 +69,7 @@ def printed(record: rules.Record) -> dict[Place, float]:
         and rules.clusters_with(record, n_init=10, select=("inertia", "mean"))
         and rules.is_unsupervised(record)
         and solver.get("reading") != "relative"
+        and solver.get("optimizer", "adam") in ("adam", "adamw")
     ):
         return {}
     name, ranks = solver["name"], rules.ranks(record)

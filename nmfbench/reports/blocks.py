@@ -1,9 +1,12 @@
 """From records to the blocks of an experiment's table: split, quotients, and settings that were chosen elsewhere."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import pandas as pd
+
+from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports.settings import Relative, Tuning
 from nmfbench.reports.words import labels_seen
@@ -13,9 +16,39 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by the number of layers, by the share of labels, or by both."""
+    """The records, each with its block: by the number of layers, by the share of labels, or by both.
+
+    The blocks of a dataset stand in the order of these numbers.
+    """
     words = {"layers": _layers, "label_fraction": _labels}
-    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in records]
+    numbers = {"layers": _n_layers, "label_fraction": lambda record: record["config"].get("label_fraction", 0)}
+    datasets = list(dict.fromkeys(record["dataset"] for record in records))
+
+    def place(record: Record) -> Key:
+        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys)
+
+    ordered = sorted(records, key=place)
+    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in ordered]
+
+
+def without_parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the long form, whose variants do not name what tells the parts of a dataset apart.
+
+    These are the settings that all variants of a method in one part have alike, and not all of its variants in the
+    others: the ranks of a part of so many layers, say.
+    """
+    words = rows["variant"].map(lambda variant: tuple(filter(None, variant.split(", "))))
+
+    def shared(variants: Iterable[tuple[str, ...]]) -> set[str]:
+        return set.intersection(*map(set, variants))
+
+    whole = {solver: shared(of) for solver, of in words.groupby(rows["solver"])}
+    parts = {place: shared(of) for place, of in words.groupby([rows["solver"], rows["block"]])}
+    kept = [
+        ", ".join(word for word in own if word in whole[solver] or word not in parts[solver, block])
+        for own, solver, block in zip(words, rows["solver"], rows["block"], strict=True)
+    ]
+    return rows.assign(variant=kept)
 
 
 def told_apart(records: Sequence[Record]) -> list[Record]:
@@ -56,9 +89,12 @@ def _settings_of_data(record: Record) -> str:
     return json.dumps([record["dataset"], settings], sort_keys=True)
 
 
+def _n_layers(record: Record) -> int:
+    return len(record["config"]["solver"].get("ranks") or [1])
+
+
 def _layers(record: Record) -> str:
-    n = len(record["config"]["solver"].get("ranks") or [1])
-    return f"{n} layer{'s' if n > 1 else ''}"
+    return plural(_n_layers(record), "layer")
 
 
 def _labels(record: Record) -> str:

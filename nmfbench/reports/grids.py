@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -52,12 +53,14 @@ class Shown:
     declared: name → metric.
     by_class_count: whether rows are class counts and columns methods.
     sort: a metric or column to sort methods by; empty: the first metric; None: methods keep their order.
+    together: whether rows are the parts of a dataset and columns methods.
     """
 
     metrics: list[str]
     declared: Mapping[str, Metric]
     by_class_count: bool
     sort: str | None
+    together: bool = False
 
     @property
     def first(self) -> Metric:
@@ -76,7 +79,7 @@ def label(solver: Any, variant: Any, common: Sequence[str]) -> Cell:
 
 
 def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Grid:
-    """The tests of the first method against the others, a row a method and layer."""
+    """The tests of the first method against the others, a row a method and layer, and a part if they stand together."""
     with_layers, untested = bool((tests["layer"] > 1).any()), bool(tests["p"].isna().all())
     rows: list[list[Cell]] = []
     for _, test in tests.iterrows():
@@ -87,10 +90,42 @@ def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Gri
         )
         cells = [f"{test['shift']:{spec}}", *certainty]
         layer = [(number(test["layer"], "d"),)] if with_layers else []
-        rows.append([label(test["solver"], test["variant"], common), *layer, *((cell,) for cell in cells)])
+        part = [(str(test["block"]),)] if shown.together else []
+        rows.append([*part, label(test["solver"], test["variant"], common), *layer, *((cell,) for cell in cells)])
     certainty = ["larger on"] if untested else ["95 % interval", "p", "n"]
-    headings = ["against", *(["layer"] if with_layers else []), "difference", *certainty]
+    headings = [
+        *(["part"] if shown.together else []),
+        "against",
+        *(["layer"] if with_layers else []),
+        "difference",
+        *certainty,
+    ]
     return Grid(cells_of(headings), rows)
+
+
+def by_part(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: Sequence[str]) -> Grid:
+    """A row a part, metric and number of clusters, a column a method; the part is named in its first row.
+
+    Metrics behind the first stand as their evaluator declares them: a part may lack some.
+    """
+    metrics = [*metrics[:1], *sorted(metrics[1:], key=list(shown.declared).index)]
+    methods: dict[Cell, None] = {}
+    cells: dict[str, dict[tuple[int, int, int], dict[Cell, Cell]]] = {}  # part → place of the row → method → cell
+    for row in _plain(part):
+        name = label(row["solver"], row["variant"], common)
+        methods[name] = None
+        if row["metric"] in metrics:
+            of_part, k = cells.setdefault(row["block"], {}), row["n_clusters"] or 0
+            # Layers of one rank have a row each.
+            i = next(i for i in count() if name not in of_part.get((metrics.index(row["metric"]), -k, i), {}))
+            of_part.setdefault((metrics.index(row["metric"]), -k, i), {})[name] = _cell(row, shown)
+    rows: list[list[Cell]] = []
+    for block, of_part in cells.items():
+        for metric, k, i in sorted(of_part):
+            words = metrics[metric] + (f", k = {-k}" if k else "")
+            values = [of_part[metric, k, i].get(name, (DASH,)) for name in methods]
+            rows.append([(block if (metric, k, i) == min(of_part) else "",), (words,), *values])
+    return Grid([("part",), ("metric",), *methods], rows, keys=2)
 
 
 def by_method(

@@ -105,11 +105,15 @@ def on_block(
     metrics: Sequence[str],
     declared: Declared,
     by_class_count: bool,
+    together: bool = False,
 ) -> list[str]:
-    """The sentences that explain the numbers of a block; ``part`` has the rows that are shown."""
+    """The sentences that explain the numbers of a block; ``part`` has the rows that are shown.
+
+    ``together``: whether the block has a row for each of its parts, with a column a method, and only the metrics.
+    """
     clustered = bool(part.loc[part["metric"] == metric.name, "n_clusters"].notna().any())
     return [
-        *_on_cells(part, metric, metrics, declared, clustered, by_class_count),
+        *_on_cells(part, metric, metrics, declared, clustered, by_class_count, together),
         *_on_one_class(records, clustered),
         *_on_labels(records, clustered),
         *_on_trouble(records),
@@ -126,6 +130,7 @@ def _on_cells(
     declared: Declared,
     clustered: bool,
     by_class_count: bool,
+    together: bool,
 ) -> list[str]:
     unit = " in percent" if metric.unit == "%" else ""
     of_clusters = " of k-means with k clusters on the codes" if clustered else ""
@@ -148,7 +153,7 @@ def _on_cells(
             f"In parentheses: the number that the {' or the '.join(papers)} paper prints, and ours minus it."
             + (" inferred: we inferred in which row of the paper's table it stands." if _inferred(part).any() else "")
         )
-    if not by_class_count:
+    if not (by_class_count or together):
         sentences += [
             "Error: ‖X − reconstruction‖/‖X‖. Stability: cosine between the bases (the first factor) of a seed and "
             "those of seed 0, each column matched with one of the other, mean over columns and seeds. Seconds: time of "

@@ -23,6 +23,7 @@ from nmfbench.reports.grids import (
     Shown,
     by_class_count,
     by_method,
+    by_part,
     cells_of,
     differences,
     label,
@@ -107,13 +108,19 @@ def build(
         raise ConfigError(f"no record has a metric {metric!r}{nearest(metric, known)}")
     if sort and sort not in (*known, *SORTED_COLUMNS):
         raise ConfigError(f"no table has a column {sort!r}{nearest(sort, [*SORTED_COLUMNS, *known])}")
-    what = Shown(list(dict.fromkeys([first, *shown])), declared, bool(layout.tuning), sort)
+    what = Shown(list(dict.fromkeys([first, *shown])), declared, bool(layout.tuning), sort, layout.together)
     compared = frames.compare(tested, first, declared) if table else None
     orders: dict[Any, str] = frames.verdicts(tested, layout.order.solvers, first, declared) if layout.order else {}
-    built = [
-        _block(part, _of_block(records, dataset, block), what, compared, orders.get((dataset, block)), layout.notes)
-        for (dataset, block), part in long.groupby(["dataset", "block"], sort=False)
-    ]
+    if layout.together:
+        built = [
+            _block(part, [r for r in records if r["dataset"] == dataset], what, compared, None, layout.notes)
+            for dataset, part in long.groupby("dataset", sort=False)
+        ]
+    else:
+        built = [
+            _block(part, _of_block(records, dataset, block), what, compared, orders.get((dataset, block)), layout.notes)
+            for (dataset, block), part in long.groupby(["dataset", "block"], sort=False)
+        ]
     # A sentence that holds for all blocks stands once, below them.
     first_sentences = built[0].sentences if len(built) > 1 else []
     shared = [s for s in first_sentences if all(s in block.sentences for block in built)]
@@ -136,21 +143,25 @@ def _block(
     verdict: str | None,
     protocol: Sequence[str],
 ) -> Block:
-    block = records[0].get("block", "")
+    block = "" if shown.together else records[0].get("block", "")
     samples, features, classes = (_span(records, key) for key in ("samples", "features", "classes"))
     known_labels = f"{classes} class{'' if classes == '1' else 'es'}" if classes else "no labels"
     name = f"{records[0]['dataset']}, {block}" if block else records[0]["dataset"]
     heading = f"{name}: {samples} samples × {features} features, {known_labels}"
     common = common_settings(records)
     metrics = [m for m in shown.metrics if m in {*part["metric"]}]
-    if shown.by_class_count:
+    if shown.together:
+        part = blocks.without_parts(part)
+        grids = [by_part(part, metrics, shown, common)]
+    elif shown.by_class_count:
         grids = [by_class_count(part, metric, shown, common) for metric in metrics]
     else:
         grids = [by_method(part, metrics, shown, common, _commands(records))]
-    warned = warnings(records, common)
+    warned = _warnings(records, common) if shown.together else warnings(records, common)
     sentences = [*protocol, *([f"All methods: {', '.join(common)}."] if common else []), *warned]
     if compared is not None:
-        tests = compared[(compared["dataset"] == records[0]["dataset"]) & (compared["block"] == block)]
+        tests = compared[compared["dataset"] == records[0]["dataset"]]
+        tests = blocks.without_parts(tests) if shown.together else tests[tests["block"] == block]
         if len(tests):
             grids.append(differences(tests, shown, common))
             labels = {
@@ -163,7 +174,9 @@ def _block(
             )
     sentences += [verdict] if verdict else []
     visible = part[part["metric"].isin(metrics)]
-    sentences += notes.on_block(visible, records, shown.first, metrics, shown.declared, shown.by_class_count)
+    sentences += notes.on_block(
+        visible, records, shown.first, metrics, shown.declared, shown.by_class_count, shown.together
+    )
     return Block(heading, grids, _exhibits(records), sentences, warned)
 
 
@@ -190,6 +203,14 @@ def _override(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_override, value))}]"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def _warnings(records: Sequence[Record], common: Sequence[str]) -> list[str]:
+    """The warnings about each part of a dataset whose parts stand together, behind its name."""
+    by_part: dict[str, list[Record]] = {}
+    for record in records:
+        by_part.setdefault(record["block"], []).append(record)
+    return [f"{part}: {warning}" for part, of_part in by_part.items() for warning in warnings(of_part, common)]
 
 
 def _span(records: Sequence[Record], key: str) -> str:

@@ -1,7 +1,7 @@
 """The ``table`` node of an experiment's YAML: how its records are laid out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from nmfbench.config import structured
@@ -69,6 +69,7 @@ class Table:
     notes: sentences about the protocol, printed under the table.
     metric: the metric that is shown first and tested; null: the evaluator's first.
     split: keys that divide a dataset's block further: layers, label_fraction.
+    together: whether these parts of a dataset are rows of one table with a column a method; else each is a table.
     tuning: how one of several settings is chosen; null: all are shown.
     relative: a quotient of two solvers' metrics to add; null: none.
     order: a printed order of methods to test; null: none.
@@ -77,6 +78,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     metric: str | None = None
     split: list[str] = field(default_factory=list)
+    together: bool = False
     tuning: Tuning | None = None
     relative: Relative | None = None
     order: Order | None = None
@@ -96,4 +98,6 @@ class Table:
         plain = structured({k: v for k, v in node.items() if not parts.get(k)}, cls, "table")
         if unknown := {*plain.split} - {*SPLITS}:
             raise ConfigError(f"table.split must name {' and '.join(SPLITS)}, got {', '.join(map(str, unknown))}")
-        return cls(notes=plain.notes, metric=plain.metric, split=plain.split, **parts)  # type: ignore[arg-type]
+        if plain.together and not plain.split:
+            raise ConfigError(f"table.together needs table.split, the rows: {' and '.join(SPLITS)}")
+        return replace(plain, **parts)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import inits, losses
+from nmfbench.numerics import inits, label_term, losses
 from nmfbench.numerics.factorization import Stack
 from nmfbench.numerics.optimizers import LeastSquares
 from nmfbench.numerics.problem import Problem
@@ -24,6 +24,9 @@ class DeepMU(DeepSolver):
     H has r_1 rows and W_l is r_{l+1} × r_l; the codes of layer l are W_{l−1}…W_1 H. Each sweep updates H, W_1, …, W_L:
     F ← F ∘ AᵀXBᵀ / (AᵀAFBBᵀ + λF), where A and B are the products on the left and on the right of F. The WNNF paper
     compares its deep form with this method and does not print how it starts.
+    With labels, + (μ/2)‖M∘(Y − CH)‖² over C ≥ 0: Y are the one-hot labels, M masks those that are seen. C is updated
+    before H, whose ratio gets μCᵀY above and μCᵀC(M∘H) below. One layer is then semi-supervised NMF. It stands in for
+    the deep NMF of Flenner & Hunter (2018) in the Neural NMF paper, which does not specify their pooling.
     Descends: always.
 
     Parameters
@@ -34,6 +37,7 @@ class DeepMU(DeepSolver):
         paper's 0.1.
     init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar, spa, snpa, kmeans, layer by layer from the
         top; not printed.
+    lam_labels: weight μ ≥ 0 of the labels, for X whose largest entry is 1; 0: none is used, as in the WNNF paper.
 
     Lee & Seung (2001), Theorem 1, block by block; Kobayashi & Watanabe, Sec. 3.2
     """
@@ -44,15 +48,21 @@ class DeepMU(DeepSolver):
 
     lam: float = 0.1
     init: str = "uniform"
+    lam_labels: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nonnegative("lam", self.lam)
+        check_nonnegative("lam_labels", self.lam_labels)
         inits.check_name(self.init)
 
     @property
     def draws(self) -> bool:
         return inits.draws(self.init)
+
+    @property
+    def uses_labels(self) -> bool:
+        return self.lam_labels > 0
 
     @property
     def monotone(self) -> bool:
@@ -77,14 +87,25 @@ class DeepMU(DeepSolver):
             Ws, H = inits.stacked(self.init, X, self.layers, rng)
             F = [H, *Ws]
         tiny, lam = torch.finfo(X.dtype).tiny, self._weight(problem)
+        seen = label_term.seen(problem) if self.uses_labels else None
+        C, mu = None, label_term.weight(problem, self.lam_labels)
+        if seen:
+            Y, M = seen
+            C = rng.uniform("C", (len(Y), self.layers[0]), X)
         while True:
-            yield Stack(tuple(F[1:]), F[0])
+            yield Stack(tuple(F[1:]), F[0], C)
+            if C is not None:
+                labelled = M * F[0]
+                C = C * (Y @ F[0].mT) / (C @ (labelled @ F[0].mT)).clamp(min=tiny)
             # A[i] is the product on the left of factor i; no update before factor i's own changes it.
             A: list[Tensor | None] = [None, *accumulate(F[:0:-1], torch.matmul)][::-1]
             B: Tensor | None = None
             for i, f in enumerate(F):
                 block = LeastSquares(X, A[i], B)
-                F[i] = f * block.C / (block.Q(f) + lam * f).clamp(min=tiny)
+                p, q = block.C, block.Q(f) + lam * f
+                if C is not None and i == 0:
+                    p, q = p + mu * (C.mT @ Y), q + mu * (C.mT @ C @ labelled)
+                F[i] = f * p / q.clamp(min=tiny)
                 B = F[i] if B is None else F[i] @ B
 
     def objective(self, problem: Problem, factorization: Stack) -> Tensor:
@@ -94,7 +115,9 @@ class DeepMU(DeepSolver):
 
     def penalty(self, problem: Problem, factorization: Stack) -> Tensor | None:
         squares = torch.stack([F.square().sum((-2, -1)) for F in factorization.factors.values()])
-        return self._weight(problem) * squares.sum(0) / 2 if self.lam else None
+        size = self._weight(problem) * squares.sum(0) / 2 if self.lam else None
+        labels = label_term.penalty(problem, self.lam_labels / 2, factorization.B, factorization.H)
+        return size if labels is None else labels if size is None else size + labels
 
     def _weight(self, problem: Problem) -> float:
         """λ in the unit u of X: the loss grows as u², and each of the L + 1 factors as its root of that order."""

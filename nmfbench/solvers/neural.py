@@ -7,13 +7,17 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import label_term, layerwise, losses
+from nmfbench.numerics import batches, label_term, layerwise, losses
 from nmfbench.numerics.factorization import Chain, product
 from nmfbench.numerics.nnls import layer, nnls
-from nmfbench.numerics.optimizers import Adam, spectral_norm
+from nmfbench.numerics.optimizers import Adam, chain_lipschitz
 from nmfbench.numerics.problem import Problem
+from nmfbench.numerics.projections import unit_columns
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import DeepSolver, Stopping, check_choice, check_nonnegative, check_positive
+from nmfbench.solvers.base import DeepSolver, Stopping, check_at_least, check_choice, check_nonnegative, check_positive
+
+Seen = tuple[Tensor, Tensor] | None
+"""Y (…, classes, n) and L (…, n) of `label_term.seen`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,7 @@ class NeuralNMF(DeepSolver):
 
     Y are the one-hot labels, L masks those that are seen. The gradient passes through all the least squares problems,
     then the A_l are projected on A_l ≥ 0 and, beyond the paper, their columns scaled to unit length, so that steps stay
-    relative to them. B is the exact minimiser.
+    relative to them. B is the exact minimiser, with mini-batches that of the last epoch's codes of all samples.
     No sweep is guaranteed to descend: gradient steps have a fixed learning rate.
 
     Parameters
@@ -36,6 +40,7 @@ class NeuralNMF(DeepSolver):
         steps: error 0.18 against 0.24).
     lr: learning rate > 0; not printed. adam: in units of 1/√m, an entry of a unit column; gradient (take 1.0): in units
         of 1/L, L = ‖S_l S_lᵀ‖₂.
+    batch_size: samples a step, ≥ 1; None: all. Paper: "GD or SGD".
 
     Gao, Haddock, Molitor, Needell, Sadovnik, Will & Zhang (2019), Method 1.
     """
@@ -48,6 +53,7 @@ class NeuralNMF(DeepSolver):
     cost: str = "last"
     step: str = "adam"
     lr: float = 0.3
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,6 +61,7 @@ class NeuralNMF(DeepSolver):
         check_choice("step", self.step, ("adam", "gradient"))
         check_nonnegative("lam", self.lam)
         check_positive("lr", self.lr)
+        check_at_least("batch_size", 1 if self.batch_size is None else self.batch_size, 1)
 
     @property
     def uses_labels(self) -> bool:
@@ -66,37 +73,49 @@ class NeuralNMF(DeepSolver):
         X = problem.X / unit
         shapes = zip((len(X), *self.layers), self.layers, strict=False)
         As = tuple(rng.uniform(f"A{l}", shape, X) for l, shape in enumerate(shapes, start=1))
-        As = tuple(A / torch.linalg.vector_norm(A, dim=-2, keepdim=True) for A in As)
+        As = tuple((A / torch.linalg.vector_norm(A, dim=-2, keepdim=True)).requires_grad_() for A in As)
         # Entries of a unit column of length m are about 1/√m, and Adam moves each entry by about its learning rate.
         optimizers = [Adam([A], self.lr / A.shape[-2] ** 0.5) for A in As]
+        orders, whole = rng.permutations("batches", X.shape[1], X), batches.count(X.shape[1], self.batch_size) == 1
         Ss: tuple[Tensor, ...] | None = None
         while True:
-            with torch.enable_grad():
-                for A in As:
-                    A.requires_grad_()
+            with torch.set_grad_enabled(whole):
                 chain, cost = self.propagate(X, As, seen, Ss)
             Ss = tuple(S.detach() for S in chain.Hs)
             B = None if chain.B is None else chain.B / unit
             yield Chain(tuple(A.detach() for A in As), tuple(unit * S for S in Ss), B)
-            gradients = torch.autograd.grad(cost, As)
-            before = [A.clone() for A in As]
-            if self.step == "adam":
-                for optimizer, gradient in zip(optimizers, gradients, strict=True):
-                    optimizer.step([gradient])
-            else:
-                for A, gradient, L in zip(As, gradients, list(lipschitz(As, Ss)), strict=True):
-                    A -= self.lr / L * gradient
-            for A, old in zip(As, before, strict=True):
-                _project(A, old)
+            if whole:
+                self.descend(As, Ss, cost, optimizers)
+                continue
+            for batch in batches.split(next(orders), self.batch_size):
+                x, starts = X.mT[batch].mT, tuple(batches.rows(S.mT, batch).mT for S in Ss)
+                labels = seen and (seen[0][:, batch].transpose(0, 1), seen[1][batch][:, None])
+                with torch.enable_grad():
+                    part, cost = self.propagate(x, As, labels, starts, chain.B)
+                self.descend(As, tuple(S.detach() for S in part.Hs), cost, optimizers)
+
+    def descend(self, As: tuple[Tensor, ...], Ss: tuple[Tensor, ...], cost: Tensor, optimizers: list[Adam]) -> None:
+        """A step on every A_l, in place, and its projection. The S_l belong to the samples of the cost."""
+        gradients = torch.autograd.grad(cost, As)
+        before = [A.clone() for A in As]
+        if self.step == "adam":
+            for optimizer, gradient in zip(optimizers, gradients, strict=True):
+                optimizer.step([gradient])
+        else:
+            for A, gradient, L in zip(As, gradients, list(chain_lipschitz(As, Ss)), strict=True):
+                A -= self.lr / L * gradient
+        for A, old in zip(As, before, strict=True):
+            unit_columns(A, old)
 
     def propagate(
         self,
         X: Tensor,
         As: tuple[Tensor, ...],
-        seen: tuple[Tensor, Tensor] | None = None,
+        seen: Seen = None,
         starts: tuple[Tensor, ...] | None = None,
+        B: Tensor | None = None,
     ) -> tuple[Chain, Tensor]:
-        """S_l = q(A_l, S_{l−1}) in turn, B for S_L, and the objective without ½‖X‖², summed over the restarts.
+        """S_l = q(A_l, S_{l−1}) in turn, B for S_L unless it is given, and the objective without ½‖X‖², summed over S.
 
         No array of size (S, m, n) is formed: ½‖X − A_1T‖² = ½‖X‖² − ⟨A_1ᵀX, T⟩ + ½⟨A_1ᵀA_1 T, T⟩.
         """
@@ -113,7 +132,7 @@ class NeuralNMF(DeepSolver):
             return Chain(As, tuple(Ss)), cost
         Y, L = seen
         top = Ss[-1].detach()
-        B = nnls((L * top) @ top.mT, top @ Y.mT).mT
+        B = nnls((L * top) @ top.mT, top @ Y.mT).mT if B is None else B
         return Chain(As, tuple(Ss), B), cost + self.lam / 2 * label_term.misfit(Y, L, B, Ss[-1]).sum()
 
     def objective(self, problem: Problem, factorization: Chain) -> Tensor:
@@ -126,19 +145,3 @@ class NeuralNMF(DeepSolver):
 
     def penalty(self, problem: Problem, factorization: Chain) -> Tensor | None:
         return label_term.penalty(problem, self.lam / 2, factorization.B, factorization.Hs[-1])
-
-
-def lipschitz(As: tuple[Tensor, ...], Ss: tuple[Tensor, ...]) -> Iterator[Tensor]:
-    """‖DᵀD‖₂ ‖S_l S_lᵀ‖₂ with D = A_1…A_{l−1}, (S, 1, 1): Lipschitz constant of the gradient in A_l at fixed S_l."""
-    D = None
-    for A, S in zip(As, Ss, strict=True):
-        L = spectral_norm(S @ S.mT) * (1 if D is None else spectral_norm(D.mT @ D))
-        yield L.clamp(min=torch.finfo(S.dtype).tiny)[:, None, None]
-        D = A if D is None else D @ A
-
-
-def _project(A: Tensor, before: Tensor) -> None:
-    """[A]₊ in place, with columns of unit length."""
-    length = torch.linalg.vector_norm(A.clamp_(min=0), dim=-2, keepdim=True)
-    # Keep a column that the projection would empty: without codes it would never have a gradient again.
-    A.copy_(torch.where(length > 0, A / length, before))

@@ -1,18 +1,14 @@
-"""The base of the weakly non-negative methods: leaky rectified factors, the loss, and Adam on mini-batches."""
+"""The base of the weakly non-negative methods: leaky rectified factors, a loss and an optimizer on mini-batches."""
 
-import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from nmfbench.numerics import leaky
-from nmfbench.numerics.leaky import Leaky, LeakyStack
-from nmfbench.numerics.optimizers import Adam
+from nmfbench.numerics import batches, descent, leaky, weak_losses
+from nmfbench.numerics.leaky import Leaky, LeakyStack, Mask, Tensors
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_choice, check_positive, check_share
@@ -27,10 +23,12 @@ class WeakSolver(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "weak"
     accepts_negative: ClassVar[bool] = True
+    skips_missing: ClassVar[bool] = True
 
     eta: float = 0.1
     lam: float | None = None
     loss: str = "l1"
+    optimizer: str = "adam"
     reading: str = "relative"
     loss_reduction: str = "mean"
     batch_size: int | None = 64
@@ -38,7 +36,8 @@ class WeakSolver(Solver):
     curriculum: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("loss", self.loss, ("l1", "l2"))
+        check_choice("loss", self.loss, weak_losses.DEGREES)
+        check_choice("optimizer", self.optimizer, descent.OPTIMIZERS)
         check_choice("reading", self.reading, READINGS)
         check_choice("loss_reduction", self.loss_reduction, ("mean", "sum"))
         check_share("eta", self.eta)
@@ -52,9 +51,14 @@ class WeakSolver(Solver):
         return self.reading == "relative"
 
     @property
+    def decays(self) -> bool:
+        """Whether λ is a decay of all parameters, and not a penalty in the gradient."""
+        return self.reading == "decoupled" or self.optimizer == "adamw"
+
+    @property
     def weight(self) -> float:
         """λ."""
-        return READINGS[self.reading][0] if self.lam is None else self.lam
+        return READINGS["decoupled" if self.decays else self.reading][0] if self.lam is None else self.lam
 
     @property
     def rate(self) -> float:
@@ -65,31 +69,36 @@ class WeakSolver(Solver):
         """What counts as an entry of 1: the mean of |X| if the reading is relative."""
         return (problem.mean_size or 1.0) if self.scale_free else 1.0
 
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        weak_losses.check(self.loss, problem.extremes[0])
+
     @abstractmethod
-    def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Samples (n, …), bases (S, …) and codes (S, n, …): samples first, so that a batch is one contiguous copy."""
+    def start(self, problem: Problem, rng: Streams) -> tuple[list[Tensor], Tensor]:
+        """Bases (S, …) and codes (S, n, …): samples first, so that a batch is one contiguous copy."""
+
+    def arranged(self, problem: Problem, A: Tensor) -> Tensor:
+        """An array of the size of X (m, n) with samples first, as the loss takes them (n, …)."""
+        return A.mT.contiguous()
 
     def factorization(self, problem: Problem, Ws: list[Tensor], H: Tensor, eta: Tensor) -> Leaky:
         """The factorization that these parameters define."""
         return LeakyStack(tuple(Ws), H.mT, eta)
 
-    def gradient(self, problem: Problem, X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float) -> list[Tensor]:
-        """∂/∂(Ws, H) of the objective of a step on the batch X (S, b, …), H (S, b, …)."""
-        gradients = self.loss_gradient(problem, X, Ws, H, eta)
-        if self.reading != "decoupled" and self.weight:
+    def gradient(self, problem: Problem, X: Tensor, Ws: Tensors, H: Tensor, eta: float, mask: Mask = None) -> Tensors:
+        """∂/∂(Ws, H) of a step's objective on the batch X (S, b, …), H (S, b, …), ``mask`` False where X is missing."""
+        gradients = self.loss_gradient(problem, X, Ws, H, eta, mask)
+        if self.weight and not self.decays:
             shares = self.shares(problem, Ws, H[0].numel(), H.shape[1])
             for gradient, parameter, share in zip(gradients, [*Ws, H], shares, strict=True):
                 gradient.add_(parameter, alpha=2 * self.weight * share)
         return gradients
 
-    def loss_gradient(self, problem: Problem, X: Tensor, Ws: Sequence[Tensor], H: Tensor, eta: float) -> list[Tensor]:
+    def loss_gradient(self, problem: Problem, X: Tensor, Ws: Tensors, H: Tensor, eta: float, mask: Mask) -> Tensors:
         """The same without the penalty."""
-        return leaky.gradient(X, Ws, H, eta, self.loss, self.divisor(H))
+        return leaky.gradient(X, Ws, H, eta, self.loss, H.shape[1] if self.loss_reduction == "mean" else 1, mask)
 
-    def divisor(self, H: Tensor) -> int:
-        return H.shape[1] if self.loss_reduction == "mean" else 1
-
-    def shares(self, problem: Problem, Ws: Sequence[Tensor], entries: float, b: float) -> list[float]:
+    def shares(self, problem: Problem, Ws: Tensors, entries: float, b: float) -> list[float]:
         """What λ is multiplied by for each basis, and for the codes of a batch: ``entries`` numbers of b samples."""
         size = len(problem.X) * (1 if self.loss_reduction == "mean" else b)
         rows = [*(W.shape[1] for W in Ws), entries / Ws[0].shape[-1]]
@@ -99,52 +108,40 @@ class WeakSolver(Solver):
     def footnote(self) -> str:
         size = "all samples" if self.batch_size is None else f"{self.batch_size} samples"
         own = f"as {self.reading}; the paper's (9) sums over all samples, so here the batch size weighs λ"
-        how = "relative to the loss of an entry" if self.scale_free else own
+        how = own if not self.scale_free else "as decay" if self.decays else "relative to the loss of an entry"
         loss = f"the {self.loss_reduction} over batches of {size} of the loss summed over features"
         return f"wnnf descends {loss}, with λ {how}"
 
-    def n_batches(self, n: int) -> int:
-        """Number of batches that n samples make."""
-        return 1 if self.batch_size is None else math.ceil(n / self.batch_size)
-
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Leaky]:
-        samples, Ws, H = self.start(problem, rng)
-        (S, n), unit = H.shape[:2], self.unit(problem)
+        Ws, H = self.start(problem, rng)
+        (S, n), unit, dH = H.shape[:2], self.unit(problem), H.new_zeros(H.shape)
+        samples = self.arranged(problem, problem.by_sample)
+        mask = None if problem.observed is None else self.arranged(problem, problem.observed)
         # Factors of a lower rank start larger, so they need larger steps.
         scale = leaky.bound(H.shape[-1]) if self.scale_free else 1
-        optimizer = Adam([*Ws, H], self.rate * scale, decay=self.weight if self.reading == "decoupled" else 0.0)
-        orders = rng.permutations("batches", n, H)
-        offsets, dH = n * torch.arange(S, device=H.device)[:, None], torch.zeros_like(H)
-        whole = (samples / unit).expand(S, *samples.shape) if self.n_batches(n) == 1 else None
-        for epoch in count():
-            eta = leaky.slope_at(epoch, self.eta, self.curriculum)
+        optimizer = descent.OPTIMIZERS[self.optimizer]([*Ws, H], self.rate * scale, self.weight if self.decays else 0.0)
+        epochs = batches.epochs(samples, mask, unit, rng.permutations("batches", n, H), S, self.batch_size)
+        for number, epoch in enumerate(epochs):
+            eta = leaky.slope_at(number, self.eta, self.curriculum)
             # The last basis gets the unit back, because φ(ux) = uφ(x).
             yield self.factorization(problem, [*Ws[:-1], Ws[-1] * unit], H, H.new_full((S,), eta))
-            if whole is not None:
-                optimizer.step(self.gradient(problem, whole, Ws, H, eta))
-                continue
-            # Nearly equal batches, because a short last batch would give its samples more weight.
-            for batch in next(orders).tensor_split(self.n_batches(n), dim=1):
-                rows = (batch + offsets).flatten()  # a general index takes several times as long
-                X = samples.index_select(0, batch.flatten()).div_(unit).unflatten(0, batch.shape)
-                H_batch = H.flatten(0, 1).index_select(0, rows).unflatten(0, batch.shape)
-                *dWs, dH_batch = self.gradient(problem, X, Ws, H_batch, eta)
-                dH.zero_().flatten(0, 1).index_copy_(0, rows, dH_batch.flatten(0, 1))
-                optimizer.step([*dWs, dH])
+            for X, M, batch in epoch:
+                *dWs, dH_batch = self.gradient(problem, X, Ws, batches.rows(H, batch), eta, M)
+                optimizer.step([*dWs, batches.spread(dH_batch, batch, dH)])
 
     def objective(self, problem: Problem, factorization: Leaky) -> Tensor:
         """The expected mean of a step's loss over the batches of an epoch, (S,), for X in its unit."""
         n, unit, penalty = problem.X.shape[-1], self.unit(problem), self.penalty(problem, factorization)
-        total = factorization.misfit(problem.X, self.loss) / (unit if self.loss == "l1" else unit**2)
-        loss = total / (n if self.loss_reduction == "mean" else self.n_batches(n))
+        total = factorization.misfit(problem.X, self.loss, unit, problem.observed)
+        loss = total / (n if self.loss_reduction == "mean" else batches.count(n, self.batch_size))
         return loss if penalty is None else loss + penalty
 
     def penalty(self, problem: Problem, factorization: Leaky) -> Tensor | None:
-        if self.reading == "decoupled":
+        if self.decays:
             return None
         (*below, W), H = factorization.Ws, factorization.H
-        batches = self.n_batches(n := problem.X.shape[-1])
-        shares = self.shares(problem, factorization.Ws, H[0].numel() / batches, n / batches)
+        steps = batches.count(n := problem.X.shape[-1], self.batch_size)
+        shares = self.shares(problem, factorization.Ws, H[0].numel() / steps, n / steps)
         factors = (*below, W / self.unit(problem), H)
         terms = [share * factor.square().flatten(1).sum(1) for share, factor in zip(shares, factors, strict=True)]
-        return self.weight * (sum(terms[:-1]) + terms[-1] / batches)
+        return self.weight * (sum(terms[:-1]) + terms[-1] / steps)

@@ -15,16 +15,20 @@ from nmfbench.solvers.weak import WeakSolver
 class WNNF(WeakSolver):
     """min ℓ(X, φ(W)φ(H)) + λ(‖W‖² + ‖H‖²) over real W, H, φ(x) = max(x, ηx).
 
-    By Adam on mini-batches of samples; ℓ is summed over features and averaged over the batch.
+    By Adam or another optimizer on mini-batches of samples; ℓ is summed over features and averaged over the batch.
     Scale-free: with ``reading="relative"``; the paper's λ, start and learning rate are absolute.
     No sweep is guaranteed to descend: Adam steps on random batches with a fixed learning rate.
 
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
-    lam: weight λ ≥ 0 of the L2 penalty; None: 0.001 with ``reading="relative"``, else the paper's 0.1, Sec. 3.1.
-    loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
+    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, leaky ReLU; also 0, ReLU, and 1, linear (Sec. 3.1, Table 2).
+    lam: weight λ ≥ 0 of the L2 penalty; None: 0.001 with ``reading="relative"``, else, and as a decay, the paper's 0.1,
+        Sec. 3.1.
+    loss: one of l1, l2, huber, kl, is: ℓ, see `numerics.weak_losses`. Paper: l1, Sec. 2.2; l2 is a row of its Table 2;
+        "various types of loss function". kl needs X ≥ 0, is X > 0.
+    optimizer: one of adam, adamw, sgd, rmsprop. Paper: AdamW, Sec. 2.2. With adamw, λ is no penalty but a decay of all
+        parameters by λ times the learning rate a step; sgd has momentum 0.9.
     reading: one of relative, penalty, decoupled. "relative" fits X divided by the mean of its absolute entries, and λ
         weighs the mean square length of each factor's rows against the loss of a mean entry of X. The other two are
         absolute, as in the paper: "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on the
@@ -53,12 +57,12 @@ class WNNF(WeakSolver):
         super().check(problem)
         inits.check_stacked(self.init, problem, [self.rank])
 
-    def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
+    def start(self, problem: Problem, rng: Streams) -> tuple[list[Tensor], Tensor]:
         if self.init != "uniform":
             Ws, H = inits.stacked(self.init, problem.by_sample / self.unit(problem), [self.rank], rng)
-            return problem.by_sample.mT, Ws, H.mT.contiguous()
+            return Ws, H.mT.contiguous()
         m, n = problem.X.shape
         bound = leaky.bound(self.rank)
         W = rng.uniform("W", (m, self.rank), problem.X, -bound, bound)
         H = rng.uniform("H", (self.rank, n), problem.X, -bound, bound)
-        return problem.by_sample.mT, [W], H.mT.contiguous()
+        return [W], H.mT.contiguous()

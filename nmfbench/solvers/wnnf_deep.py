@@ -17,7 +17,8 @@ class DeepWNNF(WeakSolver, DeepSolver):
     """min ℓ(X, φ(W_L)…φ(W_1)φ(H)) + λ(Σ_l ‖W_l‖² + ‖H‖²) over real W_l, H, φ(x) = max(x, ηx).
 
     H has r_1 rows and W_l is r_{l+1} × r_l, so the first layer is next to the samples; the codes of layer l are
-    φ(W_{l−1})…φ(W_1)φ(H). By Adam on mini-batches of samples; ℓ is summed over features and averaged over the batch.
+    φ(W_{l−1})…φ(W_1)φ(H). By Adam or another optimizer on mini-batches of samples; ℓ is summed over features and
+    averaged over the batch.
     Scale-free: with ``reading="relative"``; the paper's λ, start and learning rate are absolute.
     With the paper's ranks the product has the rank r/2, so its codes separate less than those of one layer of rank r:
     on digits NMI 52.6, where NMF has 66.5 and ranks=[2r, r] 66.2.
@@ -27,9 +28,13 @@ class DeepWNNF(WeakSolver, DeepSolver):
     ----------
     rank: rank r_L ≥ 1 of the last layer; None: the last of ``ranks``.
     ranks: r_1 … r_L, each ≥ 1; None: [rank/2, rank], as in the paper's Table 3b.
-    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, Sec. 3.1.
-    lam: weight λ ≥ 0 of the L2 penalty; None: 0.001 with ``reading="relative"``, else the paper's 0.1, Sec. 3.1.
-    loss: one of l1, l2: ℓ is the L1 or the squared L2 norm. Paper: l1, Sec. 2.2; l2 is a row of its Table 2.
+    eta: slope η of φ below 0, in [0, 1]; paper: 0.1, leaky ReLU; also 0, ReLU, and 1, linear (Sec. 3.1, Table 2).
+    lam: weight λ ≥ 0 of the L2 penalty; None: 0.001 with ``reading="relative"``, else, and as a decay, the paper's 0.1,
+        Sec. 3.1.
+    loss: one of l1, l2, huber, kl, is: ℓ, see `numerics.weak_losses`. Paper: l1, Sec. 2.2; l2 is a row of its Table 2;
+        "various types of loss function". kl needs X ≥ 0, is X > 0.
+    optimizer: one of adam, adamw, sgd, rmsprop. Paper: AdamW, Sec. 2.2. With adamw, λ is no penalty but a decay of all
+        parameters by λ times the learning rate a step; sgd has momentum 0.9.
     reading: one of relative, penalty, decoupled. "relative" fits X divided by the mean of its absolute entries, and λ
         weighs the mean square length of each factor's rows against the loss of a mean entry of X. The other two are
         absolute, as in the paper: "penalty" keeps λ inside the gradient that Adam normalises, on the bases and on the
@@ -60,11 +65,11 @@ class DeepWNNF(WeakSolver, DeepSolver):
         super().check(problem)
         inits.check_stacked(self.init, problem, self.layers)
 
-    def start(self, problem: Problem, rng: Streams) -> tuple[Tensor, list[Tensor], Tensor]:
+    def start(self, problem: Problem, rng: Streams) -> tuple[list[Tensor], Tensor]:
         X, r = problem.X, self.layers
         if self.init != "uniform":
             Ws, H = inits.stacked(self.init, problem.by_sample / self.unit(problem), r, rng)
-            return problem.by_sample.mT, Ws, H.mT.contiguous()
+            return Ws, H.mT.contiguous()
         bounds = [leaky.bound(fan_in) for fan_in in r]
         shapes = [(above, below) for below, above in pairwise([*r, len(X)])]
         Ws = [
@@ -72,4 +77,4 @@ class DeepWNNF(WeakSolver, DeepSolver):
             for l, (shape, bound) in enumerate(zip(shapes, bounds, strict=True), start=1)
         ]
         H = rng.uniform("H", (r[0], X.shape[1]), X, -bounds[0], bounds[0])
-        return problem.by_sample.mT, Ws, H.mT.contiguous()
+        return Ws, H.mT.contiguous()
