@@ -19,7 +19,7 @@ from nmfbench.numerics.projections import simplex
 
 
 def sweep(problem: Problem, Ws: list[Tensor], Hs: list[Tensor], weights: Tensor, beta: float, eps: float) -> None:
-    """Update every W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) with H_l e = e for any β ≤ 2; λ_l in ``weights`` (S, L)."""
+    """Update every W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) with H_l e = e, β ≤ 2; ``weights`` are λ_l (S, L)."""
     if beta == 2:
         quadratic_sweep(problem, Ws, Hs, weights, hierarchies.INNER, torch.relu, simplex)
     else:
@@ -34,7 +34,6 @@ def multiplicative_sweep(
 
     The majorisers of all terms are separable and of one form, so the step of H_k is one ratio of summed parts.
     """
-    gamma = 1 / (2 - beta) if beta < 1 else 1.0
     B = None
     for k in range(len(Ws)):
         C = Hs[k] if B is None else Hs[k] @ B
@@ -46,7 +45,7 @@ def multiplicative_sweep(
             p, q = p + lam * p_l, q + lam * q_l
         if B is not None:
             p, q = p @ B.mT, q @ B.mT
-        Hs[k] = (Hs[k] * hierarchies.ratio(p, q) ** gamma).clamp(min=hierarchies.EPS)
+        Hs[k] = (Hs[k] * hierarchies.ratio(p, q) ** hierarchies.exponent(beta)).clamp(min=hierarchies.EPS)
         B = Hs[k] if B is None else Hs[k] @ B
         Ws[k] = hierarchies.top_step(problem.X, Ws[k], B, beta, eps)
 

@@ -115,6 +115,11 @@ def parts(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> tuple[Ten
     return W.mT @ (Y * V ** (beta - 2)), W.mT @ V ** (beta - 1)
 
 
+def exponent(beta: float) -> float:
+    """γ, with which H ∘ (p/q)^γ does not raise D_β for β ≤ 2. Févotte & Idier (2011), eq. (57)."""
+    return 1 / (2 - beta) if beta < 1 else 1.0
+
+
 def ratio(p: Tensor, q: Tensor) -> Tensor:
     """p/q (S, r, n), finite where q is 0."""
 
@@ -126,7 +131,7 @@ def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: 
 
     X (m, n), W_l (S, m, r_l), H_l (S, r_l, r_{l−1}) with r_0 = n. ``eps`` is the floor of X; that of the bases is EPS.
     """
-    gamma = 1 / (2 - beta) if beta < 1 else 1.0
+    gamma = exponent(beta)
     Y = X
     for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
         H = H * ratio(*parts(Y, W, H, beta, eps)) ** gamma
@@ -209,17 +214,19 @@ def mix(X: Tensor, Ws: list[Tensor], Hs: list[Tensor]) -> None:
 
 
 def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float, sums: str = "H") -> Tensor:
-    """H (S, r, n) after a step that does not raise D_β(Y, WH) under H ≥ 0 and He = e ("H") or Hᵀe = e ("Ht")."""
+    """H (S, r, n) ≥ 0 after a step that does not raise D_β(Y, WH), under He = e ("H"), Hᵀe = e ("Ht") or neither ("W")."""
     if beta == 2:
         gram = W.mT @ W
         return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, PROJECTIONS[sums])
     p, q = parts(Y, W, H, beta, eps)
+    if sums == "W":
+        return (H * ratio(p, q) ** exponent(beta)).clamp(min=eps)
     if sums == "Ht":
         p, q, H = p.mT, q.mT, H.mT  # a multiplier a column
     if beta == 1 and sums == "H":  # because the multiplier only scales the row
         H = H * p
     elif beta <= 1:
-        H = H * _powers(p, q, H, 1 / (2 - beta))
+        H = H * _powers(p, q, H, exponent(beta))
     else:
         H = H * _quadratics(p, q, H)
     H = normalised(H, -1)[0].clamp(min=EPS)
@@ -292,8 +299,7 @@ def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor
     if beta == 2:
         gram = H @ H.mT
         return apg(W.mT, lambda P: gram @ P, H @ Y.mT, spectral_norm(gram), INNER).mT.clamp(min=eps)
-    gamma = 1 / (2 - beta) if beta < 1 else 1.0
-    return (W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** gamma).clamp(min=eps)
+    return (W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** exponent(beta)).clamp(min=eps)
 
 
 def _cubic(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
