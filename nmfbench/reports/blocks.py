@@ -2,20 +2,29 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from nmfbench.records import Record
 from nmfbench.reports.settings import Relative, Tuning
-from nmfbench.reports.words import labels_seen
+from nmfbench.reports.words import DASH, labels_seen
 
 Key = tuple[Any, ...]
 BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by the number of layers, by the share of labels, or by both."""
-    words = {"layers": _layers, "label_fraction": _labels}
-    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in records]
+    """The records, each with its block: by the number of layers, the share of labels, the solver, a setting of the data."""
+    words = {"layers": _layers, "label_fraction": _labels, "solver": lambda record: str(record["solver"])}
+    return [
+        record | {"block": ", ".join((words.get(key) or partial(_of_data, key))(record) for key in keys)}
+        for record in records
+    ]
+
+
+def _of_data(key: str, record: Record) -> str:
+    name = key.removeprefix("dataset.")
+    return f"{name} = {record['config']['dataset'].get(name, DASH)}"
 
 
 def told_apart(records: Sequence[Record]) -> list[Record]:

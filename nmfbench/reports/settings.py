@@ -9,8 +9,8 @@ from nmfbench.errors import ConfigError
 
 T = TypeVar("T")
 
-SPLITS = ("layers", "label_fraction")
-"""Keys by which a dataset's block can be split."""
+SPLITS = ("layers", "label_fraction", "solver")
+"""Keys by which a dataset's block can be split, besides its settings, as in dataset.noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Table:
     ----------
     notes: sentences about the protocol, printed under the table.
     metric: the metric that is shown first and tested; null: the evaluator's first.
-    split: keys that divide a dataset's block further: layers, label_fraction.
+    split: keys that divide a dataset's block further: layers, label_fraction, solver, or settings such as dataset.noise.
     tuning: how one of several settings is chosen; null: all are shown.
     relative: a quotient of two solvers' metrics to add; null: none.
     order: a printed order of methods to test; null: none.
@@ -94,6 +94,9 @@ class Table:
             "order": part("order", Order),
         }
         plain = structured({k: v for k, v in node.items() if not parts.get(k)}, cls, "table")
-        if unknown := {*plain.split} - {*SPLITS}:
-            raise ConfigError(f"table.split must name {' and '.join(SPLITS)}, got {', '.join(map(str, unknown))}")
+        if unknown := {key for key in map(str, plain.split) if not key.startswith("dataset.")} - {*SPLITS}:
+            raise ConfigError(
+                f"table.split must name {', '.join(SPLITS)} or a setting of the dataset, such as dataset.noise, "
+                f"got {', '.join(unknown)}"
+            )
         return cls(notes=plain.notes, metric=plain.metric, split=plain.split, **parts)  # type: ignore[arg-type]
