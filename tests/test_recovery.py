@@ -120,7 +120,7 @@ def test_measures_are_those_of_the_best_of_all_matchings() -> None:
         assert found[layer, "error_W"] == pytest.approx(np.linalg.norm(true_W - moved) / np.linalg.norm(true_W))
         turned = np.array([H_l[j, list(below)] / length for length, j in zip(lengths, order, strict=True)])
         turned = turned * lengths_below if layer > 1 else turned
-        assert found[layer, "cosine_H"] == pytest.approx(np.mean([cosine(a, b) for a, b in zip(true_H, turned)]))
+        assert found[layer, "cosine_H"] == pytest.approx(np.mean(list(map(cosine, true_H, turned))))
         free = (turned * true_H).sum() / (turned**2).sum()
         assert found[layer, "error_H"] == pytest.approx(np.linalg.norm(true_H - free * turned) / np.linalg.norm(true_H))
         below, lengths_below = order, lengths

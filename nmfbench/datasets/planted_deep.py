@@ -11,11 +11,11 @@ from nmfbench.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class PlantedDeep(base.Loader):
-    """X = W_2 H_2 H_1 + noise, cut at 0: X (n_features, n_samples) ≥ 0 with sparse codes. Class: largest row of H_2 H_1.
+    """X = W_2 H_2 H_1 + noise, cut at 0: X (n_features, n_samples) ≥ 0 with sparse codes and classes.
 
     W_2 is uniform on [0, 1), so dense. A column of H_2 mixes two components in the shares purity and 1 − purity, over
     all ordered pairs in turn. A sample, a column of H_1, mixes three components in uniform shares that sum to one and
-    are at most purity. With r_1 = r_2(r_2 − 1) = 6, H_2 is sufficiently scattered if and only if purity > ⅔.
+    are at most purity; its class is the component of W_2 with the largest share in it. With r_1 = r_2(r_2 − 1) = 6, H_2 is sufficiently scattered if and only if purity > ⅔.
     ``truth``: W1 = W_2 H_2, H1, W2 and H2, where no scaling but "none" and "max" changes what the factors are.
     Leplat, Le, Onwunta & Gillis (2023), Example 1
 

@@ -11,7 +11,7 @@ from functools import partial, reduce
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import hierarchies, volume
+from nmfbench.numerics import hierarchies
 from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.optimizers import apg, spectral_norm
 from nmfbench.numerics.problem import Problem
@@ -72,17 +72,17 @@ def quadratic_sweep(
     for k in reversed(range(top)):
         sums.insert(0, lams[k] * Ws[k] + sums[0] @ Hs[k + 1])
         grams.insert(0, lams[k] * (Ws[k].mT @ Ws[k]) + Hs[k + 1].mT @ grams[0] @ Hs[k + 1])
-    for k, (A, AtA) in enumerate(zip(sums, grams, strict=True)):
-        if k == 0:
-            Hs[0] = apg(Hs[0], partial(torch.matmul, AtA), A.mT @ X, spectral_norm(AtA), inner, project_H)
-            C = Hs[0]
-        else:
-            norm = spectral_norm(AtA) * spectral_norm(CCt)
-            Hs[k] = apg(Hs[k], partial(_between, AtA, CCt), (CXt @ A).mT, norm, inner, project_H)
-            C = Hs[k] @ C
+    Q, linear, norm = partial(torch.matmul, grams[0]), sums[0].mT @ X, spectral_norm(grams[0])
+    C = None
+    for k in range(len(Ws)):
+        Hs[k] = apg(Hs[k], Q, linear, norm, inner, project_H)
+        C = Hs[k] if C is None else Hs[k] @ C
         CCt, CXt = C @ C.mT, C @ X.mT
         G = lams[k] * CCt + (tangents(k) if tangents else 0)
         Ws[k] = apg(Ws[k].mT, partial(torch.matmul, G), lams[k] * CXt, spectral_norm(G), inner, project_W).mT
+        if k < top:  # H_{k+1} stands between its A_l and this C
+            Q, linear = partial(_between, grams[k + 1], CCt), (CXt @ sums[k + 1]).mT
+            norm = spectral_norm(grams[k + 1]) * spectral_norm(CCt)
 
 
 def _between(A: Tensor, B: Tensor, H: Tensor) -> Tensor:

@@ -44,9 +44,7 @@ LOSSES = ("layers", "data")
 """Layer l is compared with the bases below it, D_β(W_{l−1}, W_l H_l), or with the data, D_β(X, W_l H_l…H_1)."""
 
 
-def costs(
-    problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float, loss: str = "layers"
-) -> Tensor:
+def costs(problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float, loss: str = "layers") -> Tensor:
     """The divergence of each layer by one of `LOSSES`, (S, L), W_l (S, m, r_l).
 
     That from the bases below is taken in double precision, because λ amplifies rounding.
@@ -214,7 +212,7 @@ def mix(X: Tensor, Ws: list[Tensor], Hs: list[Tensor]) -> None:
 
 
 def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float, sums: str = "H") -> Tensor:
-    """H (S, r, n) ≥ 0 after a step that does not raise D_β(Y, WH), under He = e ("H"), Hᵀe = e ("Ht") or neither ("W")."""
+    """H (S, r, n) ≥ 0 after a step that does not raise D_β(Y, WH), with He = e ("H"), Hᵀe = e ("Ht") or free ("W")."""
     if beta == 2:
         gram = W.mT @ W
         return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, PROJECTIONS[sums])

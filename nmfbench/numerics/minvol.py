@@ -104,8 +104,8 @@ def bases_step(
 ) -> Tensor:
     """W (S, m, r) after a step that does not raise D_β(Y, WH) + λ D_β(W, W̄) + α' log det(WᵀW + δI), for any β ≤ 2.
 
-    W̄ = ``above``, None at the top; λ and α' (S, 1, 1). ``bound``: columns of W sum to one. For β ≠ 1 by Newton's method:
-    in u = w/w̃ the majoriser's slope rises and is concave, so from the left no step passes its zero.
+    W̄ = ``above``, None at the top; λ and α' (S, 1, 1). ``bound``: columns of W sum to one. For β ≠ 1 by Newton's
+    method: in u = w/w̃ the majoriser's slope rises and is concave, so from the left no step passes its zero.
     """
     if beta == 1:
         block = WBlock(Y, W, H, alpha, eps, delta, bound)

@@ -30,9 +30,7 @@ def inverse(W: Tensor, delta: float = DELTA) -> Tensor:
     return torch.linalg.inv_ex(torch.nan_to_num(gram(W.double(), delta))).inverse.to(W)
 
 
-def alphas(
-    relative: Sequence[float], weighted_costs: Tensor, Ws: Sequence[Tensor], delta: float = DELTA
-) -> Tensor:
+def alphas(relative: Sequence[float], weighted_costs: Tensor, Ws: Sequence[Tensor], delta: float = DELTA) -> Tensor:
     """α_l (S, L) that make the penalty of each layer α̃_l times its current part of the objective."""
     volumes = torch.stack([log_det(W, delta).abs() for W in Ws], -1).clamp(min=1e-12)
     return (weighted_costs.new_tensor(list(relative)) * weighted_costs / volumes).to(Ws[0])

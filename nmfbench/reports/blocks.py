@@ -14,7 +14,7 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by the number of layers, the share of labels, the solver, a setting of the data."""
+    """The records, each with its block: by layers, share of labels, solver or settings of the data."""
     words = {"layers": _layers, "label_fraction": _labels, "solver": lambda record: str(record["solver"])}
     return [
         record | {"block": ", ".join((words.get(key) or partial(_of_data, key))(record) for key in keys)}

@@ -190,7 +190,9 @@ def sweeps(
         for i, (name, values) in enumerate(curves.items()):
             at = np.arange(len(x)) + 0.06 * (i - (len(curves) - 1) / 2)  # shifted, so that no bar hides another
             sd = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(x))
-            ax.errorbar(at, values.mean(0), sd, color=COLOURS[i], marker=MARKERS[i], markersize=4, capsize=2, label=name)
+            ax.errorbar(
+                at, values.mean(0), sd, color=COLOURS[i], marker=MARKERS[i], markersize=4, capsize=2, label=name
+            )
         ax.set_xticks(range(len(x)), [f"{value:g}" for value in x])
     for ax, row in zip(axes[:, 0], rows, strict=True):
         ax.set_ylabel(row)

@@ -68,7 +68,8 @@ class Table:
     ----------
     notes: sentences about the protocol, printed under the table.
     metric: the metric that is shown first and tested; null: the evaluator's first.
-    split: keys that divide a dataset's block further: layers, label_fraction, solver, or settings such as dataset.noise.
+    split: keys that divide a dataset's block further: layers, label_fraction, solver, or settings as in
+        dataset.noise.
     tuning: how one of several settings is chosen; null: all are shown.
     relative: a quotient of two solvers' metrics to add; null: none.
     order: a printed order of methods to test; null: none.

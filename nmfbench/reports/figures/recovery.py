@@ -46,8 +46,8 @@ def deep_loss(runs: Sequence[Run]) -> Figure:
         }
         panels[ROWS[str(metric)], str(method)] = curves
     note = (
-        f"W$_2$ (50 × 3), H$_2$ (3 × 6) and H$_1$ (6 × 200) of dataset planted_deep; mean ± standard deviation over "
-        f"{plural(table['seed'].nunique(), 'draw')} of the factors. For each draw both losses start from the same factors."
+        "W$_2$ (50 × 3), H$_2$ (3 × 6) and H$_1$ (6 × 200) of dataset planted_deep; mean ± standard deviation over "
+        f"{plural(table['seed'].nunique(), 'draw')} of them. For each draw both losses start from the same factors."
     )
     title = "Recovery of planted factors by the layer-centric and the data-centric loss"
     x = sorted(table["noise"].unique())
