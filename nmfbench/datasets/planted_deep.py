@@ -15,7 +15,8 @@ class PlantedDeep(base.Loader):
 
     W_2 is uniform on [0, 1), so dense. A column of H_2 mixes two components in the shares purity and 1 − purity, over
     all ordered pairs in turn. A sample, a column of H_1, mixes three components in uniform shares that sum to one and
-    are at most purity; its class is the component of W_2 with the largest share in it. With r_1 = r_2(r_2 − 1) = 6, H_2 is sufficiently scattered if and only if purity > ⅔.
+    are at most purity; its class is the component of W_2 with the largest share in it. For ranks [6, 3], H_2 is
+    sufficiently scattered if and only if purity > ⅔.
     ``truth``: W1 = W_2 H_2, H1, W2 and H2, where no scaling but "none" and "max" changes what the factors are.
     Leplat, Le, Onwunta & Gillis (2023), Example 1
 
