@@ -7,24 +7,26 @@ from typing import Any
 
 from nmfbench.records import Record
 from nmfbench.reports.settings import Relative, Tuning
-from nmfbench.reports.words import DASH, labels_seen
+from nmfbench.reports.words import labels_seen
 
 Key = tuple[Any, ...]
 BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by layers, share of labels, solver or settings of the data."""
+    """The records, each with its block: by layers, share of labels, solver, or a setting of solver or dataset."""
     words = {"layers": _layers, "label_fraction": _labels, "solver": lambda record: str(record["solver"])}
     return [
-        record | {"block": ", ".join((words.get(key) or partial(_of_data, key))(record) for key in keys)}
+        record | {"block": ", ".join(filter(None, ((words.get(key) or partial(_part, key))(record) for key in keys)))}
         for record in records
     ]
 
 
-def _of_data(key: str, record: Record) -> str:
-    name = key.removeprefix("dataset.")
-    return f"{name} = {record['config']['dataset'].get(name, DASH)}"
+def _part(key: str, record: Record) -> str:
+    """The setting in words; empty where it is not set."""
+    group, _, name = key.partition(".")
+    value = record["config"][group].get(name)
+    return "" if value is None else f"{name} = {value}"
 
 
 def told_apart(records: Sequence[Record]) -> list[Record]:

@@ -10,7 +10,7 @@ from nmfbench.errors import ConfigError
 T = TypeVar("T")
 
 SPLITS = ("layers", "label_fraction", "solver")
-"""Keys by which a dataset's block can be split, besides its settings, as in dataset.noise."""
+"""Keys by which a dataset's block can be split, besides settings such as dataset.noise and solver.alpha."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ class Table:
     ----------
     notes: sentences about the protocol, printed under the table.
     metric: the metric that is shown first and tested; null: the evaluator's first.
-    split: keys that divide a dataset's block further: layers, label_fraction, solver, or settings as in
-        dataset.noise.
+    split: keys that divide a dataset's block further: layers, label_fraction, solver, or settings
+        such as dataset.noise and solver.alpha.
     tuning: how one of several settings is chosen; null: all are shown.
     relative: a quotient of two solvers' metrics to add; null: none.
     order: a printed order of methods to test; null: none.
@@ -95,9 +95,9 @@ class Table:
             "order": part("order", Order),
         }
         plain = structured({k: v for k, v in node.items() if not parts.get(k)}, cls, "table")
-        if unknown := {key for key in map(str, plain.split) if not key.startswith("dataset.")} - {*SPLITS}:
+        if unknown := {key for key in plain.split if not key.startswith(("dataset.", "solver."))} - {*SPLITS}:
             raise ConfigError(
-                f"table.split must name {', '.join(SPLITS)} or a setting of the dataset, such as dataset.noise, "
+                f"table.split must name {', '.join(SPLITS)} or settings such as dataset.noise and solver.alpha, "
                 f"got {', '.join(unknown)}"
             )
         return cls(notes=plain.notes, metric=plain.metric, split=plain.split, **parts)  # type: ignore[arg-type]
