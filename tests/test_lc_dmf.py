@@ -34,8 +34,8 @@ def test_mixtures_of_known_bases_are_recovered_with_their_shares() -> None:
     rng = np.random.default_rng(0)
     W, H = rng.uniform(size=(12, 3)), rng.dirichlet(np.ones(3), 60).T
     H[:, :3] = np.eye(3)
-    solver = LayerCentricDMF(ranks=[3], sums="Ht", alpha=[0.01], delta=1e-3, pretrain=200)
-    (result,) = fit(solver, W @ H, stopping=Stopping(max_iter=3000), dtype="float64")
+    solver = LayerCentricDMF(ranks=[3], sums="Ht", alpha=[0.01], delta=1e-3, pretrain=100)
+    (result,) = fit(solver, W @ H, stopping=Stopping(max_iter=300), dtype="float64")
     found = result.factorization
     order = linear_sum_assignment(-np.corrcoef(found.Hs[0], H)[:3, 3:].T)[1]
     assert np.abs(found.Hs[0].numpy()[order] - H).max() < 0.05
