@@ -183,7 +183,7 @@ def sweeps(
     Values of x stand side by side at equal distances, so that 0 has its place among powers of ten.
     """
     rows, columns = ([*dict.fromkeys(labels)] for labels in zip(*panels, strict=True))
-    figure = Figure(figsize=(0.6 + 2.9 * len(columns), 0.9 + 2.3 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.2 + 2.6 * len(columns), 0.9 + 2.3 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
     for (row, column), curves in panels.items():
         ax = axes[rows.index(row), columns.index(column)]
@@ -200,7 +200,7 @@ def sweeps(
         ax.set_title(column)
     for ax in axes[-1]:
         ax.set_xlabel(x_label)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
     return _captioned(figure, title, note)
 
 
