@@ -112,6 +112,7 @@ def test_draws_of_whole_data_are_independent_and_draws_of_its_classes_are_not() 
     whole = [record(s, "", 2, seed, v + seed / 99) for s, v in (("s", 0.5), ("t", 0.4)) for seed in range(6)]
     for one in whole:
         one["environment"] = {}
+        one["config"]["evaluator"] = {}
         one["config"]["dataset"] = {"name": "d", "draw": one["seed"], "sha256": str(one["seed"])}
     classes = [r | {"config": r["config"] | {"dataset": r["config"]["dataset"] | {"classes": 2}}} for r in whole]
     tested, untested = (compare(records, "accuracy", {}) for records in (whole, classes))
