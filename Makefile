@@ -32,7 +32,7 @@ LOCAL := results/local
 ABUNDANCES := deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
 # In one call, which starts once and plans all of them before the first runs.
 TABLES := wnnf_table2 wnnf_table3a wnnf_table3b wnnf_table4 wnnf_other dnsnmf_tables dnsnmf_depth deep_kl_table2 \
-  deep_kl_cbcl neural_table1 hyperspectral topics showcase
+  deep_kl_cbcl neural_table1 hyperspectral topics showcase deep_loss planted
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@$(RUN) experiment=orl
@@ -42,7 +42,7 @@ tables: .venv/.installed-run ## all below
 	@$(RUN) experiment=$$(echo $(TABLES) | tr ' ' ,); code=$$?; \
 	if [ -e $(LOCAL)/figures/dnsnmf_fig9.png ] && \
 	  [ -z "$$(find $(LOCAL)/runs -name '*.json' -newer $(LOCAL)/figures/dnsnmf_fig9.png | head -1)" ]; then exit $$code; fi; \
-	$(PLOT) deep_kl_fig2 $(ABUNDANCES) dnsnmf_fig9 && exit $$code
+	$(PLOT) deep_kl_fig2 $(ABUNDANCES) dnsnmf_fig9 deep_loss && exit $$code
 
 # Whole tables alone: a part, or one with other settings, has another name.
 publish: ## copy whole tables and figures from results/local to results, where they are tracked
@@ -85,7 +85,7 @@ showcase: .venv/.installed-run ## the example of the survey on deep matrix facto
 
 # One seed of what the figures show of the WNNF paper's tables; `nmfbench plot` names the runs of each figure.
 FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wnnf,mu seeds=1" \
-  "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral
+  "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral deep_loss
 
 figures: .venv/.installed-run ## the figures of the papers, in results/local/figures
 	@for runs in $(FIGURES); do $(RUN) experiment=$$runs || exit; done

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import fit
+from nmfbench import fit, load_dataset
 from nmfbench.errors import ConfigError
-from nmfbench.numerics import hierarchies, volume
+from nmfbench.numerics import hierarchies, losses, minvol, volume
 from nmfbench.numerics.minvol import WBlock
 from nmfbench.numerics.problem import Problem
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.deep_kl_minvol import MinVolDeepKL
+from nmfbench.solvers.lc_dmf import LayerCentricDMF
 
 ALPHA, RHO = 0.7, 3.0
 
@@ -93,7 +94,7 @@ def test_without_a_penalty_the_top_step_is_multiplicative() -> None:
 def test_bases_step_below_the_top_minimises_over_both_layers(variant: str, exactness: float) -> None:
     step, Y, W, H, above = block()
     lam, one = 0.8, torch.ones(1, 1, 1, dtype=torch.float64)
-    found = step.tangents(above, lam * one) if variant == "exact" else step.admm(above, one, one / lam, False)
+    found = step.tangents(above, lam * one) if variant == "exact" else step.admm(above, one, one / lam, 1e-6, False)
 
     def cost(w: torch.Tensor) -> torch.Tensor:
         kl = (w * (w / above).log() - w + above).sum()
@@ -102,6 +103,99 @@ def test_bases_step_below_the_top_minimises_over_both_layers(variant: str, exact
     w = found.clone().requires_grad_()
     cost(w).backward()
     assert (w.grad - w.grad.mean(-2, keepdim=True)).abs().max() < exactness
+
+
+@pytest.mark.parametrize("delta", [1.0, 0.01])
+@pytest.mark.parametrize("bound", [True, False])
+@pytest.mark.parametrize("lam", [None, 1e-4, 0.8, 1e3])
+@pytest.mark.parametrize("beta", [beta for beta in hierarchies.BETAS if beta != 1])
+def test_bases_step_of_other_divergences_minimises_its_majoriser(
+    beta: float, lam: float | None, bound: bool, delta: float
+) -> None:
+    _, Y, W, H, above = block()
+    one = torch.ones(1, 1, 1, dtype=torch.float64)
+    arguments = (ALPHA * one, beta, 1e-300, delta, bound)
+    found = minvol.bases_step(Y, W, H, None if lam is None else above, (lam or 0) * one, *arguments)
+
+    def cost(w: torch.Tensor) -> torch.Tensor:
+        """Jensen's majoriser where D_β is convex, its tangent where it is concave; the paper's (20) of the log det."""
+        u, V = w / W, W @ H
+        p, q = (Y * V ** (beta - 2)) @ H.mT * W, V ** (beta - 1) @ H.mT * W
+        fit = (q * (u if beta < 1 else u**beta / beta) - p * (u ** (beta - 1)) / (beta - 1)).sum()
+        A = volume.inverse(W, delta)
+        tangent = 2 * ((w - W) * (W @ A)).sum() + ((W @ A.abs()) / W * (w - W).square()).sum()
+        return fit + ALPHA * tangent + ((lam * losses.beta_divergence(w, above, beta).sum()) if lam else 0)
+
+    w = found.clone().requires_grad_()
+    cost(w).backward()
+    slope = w.grad - w.grad.mean(-2, keepdim=True) if bound else w.grad
+    assert slope.abs().max() < 1e-7 * (1 + (lam or 0))
+    if bound:
+        torch.testing.assert_close(found.sum(-2), torch.ones(1, 4, dtype=torch.float64), rtol=1e-12, atol=0)
+    assert cost(found) < cost(W)
+
+
+def test_bases_step_nears_that_of_kullback_leibler_as_beta_nears_one() -> None:
+    step, Y, W, H, above = block()
+    one = torch.ones(1, 1, 1, dtype=torch.float64)
+    near = [minvol.bases_step(Y, W, H, a, 0.8 * one, ALPHA * one, 1 + 1e-7, 1e-300, 1.0, True) for a in (None, above)]
+    torch.testing.assert_close(near[0], step.minimum(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(near[1], step.tangents(above, 0.8 * one), rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("beta", hierarchies.BETAS)
+def test_step_of_codes_with_columns_of_sum_one_minimises_its_majoriser(beta: float) -> None:
+    _, Y, W, H, _ = block()
+    H = H / H.sum(-2, keepdim=True)
+    found = H
+    for _ in range(300 if beta == 2 else 1):
+        found = hierarchies.codes_step(Y, W, found, beta, 1e-300, "Ht")
+    torch.testing.assert_close(found.sum(-2), torch.ones(1, 8, dtype=torch.float64), rtol=1e-12, atol=0)
+    h = found.clone().requires_grad_()
+    if beta == 2:  # the minimum itself
+        losses.beta_divergence(Y, W @ h, 2).backward()
+    else:
+        V, u = W @ H, h / H
+        p, q = W.mT @ (Y * V ** (beta - 2)) * H, W.mT @ V ** (beta - 1) * H
+        power = u.log() if beta == 1 else u ** (beta - 1) / (beta - 1)
+        (q * (u**beta / beta if beta > 1 else u) - p * power).sum().backward()
+    inside = found > 1e-9
+    mean = (h.grad * inside).sum(-2, keepdim=True) / inside.sum(-2, keepdim=True)
+    assert ((h.grad - mean) * inside).abs().max() < 1e-6 and (h.grad - mean).min() > -1e-6
+
+
+@pytest.mark.parametrize("sums", ["W", "H", "Ht"])
+@pytest.mark.parametrize("beta", hierarchies.BETAS)
+def test_no_sweep_raises_the_objective_on_real_faces(beta: float, sums: str) -> None:
+    X = load_dataset("orl_28x23").X[::9, ::10] + 1e-3
+    solver = MinVolDeepKL(ranks=[6, 3], beta=beta, sums=sums, alpha=[0.3, 0.3], delta=0.1, pretrain=20)
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=40, check_every=1), dtype="float64")
+    assert not result.rises and result.history[-1][1] < result.history[0][1]
+    found = result.factorization
+    totals = {"W": [W.sum(0) for W in found.Ws], "H": [H.sum(1) for H in found.Hs], "Ht": [H.sum(0) for H in found.Hs]}
+    for total in totals[sums]:
+        torch.testing.assert_close(total, torch.ones_like(total), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("sums", ["W", "H", "Ht"])
+def test_beta_two_has_the_objective_of_the_frobenius_method(sums: str, X: np.ndarray) -> None:
+    settings = {"ranks": [5, 3], "sums": sums, "alpha": [0.3, 0.2], "delta": 0.5, "pretrain": 10}
+    solvers = MinVolDeepKL(beta=2.0, **settings), LayerCentricDMF(**settings)
+    ours, theirs = (fit(solver, X, stopping=Stopping(max_iter=0), dtype="float64")[0] for solver in solvers)
+    for F, G in zip(
+        (*ours.factorization.Ws, ours.factorization.alphas),
+        (*theirs.factorization.Ws, theirs.factorization.alphas),
+        strict=True,
+    ):
+        torch.testing.assert_close(F, G)
+    assert ours.objective == pytest.approx(theirs.objective, rel=1e-9)
+
+
+def test_beta_two_ends_as_low_as_the_frobenius_method(X: np.ndarray) -> None:
+    settings = {"ranks": [4, 2], "alpha": [0.3, 0.2], "pretrain": 50}
+    (ours,) = fit(MinVolDeepKL(beta=2.0, **settings), X, stopping=Stopping(max_iter=600), dtype="float64")
+    (theirs,) = fit(LayerCentricDMF(**settings), X, stopping=Stopping(max_iter=60), dtype="float64")
+    assert ours.objective == pytest.approx(theirs.objective, rel=0.02)
 
 
 def test_tangent_lies_above_the_log_det() -> None:
@@ -146,6 +240,12 @@ def test_penalty_weighs_its_share_of_each_layer_at_the_start(X: np.ndarray) -> N
         ({"alpha": [1.0, -1.0]}, "alpha must be one nonnegative number"),
         ({"variant": "other"}, "variant must be one of exact, admm, paper, got 'other'"),
         ({"pretrain": -1}, "pretrain must be at least 0"),
+        ({"beta": 3.0}, "beta must be one of 0.0, 0.5, 1.0, 1.5, 2.0, got 3.0"),
+        ({"sums": "X"}, "sums must be one of W, H, Ht, got 'X'"),
+        ({"delta": 0.0}, "delta must be positive, got 0.0"),
+        ({"rho": -1.0}, "rho must be positive, got -1.0"),
+        ({"epsilon": 0.0}, "epsilon must be positive, got 0.0"),
+        ({"variant": "admm", "beta": 2.0}, "variant=admm needs beta = 1, got 2; variant=exact takes any"),
     ],
 )
 def test_parameters_out_of_range_are_refused(changes: dict, message: str) -> None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from nmfbench.errors import ConfigError
 from nmfbench.reports.blocks import BEST, split, tuned, with_quotient
-from nmfbench.reports.settings import Relative, Tuning
+from nmfbench.reports.frames import compare
+from nmfbench.reports.settings import Relative, Table, Tuning
 
 TUNING = Tuning(metric="accuracy", seeds=[100], classes=[2])
 
@@ -98,3 +100,24 @@ def test_blocks_by_layers_and_labels() -> None:
     assert names == ["no labels, 2 layers", "40% of the labels, 1 layer"]
     other = half | {"dataset": "e"}
     assert [r["dataset"] for r in split([other, one, half], ["layers"])] == ["e", "d", "d"]
+
+
+def test_blocks_by_settings_of_solver_and_data_leave_out_what_is_not_set() -> None:
+    config = record("s", "", 2, 0, 0.5)["config"]
+    noisy = config | {"dataset": config["dataset"] | {"noise": 0.1}, "solver": config["solver"] | {"alpha": [1, 1]}}
+    records = [record("s", "", 2, 0, 0.5), record("s", "", 2, 0, 0.5, config=noisy)]
+    split_by = Table.of({"split": ["solver", "solver.alpha", "dataset.noise"]}).split
+    assert [r["block"] for r in split(records, split_by)] == ["s", "s, alpha = [1, 1], noise = 0.1"]
+    with pytest.raises(ConfigError, match=r"table\.split must name layers, label_fraction, solver or"):
+        Table.of({"split": ["noise"]})
+
+
+def test_draws_of_whole_data_are_independent_and_draws_of_its_classes_are_not() -> None:
+    whole = [record(s, "", 2, seed, v + seed / 99) for s, v in (("s", 0.5), ("t", 0.4)) for seed in range(6)]
+    for one in whole:
+        one["environment"] = {}
+        one["config"]["evaluator"] = {}
+        one["config"]["dataset"] = {"name": "d", "draw": one["seed"], "sha256": str(one["seed"])}
+    classes = [r | {"config": r["config"] | {"dataset": r["config"]["dataset"] | {"classes": 2}}} for r in whole]
+    tested, untested = (compare(records, "accuracy", {}) for records in (whole, classes))
+    assert list(tested["n"]) == list(untested["n"]) and (tested["p"] < 0.05).any() and untested["p"].isna().all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from contract import states
+from scipy.optimize import linear_sum_assignment
 
 from nmfbench import fit, load_dataset
 from nmfbench.errors import ConfigError
@@ -14,7 +15,7 @@ from nmfbench.solvers.deep_kl import DeepKL
 from nmfbench.solvers.lc_dmf import LayerCentricDMF
 
 
-@pytest.mark.parametrize("sums", ["W", "H"])
+@pytest.mark.parametrize("sums", ["W", "H", "Ht"])
 @pytest.mark.parametrize("alpha", [None, [0.5, 0.2, 0.1]])
 def test_no_sweep_raises_the_objective_and_the_sums_are_one(
     sums: str, alpha: list[float] | None, X: np.ndarray
@@ -23,8 +24,36 @@ def test_no_sweep_raises_the_objective_and_the_sums_are_one(
     (result,) = fit(solver, X, stopping=Stopping(max_iter=80, check_every=1), dtype="float64")
     assert not result.rises and result.history[-1][1] < result.history[0][1]
     found = result.factorization
-    for total in [W.sum(0) for W in found.Ws] if sums == "W" else [H.sum(1) for H in found.Hs]:
+    totals = {"W": [W.sum(0) for W in found.Ws], "H": [H.sum(1) for H in found.Hs], "Ht": [H.sum(0) for H in found.Hs]}
+    for total in totals[sums]:
         torch.testing.assert_close(total, torch.ones_like(total), rtol=1e-9, atol=0)
+
+
+def test_mixtures_of_known_bases_are_recovered_with_their_shares() -> None:
+    """Samples are mixtures of three bases that stand among them: least squares leave no other mixtures."""
+    rng = np.random.default_rng(0)
+    W, H = rng.uniform(size=(12, 3)), rng.dirichlet(np.ones(3), 60).T
+    H[:, :3] = np.eye(3)
+    solver = LayerCentricDMF(ranks=[3], sums="Ht", alpha=[0.01], delta=1e-3, pretrain=100)
+    (result,) = fit(solver, W @ H, stopping=Stopping(max_iter=300), dtype="float64")
+    found = result.factorization
+    order = linear_sum_assignment(-np.corrcoef(found.Hs[0], H)[:3, 3:].T)[1]
+    assert np.abs(found.Hs[0].numpy()[order] - H).max() < 0.05
+    assert np.abs(found.Ws[0].numpy()[:, order] - W).max() < 0.05
+
+
+def test_start_of_mixtures_keeps_the_product_where_samples_are_mixtures() -> None:
+    rng = np.random.default_rng(0)
+    W, H = rng.uniform(size=(1, 8, 3)), rng.dirichlet(np.ones(3), 20).T[None]
+    H2 = rng.dirichlet(np.ones(2), 3).T[None]
+    W2 = rng.uniform(size=(1, 8, 2))
+    W = W / W.sum(1, keepdims=True)  # then columns of X have equal sums
+    X = torch.from_numpy(W[0] @ H[0])
+    D = rng.uniform(0.5, 2, 3)
+    Ws, Hs = ([torch.from_numpy(F) for F in factors] for factors in ((W * D, W2), (H / D[:, None], H2)))
+    hierarchies.mix(X, Ws, Hs)
+    torch.testing.assert_close((Ws[0] @ Hs[0])[0], X)
+    torch.testing.assert_close(Hs[0], torch.from_numpy(H))
 
 
 def test_rows_of_sum_one_without_volume_are_the_deep_method_at_beta_two(X: np.ndarray) -> None:
@@ -68,8 +97,9 @@ def test_volume_penalty_shrinks_the_volume(X: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sums": "X"}, "sums must be one of W, H, got 'X'"),
+        ({"sums": "X"}, "sums must be one of W, H, Ht, got 'X'"),
         ({"alpha": [1.0]}, "alpha must be one nonnegative number a layer"),
+        ({"delta": 0.0}, "delta must be positive, got 0.0"),
         ({"inner": 0}, "inner must be at least 1, got 0"),
         ({"pretrain": -1}, "pretrain must be at least 0, got -1"),
     ],

@@ -245,6 +245,44 @@ def test_depths_show_mean_and_standard_deviation_in_percent() -> None:
     assert (high - low) / 2 == pytest.approx(100 * np.std([0.5, 0.7], ddof=1))
 
 
+def test_sweeps_show_mean_and_standard_deviation_in_their_panel() -> None:
+    values = rng.random((4, 3))
+    panels = {("cosine", "A"): {"one": values, "two": values[:1]}, ("error", "A"): {"one": 2 * values}}
+    figure = plots.sweeps(panels, [0, 0.1, 1], "noise", "t", "n")
+    above, below = figure.axes
+    one, two = above.containers
+    np.testing.assert_allclose(one.lines[0].get_ydata(orig=False), values.mean(0))
+    low, high = one.lines[2][0].get_segments()[0][:, 1]
+    assert (high - low) / 2 == pytest.approx(values[:, 0].std(ddof=1))
+    np.testing.assert_allclose(two.lines[0].get_ydata(orig=False), values[0])
+    np.testing.assert_allclose(below.containers[0].lines[0].get_ydata(orig=False), 2 * values.mean(0))
+    assert above.get_title() == "A" and (above.get_ylabel(), below.get_ylabel()) == ("cosine", "error")
+    assert [tick.get_text() for tick in below.get_xticklabels()] == ["0", "0.1", "1"]
+
+
+def test_recovery_is_counted_by_method_loss_noise_and_layer() -> None:
+    def finished(loss: str, alpha: list[float] | None, noise: float, seed: int, value: float) -> common.Run:
+        config = {"solver": {"loss": loss, "alpha": alpha}, "dataset": {"noise": noise}}
+        names = ("cosine_W", "cosine_H", "rank_found")
+        metrics = [{"layer": l, "metric": name, "value": value * l} for l in (1, 2) for name in names]
+        return common.Run({"solver": "lc_dmf", "seed": seed, "config": config, "metrics": metrics}, None, None)
+
+    runs = [
+        finished(loss, alpha, noise, seed, (1 + noise) * (2 if loss == "data" else 1) + seed)
+        for loss in ("layers", "data")
+        for alpha in (None, [1.0, 1.0])
+        for noise in (0.1, 0.0)
+        for seed in (5, 6)
+    ]
+    table = FIGURES["deep_loss"].numbers(runs).set_index(["method", "loss", "noise", "layer", "metric"])
+    assert len(table) == 2 * 2 * 2 * 2 * 2 and (table["n"] == 2).all()
+    assert table.loc[("LC-DMF", "data-centric", 0.1, 2, "cosine_W"), "mean"] == pytest.approx(2 * (2.2 + 5.5))
+    figure = FIGURES["deep_loss"].draw(runs)
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["LC-DMF", "LC-DMF, min-vol α = [1.0, 1.0]"]
+    curves = {c.get_label(): c.lines[0].get_ydata(orig=False) for c in figure.axes[0].containers}
+    np.testing.assert_allclose(curves["layer-centric, layer 1"], [1 + 5.5, 1.1 + 5.5])
+
+
 def test_caption_of_accuracy_against_depth_counts_the_draws() -> None:
     def record(ranks: list[int]) -> common.Run:
         row = {"metric": "accuracy", "n_clusters": 10, "layer": len(ranks), "value": 0.5}

@@ -14,6 +14,7 @@ class Synthetic(base.Loader):
 
     W (n_features, n_classes) and E are uniform on [0, 1). A sample loads uniformly on [½, 1) on its own class's
     component. Class sizes differ by one at most; samples are shuffled.
+    ``truth``: W1 = W and H1 = H, where no scaling but "none" and "max" changes what the factors are.
 
     Parameters
     ----------
@@ -51,4 +52,6 @@ class Synthetic(base.Loader):
         W = rng.uniform(size=(self.n_features, self.n_classes))
         H = rng.uniform(0, self.overlap, (self.n_classes, self.n_samples))
         H[y, np.arange(self.n_samples)] = rng.uniform(0.5, 1, self.n_samples)
-        return base.Dataset("synthetic", W @ H + self.noise * rng.uniform(size=(self.n_features, self.n_samples)), y)
+        X = W @ H + self.noise * rng.uniform(size=(self.n_features, self.n_samples))
+        truth = {"W1": W, "H1": H} if {*self._scalings()} <= {"none", "max"} else {}
+        return base.Dataset("synthetic", X, y, truth=truth)

@@ -4,7 +4,8 @@ Y (S, m, n) is the data of a layer, W (S, m, r), H (S, r, n). With V = W̃H̃ at
 negative and the positive part of the gradient. Leplat, Le, Onwunta & Gillis (2023).
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -37,9 +38,22 @@ def check_zeros(problem: Problem, beta: float) -> None:
         raise NotApplicable(f"the β-divergence with β = {beta:g} is infinite where X is 0; use β > 0")
 
 
-def costs(problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float) -> Tensor:
-    """D_β(W_{l−1}, W_lH_l) of each layer, (S, L); above the first in double precision, because λ amplifies rounding."""
+PROJECTIONS: dict[str, Callable[[Tensor], Tensor]] = {"W": torch.relu, "H": simplex, "Ht": lambda H: simplex(H.mT).mT}
+"""What is bound to sums of one, W_lᵀe = e, H_l e = e or H_lᵀe = e, and the projection of H_l onto its set."""
+LOSSES = ("layers", "data")
+"""Layer l is compared with the bases below it, D_β(W_{l−1}, W_l H_l), or with the data, D_β(X, W_l H_l…H_1)."""
+
+
+def costs(problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: float, loss: str = "layers") -> Tensor:
+    """The divergence of each layer by one of `LOSSES`, (S, L), W_l (S, m, r_l).
+
+    That from the bases below is taken in double precision, because λ amplifies rounding.
+    """
     tiny = torch.finfo(problem.X.dtype).tiny
+    if loss == "data":
+        codes = accumulate(Hs, lambda below, H: H @ below)
+        of_data = [losses.of_product(problem, W, C, beta, tiny).double() for W, C in zip(Ws, codes, strict=True)]
+        return torch.stack(of_data, -1)
     divergences = [losses.of_product(problem, Ws[0], Hs[0], beta, tiny).double()]
     for Y, W, H in zip(Ws, Ws[1:], Hs[1:], strict=False):
         V = (W.double() @ H.double()).clamp(min=torch.finfo(torch.float64).tiny)
@@ -47,16 +61,18 @@ def costs(problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], beta: fl
     return torch.stack(divergences, -1)
 
 
-def objective(problem: Problem, hierarchy: Hierarchy, beta: float) -> Tensor:
-    """Σ_l λ_l D_β(W_{l−1}, W_l H_l), and Σ_l α_l log det(W_lᵀW_l + δI) where there are α_l, (S,)."""
-    loss = (hierarchy.weights * costs(problem, hierarchy.Ws, hierarchy.Hs, beta)).sum(-1)
-    return (loss if hierarchy.alphas is None else loss + volumes(hierarchy)).to(problem.X)
+def objective(
+    problem: Problem, hierarchy: Hierarchy, beta: float, loss: str = "layers", delta: float = volume.DELTA
+) -> Tensor:
+    """Σ_l λ_l times the `costs`, and Σ_l α_l log det(W_lᵀW_l + δI) where there are α_l, (S,)."""
+    weighted = (hierarchy.weights * costs(problem, hierarchy.Ws, hierarchy.Hs, beta, loss)).sum(-1)
+    return (weighted if hierarchy.alphas is None else weighted + volumes(hierarchy, delta)).to(problem.X)
 
 
-def volumes(hierarchy: Hierarchy) -> Tensor:
+def volumes(hierarchy: Hierarchy, delta: float = volume.DELTA) -> Tensor:
     """Σ_l α_l log det(W_lᵀW_l + δI), (S,), in double precision."""
     assert hierarchy.alphas is not None
-    return (hierarchy.alphas * torch.stack([volume.log_det(W) for W in hierarchy.Ws], -1)).sum(-1)
+    return (hierarchy.alphas * torch.stack([volume.log_det(W, delta) for W in hierarchy.Ws], -1)).sum(-1)
 
 
 def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:
@@ -66,18 +82,24 @@ def check_weights(weights: Sequence[float] | None, ranks: list[int]) -> None:
 
 
 def weights(
-    problem: Problem, Ws: Sequence[Tensor], Hs: Sequence[Tensor], given: Sequence[float] | None, beta: float
+    problem: Problem,
+    Ws: Sequence[Tensor],
+    Hs: Sequence[Tensor],
+    given: Sequence[float] | None,
+    beta: float,
+    loss: str = "layers",
 ) -> Tensor:
-    """λ_l, (S, L): as given, or the current D_1/D_l, the paper's 1/D_l in the unit of X.
+    """λ_l, (S, L): as given, or the current D_1/D_l of the `costs`, the paper's 1/D_l in the unit of X.
 
     The cost of a nearly exact layer counts as at least 10⁻⁶ of Σ y^β over its data.
     """
     X = problem.X
     if given is not None:
         return X.new_tensor(list(given)).expand(len(Ws[0]), -1)
-    sizes = [torch.full((len(Ws[0]),), summed(X, lambda x: x.pow_(beta)), dtype=torch.float64, device=X.device)]
-    size = torch.stack(sizes + [(W.double() ** beta).sum((-2, -1)) for W in Ws[:-1]], -1)
-    cost = costs(problem, Ws, Hs, beta).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
+    size = torch.full((len(Ws[0]), 1), summed(X, lambda x: x.pow_(beta)), dtype=torch.float64, device=X.device)
+    if loss == "layers":
+        size = torch.cat([size, *((W.double() ** beta).sum((-2, -1))[:, None] for W in Ws[:-1])], -1)
+    cost = costs(problem, Ws, Hs, beta, loss).maximum(1e-6 * size).clamp(min=torch.finfo(torch.float64).tiny)
     # Wide bounds keep λ finite. Bases whose columns sum to one cost less than X by many orders of magnitude.
     bound = torch.finfo(X.dtype).max ** 0.5
     return (cost[:, :1] / cost).clamp(1 / bound, bound).to(X)
@@ -91,6 +113,11 @@ def parts(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> tuple[Ten
     return W.mT @ (Y * V ** (beta - 2)), W.mT @ V ** (beta - 1)
 
 
+def exponent(beta: float) -> float:
+    """γ, with which H ∘ (p/q)^γ does not raise D_β for β ≤ 2. Févotte & Idier (2011), eq. (57)."""
+    return 1 / (2 - beta) if beta < 1 else 1.0
+
+
 def ratio(p: Tensor, q: Tensor) -> Tensor:
     """p/q (S, r, n), finite where q is 0."""
 
@@ -102,7 +129,7 @@ def multilayer(X: Tensor, Ws: list[Tensor], Hs: list[Tensor], beta: float, eps: 
 
     X (m, n), W_l (S, m, r_l), H_l (S, r_l, r_{l−1}) with r_0 = n. ``eps`` is the floor of X; that of the bases is EPS.
     """
-    gamma = 1 / (2 - beta) if beta < 1 else 1.0
+    gamma = exponent(beta)
     Y = X
     for l, (W, H) in enumerate(zip(Ws, Hs, strict=True)):
         H = H * ratio(*parts(Y, W, H, beta, eps)) ** gamma
@@ -172,19 +199,36 @@ def scale(Ws: list[Tensor], Hs: list[Tensor], of: str) -> None:
             Hs[l + 1] = Hs[l + 1] * D.mT
 
 
-def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor:
-    """H (S, r, n) after a step that does not raise D_β(Y, WH) under He = e, H ≥ 0."""
+def mix(X: Tensor, Ws: list[Tensor], Hs: list[Tensor]) -> None:
+    """Rescale W_l (S, m, r_l) and H_l (S, r_l, r_{l−1}) in place to H_lᵀe = e, for X (m, n).
+
+    Every column of every W_l gets the mean sum of the columns of X. Then columns of H_l sum to one as far as those of X
+    have equal sums, and the rest is forced.
+    """
+    scale(Ws, Hs, of="W")
+    size = max(summed(X) / X.shape[1], torch.finfo(X.dtype).tiny)
+    Ws[:] = [size * W for W in Ws]
+    Hs[:] = [normalised(H, -2)[0] for H in Hs]
+
+
+def codes_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float, sums: str = "H") -> Tensor:
+    """H (S, r, n) ≥ 0 after a step that does not raise D_β(Y, WH), with He = e ("H"), Hᵀe = e ("Ht") or free ("W")."""
     if beta == 2:
         gram = W.mT @ W
-        return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, simplex)
+        return apg(H, lambda P: gram @ P, W.mT @ Y, spectral_norm(gram), INNER, PROJECTIONS[sums])
     p, q = parts(Y, W, H, beta, eps)
-    if beta == 1:  # because the multiplier only scales the row
+    if sums == "W":
+        return (H * ratio(p, q) ** exponent(beta)).clamp(min=eps)
+    if sums == "Ht":
+        p, q, H = p.mT, q.mT, H.mT  # a multiplier a column
+    if beta == 1 and sums == "H":  # because the multiplier only scales the row
         H = H * p
-    elif beta < 1:
-        H = H * _powers(p, q, H, 1 / (2 - beta))
+    elif beta <= 1:
+        H = H * _powers(p, q, H, exponent(beta))
     else:
         H = H * _quadratics(p, q, H)
-    return normalised(H, -1)[0].clamp(min=EPS)
+    H = normalised(H, -1)[0].clamp(min=EPS)
+    return H.mT if sums == "Ht" else H
 
 
 def _powers(p: Tensor, q: Tensor, H: Tensor, gamma: float) -> Tensor:
@@ -253,8 +297,7 @@ def top_step(Y: Tensor, W: Tensor, H: Tensor, beta: float, eps: float) -> Tensor
     if beta == 2:
         gram = H @ H.mT
         return apg(W.mT, lambda P: gram @ P, H @ Y.mT, spectral_norm(gram), INNER).mT.clamp(min=eps)
-    gamma = 1 / (2 - beta) if beta < 1 else 1.0
-    return (W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** gamma).clamp(min=eps)
+    return (W * ratio(*parts(Y.mT, H.mT, W.mT, beta, eps)).mT ** exponent(beta)).clamp(min=eps)
 
 
 def _cubic(a: Tensor, b: Tensor, c: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,19 +17,28 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by the number of layers, by the share of labels, or by both.
+    """The records, each with its block: by layers, share of labels, solver, or a setting of solver or dataset.
 
     The blocks of a dataset stand in the order of these numbers.
     """
-    words = {"layers": _layers, "label_fraction": _labels}
+    words = {"layers": _layers, "label_fraction": _labels, "solver": lambda record: str(record["solver"])}
     numbers = {"layers": _n_layers, "label_fraction": lambda record: record["config"].get("label_fraction", 0)}
     datasets = list(dict.fromkeys(record["dataset"] for record in records))
 
     def place(record: Record) -> Key:
-        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys)
+        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys if key in numbers)
 
-    ordered = sorted(records, key=place)
-    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in ordered]
+    return [
+        record | {"block": ", ".join(filter(None, ((words.get(key) or partial(_part, key))(record) for key in keys)))}
+        for record in sorted(records, key=place)
+    ]
+
+
+def _part(key: str, record: Record) -> str:
+    """The setting in words; empty where it is not set."""
+    group, _, name = key.partition(".")
+    value = record["config"][group].get(name)
+    return "" if value is None else f"{name} = {value}"
 
 
 def without_parts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -300,8 +300,8 @@ def verdicts(
 
 
 def _draws(record: Record) -> bool:
-    """Whether each seed draws its own classes of the data."""
-    return "draw" in record["config"]["dataset"]
+    """Whether each seed draws its own classes of the data. Draws of whole planted sets share nothing."""
+    return {"draw", "classes"} <= {*record["config"]["dataset"]}
 
 
 def _by_repetition(

@@ -44,12 +44,14 @@ def on_comparison(
     metric: Metric,
     compared: pd.DataFrame,
     untested: bool,
+    drawn: bool,
     declared: Declared,
     label: Mapping[tuple[Any, Any], str],
 ) -> list[str]:
     """Sentences on how to read the tests of a block, and on its distance from the printed numbers.
 
     ``compared``: the tests of all blocks. ``untested``: whether this block has differences alone, see `frames.compare`.
+    ``drawn``: whether each seed has data of its own.
     ``label``: (solver, variant) → the name of a method.
     """
     # If one method wins all n pairs, the two-sided p is 2 · 2⁻ⁿ. No n pairs can give a smaller one.
@@ -64,7 +66,8 @@ def on_comparison(
         "samples and are no independent pairs: no interval and no p."
         if untested
         else "its own 95 % interval from 6 seeds on, p of Wilcoxon's signed-rank test corrected by Holm for the "
-        f"{len(tested)} tests of all blocks. p is about other starts and k-means on this data, not about other data."
+        f"{len(tested)} tests of all blocks. p is about other "
+        + ("draws of such data." if drawn else "starts and k-means on this data, not about other data.")
     )
     return [
         f"Against: how much larger the {metric.name} of {first} is{', the mean over all k' if counts > 1 else ''}, "

@@ -180,6 +180,36 @@ def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: st
 
 
 @styled
+def sweeps(
+    panels: Mapping[tuple[str, str], Mapping[str, np.ndarray]], x: Sequence[float], x_label: str, title: str, note: str
+) -> Figure:
+    """Mean and standard deviation over the runs of each curve (runs, len(x)), in panels by (y label, column title).
+
+    Values of x stand side by side at equal distances, so that 0 has its place among powers of ten.
+    """
+    rows, columns = ([*dict.fromkeys(labels)] for labels in zip(*panels, strict=True))
+    figure = Figure(figsize=(2.2 + 2.6 * len(columns), 0.9 + 2.3 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
+    for (row, column), curves in panels.items():
+        ax = axes[rows.index(row), columns.index(column)]
+        for i, (name, values) in enumerate(curves.items()):
+            at = np.arange(len(x)) + 0.06 * (i - (len(curves) - 1) / 2)  # shifted, so that no bar hides another
+            sd = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(x))
+            ax.errorbar(
+                at, values.mean(0), sd, color=COLOURS[i], marker=MARKERS[i], markersize=4, capsize=2, label=name
+            )
+        ax.set_xticks(range(len(x)), [f"{value:g}" for value in x])
+    for ax, row in zip(axes[:, 0], rows, strict=True):
+        ax.set_ylabel(row)
+    for ax, column in zip(axes[0], columns, strict=True):
+        ax.set_title(column)
+    for ax in axes[-1]:
+        ax.set_xlabel(x_label)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
+    return _captioned(figure, title, note)
+
+
+@styled
 def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str, note: str) -> Figure:
     """The codes (r, n) of each method as a picture, above the sparsity (n,) of its samples.
 

@@ -169,8 +169,9 @@ def _block(
                 for solver, variant in zip(part["solver"], part["variant"], strict=True)
             }
             untested = bool(tests["p"].isna().all())
+            drawn = "draw" in records[0]["config"]["dataset"]
             sentences += notes.on_comparison(
-                part, records[0]["solver"], shown.first, compared, untested, shown.declared, labels
+                part, records[0]["solver"], shown.first, compared, untested, drawn, shown.declared, labels
             )
     sentences += [verdict] if verdict else []
     visible = part[part["metric"].isin(metrics)]
