@@ -12,6 +12,20 @@ from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 
 
+def start(X: Tensor, ranks: list[int], rng: Streams) -> tuple[list[Tensor], list[Tensor]]:
+    """Uniform W_lᵀ (S, r_l, r_{l−1}), r_0 = m, and H_l (S, r_l, n), so that W_lH_l has the mean of what is below it.
+
+    X (m, n). Components lie in rows, so that each is contiguous in both factors.
+    """
+    layers = [inits.uniform(X, ranks[0], rng)]
+    for l, r in enumerate(ranks[1:], start=2):
+        below = layers[-1][1]
+        high = 2 * (below.mean((-2, -1), keepdim=True) / r).sqrt()
+        W, H = (rng.uniform(f"{F}{l}", shape, X) for F, shape in (("W", (ranks[l - 2], r)), ("H", (r, X.shape[1]))))
+        layers.append((W * high, H * high))
+    return [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
+
+
 def sweeps(
     problem: Problem, ranks: list[int], rng: Streams, lam: float = 0.0, seen: tuple[Tensor, Tensor] | None = None
 ) -> Iterator[Chain]:
@@ -22,14 +36,7 @@ def sweeps(
     # Divided by its unit, because the starts of B and of the upper layers, and the labels, are absolute.
     unit = problem.unit
     X = problem.X / unit
-    layers = [inits.uniform(X, ranks[0], rng)]
-    for l, r in enumerate(ranks[1:], start=2):
-        below = layers[-1][1]
-        high = 2 * (below.mean((-2, -1), keepdim=True) / r).sqrt()
-        W, H = (rng.uniform(f"{F}{l}", shape, X) for F, shape in (("W", (ranks[l - 2], r)), ("H", (r, X.shape[1]))))
-        layers.append((W * high, H * high))
-    # Components lie in rows, so that each is contiguous in both factors.
-    Wts, Hs = [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
+    Wts, Hs = start(X, ranks, rng)
     Bt = rng.uniform("B", (ranks[-1], len(seen[0])), X) if seen else None
     while True:
         yield Chain(tuple(Wt.mT for Wt in Wts), tuple(unit * H for H in Hs), None if Bt is None else Bt.mT / unit)
