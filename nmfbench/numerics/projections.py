@@ -66,10 +66,10 @@ def sparseness(H: Tensor, s: float) -> Tensor:
     return result
 
 
-def ball(H: Tensor) -> Tensor:
-    """Project each row of H (S, r, n) onto the entries ≥ 0 of length one at most."""
+def ball(H: Tensor, dim: int = -1) -> Tensor:
+    """Project each vector along ``dim`` of H (S, r, n) onto the entries ≥ 0 of length one at most."""
     positive = torch.relu(H)
-    return positive / torch.linalg.vector_norm(positive, dim=-1, keepdim=True).clamp(min=1)
+    return positive.div_(torch.linalg.vector_norm(positive, dim=dim, keepdim=True).clamp_(min=1))
 
 
 def normalised(H: Tensor, dim: int) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ class DeepONMF(DeepSolver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     variant: str = "hard"
-    lam: float = 0.1
+    lam: float = 0.02
     pretrain: int = 100
 
     def __post_init__(self) -> None:
@@ -78,7 +78,9 @@ class DeepONMF(DeepSolver):
                 below = Ws[l]
 
     def _penalised(self, problem: Problem, rng: Streams) -> Generator[Hierarchy | None, bool, None]:
-        X, Wts, Hs = problem.by_sample, [], []
+        X = problem.by_sample
+        Wts: list[Tensor] = []
+        Hs: list[Tensor] = []
         for l, r in enumerate(self.layers, start=1):
             W, H = inits.uniform(Wts[-1].mT if Wts else X, r, rng, layer=l if l > 1 else "")
             Wt, length = penalised.unit_rows(W.mT.contiguous())

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import ClassVar, Literal
 
@@ -36,9 +37,9 @@ class SparseChain(Chained):
     def chain(self) -> Chain:
         """The same product with unit columns, and the codes W_{l+1}…W_L H of each layer l."""
         Ws: list[Tensor] = []
-        scale = None
+        scale = torch.ones_like(self.Ws[0][..., :1, :1])
         for W in self.Ws:
-            Wt, scale = penalised.unit_rows((W if scale is None else scale * W).mT)
+            Wt, scale = penalised.unit_rows((scale * W).mT)
             Ws.append(Wt.mT)
         codes = accumulate(reversed(Ws[1:]), lambda above, W: W @ above, initial=scale * self.H)
         return Chain(tuple(Ws), tuple(codes)[::-1])
@@ -52,10 +53,10 @@ class SparseChain(Chained):
 class DeepSparseNMF(DeepSolver):
     """min ½‖X − W₁…W_L H‖² + λ_H‖H‖₁ + Σ_l λ_l‖W_l‖₁ over W_l, H ≥ 0, with bounds on what has no penalty.
 
-    Layers are pre-trained one on the codes of the other: ½‖H_{l−1} − W_l H_l‖² + λ‖H_l‖₁ with unit columns of W_l, or
-    with λ‖W_l‖₁, or both; λ = 0 is multilayer NMF. Each sweep then moves W_1, …, W_L and H by ``inner`` steps of
-    accelerated proximal gradient. Factors without penalty have columns of W_l, or rows of H, of length one at most;
-    otherwise the penalty would vanish by scaling alone.
+    Layers are pre-trained, ½‖H_{l−1} − W_l H_l‖² + λ‖H_l‖₁ with unit columns of W_l, or with λ‖W_l‖₁, or both; λ = 0 is
+    multilayer NMF. Each sweep then moves W_1, …, W_L and H by ``inner`` steps of accelerated proximal gradient, W_l or
+    H without penalty within columns or rows of length one. Penalties on all W_l also remove components of the lower
+    layers in these sweeps: on digits 7 of 16 with λ = 0.03.
     Descends: always.
 
     Parameters
@@ -75,7 +76,7 @@ class DeepSparseNMF(DeepSolver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     of: str = "H"
-    lam: float = 0.03
+    lam: float = 0.01
     pretrain: int = 100
     inner: int = 10
 
@@ -97,7 +98,7 @@ class DeepSparseNMF(DeepSolver):
             F[L], length = penalised.unit_rows(F[L])
             F[L - 1] = F[L - 1] * length.mT
         sparse = [self.of != "H"] * L + [self.of != "W"]
-        bounds = [torch.relu if one else ball if i == L else columns_in_ball for i, one in enumerate(sparse)]
+        bounds = [torch.relu if one else ball if i == L else partial(ball, dim=-2) for i, one in enumerate(sparse)]
         below = [None, *accumulate(F[:L], torch.matmul)]
         terms = [LeastSquares(X, A, B).C for A, B in zip(below, above(F), strict=True)]
         weights = self.lam * torch.stack([C.amax((-2, -1)) for C in terms], -1) * X.new_tensor(sparse)
@@ -117,13 +118,17 @@ class DeepSparseNMF(DeepSolver):
         for l, Wt in enumerate(Wts):
             Wts[l], length = penalised.unit_rows(Wt)
             Hs[l] = Hs[l] * length
+
         # No code of unit columns is longer than the longest sample, no basis of unit rows than the longest feature.
-        dims = {f"sparse_{F}": dim for F, dim in (("H", -2), ("W", -1)) if self.lam and self.of in (F, "both")}
+        def weight(factor: str, below: Tensor, dim: int) -> Tensor | None:
+            if not self.lam or self.of not in (factor, "both"):
+                return None
+            return self.lam * penalised.longest(below, dim).reshape(-1, 1, 1).to(X)
+
         for _ in range(self.pretrain):
             below = X
             for Wt, H in zip(Wts, Hs, strict=True):
-                lams = {name: self.lam * penalised.longest(below, dim).reshape(-1, 1, 1) for name, dim in dims.items()}
-                penalised.sweep(below, Wt, H, **{name: lam.to(X) for name, lam in lams.items()})
+                penalised.sweep(below, Wt, H, weight("H", below, -2), weight("W", below, -1))
                 below = H
             if (yield None):
                 break
@@ -143,8 +148,3 @@ def above(F: list[Tensor]) -> list[Tensor | None]:
     """The product on the right of each factor (S, …, …), None for the last; no step on a factor below moves it."""
     products = [*accumulate(reversed(F[1:]), lambda right, W: W @ right)]
     return [*products[::-1], None]
-
-
-def columns_in_ball(W: Tensor) -> Tensor:
-    """W (S, m, r) ≥ 0 with columns of length one at most, by projection."""
-    return ball(W.mT).mT

@@ -77,15 +77,15 @@ class HoyerNMF(Solver):
         X = problem.by_sample
         W, H = inits.start(self.init, X, self.rank, rng)
         Wt, HXt = W.mT.contiguous(), None
-        sparse = partial(sparseness, s=self.sparsity)
+        project_W, project_H = (
+            partial(sparseness, s=self.sparsity) if self.of == factor else torch.relu for factor in "WH"
+        )
         if self.of == "H":
-            project_W, project_H = torch.relu, sparse
             H, length = unit_rows(H)
-            H, Wt = sparse(H), Wt * length
+            H, Wt = project_H(H), Wt * length
         else:
-            project_W, project_H = sparse, torch.relu
             Wt, length = unit_rows(Wt)
-            Wt, H = sparse(Wt), H * length
+            Wt, H = project_W(Wt), H * length
         while True:
             yield Product(Wt.mT, H, None if HXt is None else HXt.mT)
             gram = Wt @ Wt.mT

@@ -36,7 +36,7 @@ class OrthogonalNMF(Solver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
-    lam: float = 0.1
+    lam: float = 0.02
     pretrain: int = 100
     init: str = "uniform"
 

@@ -59,19 +59,19 @@ class RobustNMF(Solver):
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    loss: one of l21 (whole samples are outliers; Kong, Ding & Huang 2011), huber (c is the median of |r|), correntropy
-        (c² is the mean of r²), l1; default: the loss of Du, Li & Shen.
+    loss: one of l21 (whole samples are outliers), huber (c is the median of |r|), correntropy (c² is the mean of r²),
+        l1.
     pretrain: multiplicative sweeps on the squared error before the first with weights, ≥ 0; not printed.
     init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
 
-    Du, Li & Shen (2012); l21: Kong, Ding & Huang (2011)
+    Kong, Ding & Huang (2011), l21; Du, Li & Shen (2012), the other losses
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
     rank: int
-    loss: str = "correntropy"
+    loss: str = "l21"
     pretrain: int = 100
     init: str = "uniform"
 

@@ -7,11 +7,16 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nmfbench.numerics import losses, penalised
+from nmfbench.numerics import losses
+from nmfbench.numerics.clusters import kmeans
 from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.penalised import unit_rows
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_rank
+
+SHARE = 0.2
+"""What every sample has of every cluster at the start, so that none is out of reach. Ding et al. (2006)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class OrthogonalTriNMF(Solver):
     """min ‖X − FSGᵀ‖² over F, S, G ≥ 0 with FᵀF = I and GᵀG = I.
 
     Each sweep updates G, F and S: G ← G ∘ √(XᵀFS / GGᵀXᵀFS), F ← F ∘ √(XGSᵀ / FFᵀXGSᵀ), S ← S ∘ √(FᵀXG / FᵀFSGᵀG).
-    Both constraints hold at rest alone, up to small entries, so the objective is the squared error of the way there.
+    It starts from k-means of the features and of the samples, 1 for a member and 0.2 for the others. The constraints
+    hold at rest alone, and there up to small entries; the objective is the squared error of the way there.
     No sweep is guaranteed to descend: the multipliers of the constraints are those of the point of rest.
 
     Parameters
@@ -78,12 +84,9 @@ class OrthogonalTriNMF(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[TriProduct]:
         X = problem.by_sample
-        m, n = X.shape
-        # Factors with unit rows, so that S has the scale of X.
-        Ft, Gt = (
-            penalised.unit_rows(rng.uniform(name, shape, X))[0]
-            for name, shape in (("F", (self.features or self.rank, m)), ("G", (self.rank, n)))
-        )
+        # From random factors, whose rows are all alike, the method stays at a product of rank one.
+        clusters = kmeans(X.mT, self.features or self.rank, rng, "F"), kmeans(X, self.rank, rng, "G")
+        Ft, Gt = (unit_rows(members + SHARE)[0] for members in clusters)
         S = Ft @ (Gt @ X.mT).mT
         while True:
             yield TriProduct(Ft.mT, S, Gt)
