@@ -46,22 +46,23 @@ def sparseness(H: Tensor, s: float) -> Tensor:
         rows = H[:, part]
         rows = rows / rows.abs().amax(-1, keepdim=True).clamp(min=tiny)  # keeps squares of tiny or huge entries finite
         support = torch.ones_like(rows)
-        before = torch.full_like(rows[..., :1], torch.inf)
+        before = torch.inf
         while True:
             count = support.sum(-1, keepdim=True)
             off = rows.sub((rows * support).sum(-1, keepdim=True) / count).mul_(support)
             square = off.square().sum(-1, keepdim=True)
-            level = square <= count * torch.finfo(H.dtype).eps ** 2
-            if level.any():
-                first = torch.zeros_like(support).scatter_(-1, support.argmax(-1, keepdim=True), 1)
-                off = torch.where(level, first - support / count, off)
-                square = torch.where(level, 1 - 1 / count, square)
-            radius = ((1 - k**2 / count).clamp(min=0) / square.clamp(min=tiny)).sqrt()
-            point = off.mul_(radius).addcmul_(support, k / count)
-            if not (count < before).any():
+            reach = (1 - k**2 / count).clamp_(min=0)  # of the squares, what the centre of the circle leaves
+            point = off.mul_((reach / square.clamp(min=tiny)).sqrt_()).addcmul_(support, k / count)
+            left = count.sum().item()
+            if not left < before:
                 break
-            before = count
+            before = left
             support = (point > 0).to(H.dtype)
+        level = square <= count * torch.finfo(H.dtype).eps ** 2
+        if level.any():
+            peak = torch.zeros_like(support).scatter_(-1, support.argmax(-1, keepdim=True), 1).sub_(support / count)
+            peak = peak.mul_((reach / (1 - 1 / count).clamp(min=tiny)).sqrt_()).addcmul_(support, k / count)
+            point = torch.where(level, peak, point)
         result[:, part] = point.clamp_(min=0)
     return result
 

@@ -65,10 +65,6 @@ class HoyerNMF(Solver):
     def monotone(self) -> bool:
         return True
 
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
-
     def check(self, problem: Problem) -> None:
         super().check(problem)
         inits.check(self.init, problem.X, self.rank)
