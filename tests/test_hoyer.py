@@ -129,11 +129,11 @@ def test_a_sweep_of_one_step_is_the_papers_projected_gradient(X: np.ndarray) -> 
 
 def test_planted_factors_of_known_sparsity_are_found() -> None:
     generator = np.random.default_rng(3)
-    W = generator.uniform(size=(40, 4)) + 0.2
-    H = sparseness(torch.from_numpy(generator.normal(size=(1, 4, 120))), 0.6)[0].numpy()
+    W = generator.uniform(size=(20, 4)) + 0.2
+    H = sparseness(torch.from_numpy(generator.normal(size=(1, 4, 60))), 0.6)[0].numpy()
     X = W @ H
-    stopping = Stopping(max_iter=300, check_every=100)
-    results = fit(HoyerNMF(rank=4, sparsity=0.6), X, seeds=3, stopping=stopping, dtype="float64")
+    stopping = Stopping(max_iter=300, check_every=300)
+    results = fit(HoyerNMF(rank=4, sparsity=0.6), X, seeds=2, stopping=stopping, dtype="float64")
     best = min(results, key=lambda result: result.objective).factorization
     assert losses.relative_error(torch.from_numpy(X), best) < 1e-3
     assert (H @ best.H.numpy().T).max(1).min() > 0.999  # rows of unit length
