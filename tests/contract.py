@@ -59,7 +59,7 @@ def matrix() -> np.ndarray:
 
 
 WEIGHTS = {"mu": {"lam": 0.5}, "unfolded": {"l1": 0.1, "l2": 0.2}, "lc_dmf": {"alpha": [0.1, 0.2]}}
-WEIGHTS |= {"deep_semi": {"lams": [0.1, 0.2]}, "deep_mu": {"lam_labels": 0.3}}
+WEIGHTS |= {"deep_semi": {"lams": [0.1, 0.2]}, "deep_mu": {"lam_labels": 0.3}, "deep_onmf": {"variant": "penalty"}}
 """Weights of penalties and label terms that are 0 by default."""
 
 

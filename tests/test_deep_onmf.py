@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nmfbench import fit, load_dataset
+from nmfbench import OrthogonalNMF, fit, load_dataset
+from nmfbench.numerics import penalised
 from nmfbench.solvers.base import Stopping
 from nmfbench.solvers.deep_onmf import DeepONMF, assign, centre
 
@@ -95,3 +96,36 @@ def test_survey_example_is_not_the_best_clustering_of_its_ratings() -> None:
     best = min(results, key=lambda result: result.objective)
     assert {6, 9, 10} in groups(best.factorization.Hs[0])
     assert best.objective == pytest.approx(61.261, abs=1e-3), "as printed it is 62.785"
+
+
+def test_one_layer_with_penalty_is_approximately_orthogonal_nmf(X: np.ndarray) -> None:
+    stopping = Stopping(max_iter=20)
+    settings = {"lam": 0.3, "pretrain": 10}
+    (shallow,) = fit(OrthogonalNMF(rank=4, **settings), X, stopping=stopping, dtype="float64")
+    (deep,) = fit(DeepONMF(ranks=[4], variant="penalty", **settings), X, stopping=stopping, dtype="float64")
+    assert torch.equal(deep.factorization.Ws[0], shallow.factorization.W)
+    assert torch.equal(deep.factorization.Hs[0], shallow.factorization.H)
+    assert deep.objective == pytest.approx(shallow.objective, rel=1e-12)
+
+
+def test_layers_with_penalty_are_those_of_one_layer_on_the_bases_below(X: np.ndarray) -> None:
+    solver = DeepONMF(ranks=[7, 4], variant="penalty", lam=0.2, pretrain=50)
+    (result,) = fit(solver, X, stopping=Stopping(max_iter=600, check_every=600), dtype="float64")
+    (W1, W2), (H1, H2) = result.factorization.Ws, result.factorization.Hs
+    for below, W, H in ((torch.from_numpy(X), W1, H1), (W1, W2, H2)):
+        # At rest: one more sweep of this layer changes nothing.
+        Wt, codes = W.mT.contiguous()[None], H[None].clone()
+        penalised.sweep(below, Wt, codes, orthogonal=0.2)
+        torch.testing.assert_close(Wt[0].mT, W, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(codes[0], H, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_overlap_less_with_the_penalty(X: np.ndarray) -> None:
+    def overlap(lam: float) -> float:
+        solver = DeepONMF(ranks=[6, 4], variant="penalty", lam=lam)
+        (result,) = fit(solver, X, stopping=Stopping(max_iter=100), dtype="float64")
+        grams = [H @ H.mT for H in result.factorization.Hs]
+        return max((1 - gram.trace() / gram.sum()).item() for gram in grams)
+
+    plain, some, much = map(overlap, (0.0, 0.02, 2.0))
+    assert plain > some > much and much < 1e-3

@@ -203,7 +203,7 @@ def test_penalty_is_the_part_of_the_objective_that_vanishes_with_its_weights(nam
     if penalty is None:
         return
     zeros = {key: [0.0, 0.0] if key in ("lams", "alpha") else 0.0 for key in weights}
-    if isinstance(state, Hierarchy):  # which carries its weights
+    if isinstance(state, Hierarchy) and state.alphas is not None:  # which carries its weights
         state = replace(state, alphas=torch.zeros_like(state.alphas))
     assert penalty.shape == (2,) and (penalty != 0).all()
     torch.testing.assert_close(replace(solver, **zeros).objective(problem, state), objective - penalty)

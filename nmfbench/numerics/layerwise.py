@@ -12,6 +12,17 @@ from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 
 
+def start(X: Tensor, ranks: list[int], rng: Streams, init: str = "uniform") -> tuple[list[Tensor], list[Tensor]]:
+    """The start of that name of W_lᵀ (S, r_l, r_{l−1}), r_0 = m, and H_l (S, r_l, n), each from the layer below.
+
+    X (m, n). Components lie in rows, so that each is contiguous in both factors.
+    """
+    layers = [inits.start(init, X, ranks[0], rng)]
+    for l, r in enumerate(ranks[1:], start=2):
+        layers.append(inits.start(init, layers[-1][1], r, rng, layer=l))
+    return [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
+
+
 def sweeps(
     problem: Problem,
     ranks: list[int],
@@ -27,11 +38,7 @@ def sweeps(
     # Divided by its unit, because the starts of B and of the upper layers, and the labels, are absolute.
     unit = problem.unit
     X = problem.X / unit
-    layers = [inits.start(init, X, ranks[0], rng)]
-    for l, r in enumerate(ranks[1:], start=2):
-        layers.append(inits.start(init, layers[-1][1], r, rng, layer=l))
-    # Components lie in rows, so that each is contiguous in both factors.
-    Wts, Hs = [W.mT.contiguous() for W, _ in layers], [H for _, H in layers]
+    Wts, Hs = start(X, ranks, rng, init)
     Bt = rng.uniform("B", (ranks[-1], len(seen[0])), X) if seen else None
     while True:
         yield Chain(tuple(Wt.mT for Wt in Wts), tuple(unit * H for H in Hs), None if Bt is None else Bt.mT / unit)

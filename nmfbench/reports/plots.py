@@ -206,7 +206,7 @@ def sweeps(
     for ax in axes[-1]:
         ax.set_xlabel(x_label)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
-    return _captioned(figure, title, note)
+    return captioned(figure, title, note)
 
 
 @styled
