@@ -37,6 +37,7 @@ class Dataset:
     feature_names: names of the m features, for example the words of documents; None: unknown.
     sample: a noun for one sample: user, face, document.
     truth: true factors or other knowledge, by name; no solver sees it.
+    views: name of each view → the number of its features, in the order of the rows of X; None: X is one view.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     """
@@ -50,6 +51,7 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     sample: str = "sample"
     truth: dict[str, np.ndarray] = field(default_factory=dict)
+    views: dict[str, int] | None = None
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
 
@@ -62,6 +64,11 @@ class Dataset:
     def n_classes(self) -> int | None:
         """Number of distinct labels; None without labels."""
         return None if self.y is None else len(np.unique(self.y))
+
+    @property
+    def view_sizes(self) -> tuple[int, ...] | None:
+        """Numbers of features of the views; None: X is one view."""
+        return tuple(self.views.values()) if self.views else None
 
     @cached_property
     def sha256(self) -> str:
@@ -169,8 +176,9 @@ class Loader(ABC):
             with files_noted() as files:
                 for key in self.location:
                     value = getattr(self, key)
-                    if isinstance(value, str) and (place := Path(value).expanduser().absolute()).exists():
-                        files[str(place)] = fingerprint(place)
+                    for name in value if isinstance(value, list) else [value]:
+                        if isinstance(name, str) and (place := Path(name).expanduser().absolute()).exists():
+                            files[str(place)] = fingerprint(place)
                 raw = self.read()
             _check(raw)
             return replace(self.scaled(raw), files=files)

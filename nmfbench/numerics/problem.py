@@ -30,12 +30,19 @@ class Problem:
     shape: image shape (height, width) of a sample; None: samples are not images.
     labels: labels (n,), only for solvers that declare `uses_labels`; None: there are none.
     labelled: mask (n,) of the labels that may be used; None: none may.
+    views: number of features of each view, in the order of the rows of X; None: X is one view.
     """
 
     X: Tensor
     shape: tuple[int, ...] | None = None
     labels: Tensor | None = None
     labelled: Tensor | None = None
+    views: tuple[int, ...] | None = None
+
+    @cached_property
+    def by_view(self) -> "list[Problem]":
+        """The rows of each view as a problem of their own, for a dense X; X itself where it is one view."""
+        return [self] if self.views is None else [Problem(X) for X in self.X.split(self.views)]
 
     @property
     def entries(self) -> Tensor:
@@ -97,11 +104,17 @@ def check_device(device: str) -> torch.device:
     return checked
 
 
-def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int, ...] | None = None) -> Problem:
+def place(
+    X: Any,
+    dtype: str = "float32",
+    device: str = "cpu",
+    shape: tuple[int, ...] | None = None,
+    views: tuple[int, ...] | None = None,
+) -> Problem:
     """The problem of factorizing X, on its device and in its dtype; sparse X stays sparse.
 
-    ``shape`` is the image shape of a sample. Raises ConfigError unless X is a real matrix, DataError for NaN or
-    infinite entries, with the place of the first.
+    ``shape`` is the image shape of a sample, ``views`` are the numbers of features of its views. Raises ConfigError
+    unless X is a real matrix that they fit, DataError for NaN or infinite entries, with the place of the first.
     """
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
@@ -114,7 +127,9 @@ def place(X: Any, dtype: str = "float32", device: str = "cpu", shape: tuple[int,
     else:
         given = _tensor(X)
         placed = values = given.to(on, kind)
-    problem = Problem(placed, shape)
+    if views is not None and (min(views, default=0) < 1 or sum(views) != X.shape[0]):
+        raise ConfigError(f"views must be numbers of features ≥ 1 whose sum is {X.shape[0]}, got {views}")
+    problem = Problem(placed, shape, views=views)
     if not all(map(math.isfinite, problem.extremes)):
         bad = ~values.isfinite()
         raise DataError(f"X has {int(bad.sum())} entries that are NaN or infinite in {dtype}, {_first(bad, X)}")

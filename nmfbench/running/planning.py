@@ -211,4 +211,4 @@ def _checked(
 def _problem(node: str, sha256: str, dtype: str) -> Problem:
     """The data of that node in the dtype of the fit; its checksum is the key under which it is kept."""
     dataset = load(node)
-    return place(dataset.X, dtype, shape=dataset.shape)
+    return place(dataset.X, dtype, shape=dataset.shape, views=dataset.view_sizes)

@@ -1,0 +1,61 @@
+"""Communities of the nodes of a graph, read off the codes."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nmfbench.datasets.base import Dataset
+from nmfbench.errors import NotApplicable
+from nmfbench.evaluators.base import Evaluator, Fitted, scored
+from nmfbench.evaluators.clustering import Clustering, scores
+from nmfbench.evaluators.metric import Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Communities(Evaluator):
+    """A sample's community is the component with its largest top code, each component times the length of its basis.
+
+    So no community depends on the scale that lies in bases or codes. Scored against the labels as by `Clustering`, and
+    where X is the adjacency matrix of a graph, by the modularity of its communities: Newman & Girvan (2004).
+    A method without components has no row.
+    """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        *Clustering.metrics,
+        Metric("modularity", "modularity of the communities", decimals=3, better="higher"),
+    )
+
+    def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
+        if dataset.y is None and not is_graph(dataset.X):
+            raise NotApplicable(
+                f"evaluator=communities needs labels or the adjacency matrix of a graph, and {dataset.name} has neither"
+            )
+
+    def evaluate(
+        self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
+    ) -> list[dict[str, Any]]:
+        if not fitted.bases or len(fitted.codes[-1]) != fitted.bases[-1].shape[1]:
+            return []
+        sizes = np.linalg.norm(fitted.bases[-1], axis=0)
+        community = (sizes[:, None] * fitted.codes[-1]).argmax(0)
+        measured: dict[str, float | None] = {}
+        if dataset.y is not None:
+            samples = scored(dataset, labelled)
+            measured = scores(dataset.y[samples], community[samples])
+        if is_graph(dataset.X):
+            measured["modularity"] = modularity(dataset.X, community)
+        layer = len(fitted.codes)
+        return [{"layer": layer, "n_clusters": None, "metric": m, "value": v} for m, v in measured.items()]
+
+
+def is_graph(X: Any) -> bool:
+    """Whether X (m, n) is the adjacency matrix of an undirected graph with edges: symmetric, ≥ 0 and not 0."""
+    return X.shape[0] == X.shape[1] and X.min() >= 0 and X.max() > 0 and abs(X - X.T).max() == 0
+
+
+def modularity(A: Any, community: np.ndarray) -> float:
+    """The share of the edges A (n, n) within communities (n,), less that of a random graph with the same degrees."""
+    M = np.eye(community.max() + 1)[:, community]
+    shares = M @ (A @ M.T) / A.sum()
+    return float(shares.trace() - (shares.sum(0) ** 2).sum())
