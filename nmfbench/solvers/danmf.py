@@ -105,12 +105,13 @@ class DANMF(DeepSolver):
                 above = product([*Us[l + 1 :], torch.eye(V.shape[-2]).to(V)])  # Φ = U_{l+1}…U_L
                 Bt = (Us[l] @ above).mT
                 encoded = Bt @ below if l else encoded
-                q = (V @ V.mT) @ (Bt if gram is None else Bt @ gram) + encoded @ below.mT
-                Us[l] = Us[l] * ratio(2 * (above @ (V @ below.mT)).mT, (above @ q).mT)
+                p, q = V @ below.mT, (V @ V.mT) @ (Bt if gram is None else Bt @ gram) + encoded @ below.mT
+                Us[l] = ratio(2 * Us[l] * (above @ p).mT, (above @ q).mT)
                 below = Us[l].mT @ below
                 gram = Us[l].mT @ (Us[l] if gram is None else gram @ Us[l])
                 VA, VD = graph.split(Vs[l]) if l == len(Us) - 1 else (0, 0)
-                Vs[l] = Vs[l] * ratio(2 * below + self.lam * VA, gram @ Vs[l] + Vs[l] + self.lam * VD)
+                # A sample of zeros has codes of 0, which its neighbours pull at: only the product is then finite.
+                Vs[l] = ratio(Vs[l] * (2 * below + self.lam * VA), gram @ Vs[l] + Vs[l] + self.lam * VD)
             encoded = below
 
     def pretrained(self, problem: Problem, rng: Streams) -> Generator[None, bool, tuple[list[Tensor], list[Tensor]]]:
@@ -118,13 +119,13 @@ class DANMF(DeepSolver):
         below, size = problem.by_sample, problem.unit**0.5
         Us, Vs = [], []
         for l, rank in enumerate(self.layers, start=1):
-            U, V = inits.uniform(below, rank, rng, l)
+            U, V = inits.uniform(below, rank, rng, l if l > 1 else "")
             Ut, V = U.mT / size, V * size  # so that codes have the unit of X, and bases none
             encoded = Ut @ below
             for _ in range(self.pretrain):
-                Ut = Ut * ratio(2 * V @ below.mT, (V @ V.mT) @ Ut + encoded @ below.mT)
+                Ut = ratio(2 * Ut * (V @ below.mT), (V @ V.mT) @ Ut + encoded @ below.mT)
                 encoded = Ut @ below
-                V = V * ratio(2 * encoded, (Ut @ Ut.mT) @ V + V)
+                V = ratio(2 * V * encoded, (Ut @ Ut.mT) @ V + V)
                 if (yield None):
                     break
             Us.append(Ut.mT)

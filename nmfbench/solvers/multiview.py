@@ -93,10 +93,11 @@ class MultiViewSemiNMF(DeepSolver):
                     A, B = D.mT @ X, D.mT @ D
                     if l < len(Hs[v]):
                         Hs[v][l] = square_root_step(Hs[v][l], A, B)
-                parts = half_gradient(H, A, B)
+                pull, push = half_gradient(H, A, B)
                 if graphs:
-                    parts = [part + lams[v] * term for part, term in zip(parts, graphs[v].split(H), strict=True)]
-                p, q = (whole + weights[:, v, None, None] * part for whole, part in zip((p, q), parts, strict=True))
+                    HA, HD = graphs[v].split(H)
+                    pull, push = pull + lams[v] * HA, push + lams[v] * HD
+                p, q = p + weights[:, v, None, None] * pull, q + weights[:, v, None, None] * push
             H = root_step(H, p, q)
             state = Views(tuple(map(tuple, Zs)), tuple(map(tuple, Hs)), H, weights, graphs)
             R = self.distances(problem, state) + self.roughness(problem, state)
@@ -115,8 +116,7 @@ class MultiViewSemiNMF(DeepSolver):
                 Zs[v].append(Z)
                 Hs[v].append(below[v])
         tops, H = yield from self.semi(torch.cat(below, -2), len(self.layers), rng)
-        for v, Z in enumerate(tops.split([X.shape[-2] for X in below], -2)):
-            Zs[v].append(Z)
+        Zs = [[*inner, Z] for inner, Z in zip(Zs, tops.split([X.shape[-2] for X in below], -2), strict=True)]
         return Zs, Hs, H
 
     def semi(self, X: Tensor, l: int, rng: Streams) -> Generator[None, bool, tuple[Tensor, Tensor]]:
