@@ -46,6 +46,17 @@ def test_each_view_is_scaled_by_itself(scaling: str | list[str], files: list[str
             X = SCALINGS[step][0](X)
         np.testing.assert_allclose(view, X)
     assert data.preprocessing[-1] == "each view by itself"
+    steps = ["by_view", *([scaling] if isinstance(scaling, str) else scaling)]
+    np.testing.assert_array_equal(load_dataset("views", files=files, y="kind", scaling=steps).X, data.X)
+
+
+def test_scaling_by_view_is_for_any_dataset_that_has_views_and_for_no_other() -> None:
+    data = load_dataset("mfeat", views=["zer", "mor"], scaling=["by_view", "unit_norm"])
+    np.testing.assert_allclose(np.linalg.norm(data.X[:47], axis=0), 1)
+    np.testing.assert_allclose(np.linalg.norm(data.X[47:], axis=0), 1)
+    assert data.preprocessing[-2:] == ("each sample divided by its Euclidean norm", "each view by itself")
+    with pytest.raises(ConfigError, match="scaling=by_view is for datasets of several views, and digits is none"):
+        load_dataset("digits", scaling=["by_view", "max"])
 
 
 def test_labels_may_be_a_file_or_stand_in_several_files_and_are_no_feature(files: list[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csc_array, issparse
 
 from nmfbench.config import nearest
+from nmfbench.datasets import by_view
 from nmfbench.datasets.files import files_noted, fingerprint
 from nmfbench.datasets.formats import limits
 from nmfbench.datasets.scaling import SCALINGS, Proposal, proposed, scale_sparse
@@ -125,7 +126,8 @@ class Loader(ABC):
 
     Parameters
     ----------
-    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none.
+    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none. With by_view among
+        them, the others are applied to each view by itself.
     n_clusters: cluster counts at which this dataset is scored by default, each ≥ 1; None: the number of classes.
     """
 
@@ -191,6 +193,9 @@ class Loader(ABC):
         X: Any = raw.X
         preprocessing = list(raw.preprocessing)
         steps = self._scalings()
+        if "by_view" in steps:
+            alone = replace(self, scaling=[step for step in steps if step != "by_view"])
+            return by_view.scaled(raw, alone.scaled)
         # A long double beyond float64 becomes infinite here, so check_finite refuses it.
         with np.errstate(over="ignore"):
             if issparse(X):

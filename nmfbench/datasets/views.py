@@ -4,12 +4,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from scipy.sparse import csc_array, issparse, vstack
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, by_view
 from nmfbench.datasets.file import File
 from nmfbench.datasets.formats.held import Table
 from nmfbench.errors import ConfigError, DataError, DataMissing
@@ -83,28 +82,16 @@ class Views(base.Loader):
         names = [f"{stem}.{name}" for stem, view in zip(stems, views, strict=True) for name in view.feature_names or ()]
         return Stack(
             name=self.name or "+".join(stems),
-            X=_stacked([view.X for view in views]),
+            X=by_view.stacked([view.X for view in views]),
             y=y,
             feature_names=tuple(names) if all(view.feature_names for view in views) else None,
             preprocessing=tuple(f"{view.name}: {'; '.join(view.preprocessing)}" for view in views),
-            views={view.name: len(view.X) if not issparse(view.X) else view.X.shape[0] for view in views},
+            views={view.name: view.X.shape[0] for view in views},
         )
 
     def scaled(self, raw: base.Dataset) -> base.Dataset:
-        views, end = [], 0
-        for name, size in (raw.views or {}).items():
-            start, end = end, end + size
-            names = raw.feature_names and raw.feature_names[start:end]
-            views.append(super().scaled(replace(raw, name=name, X=raw.X[start:end], feature_names=names)))
-        proposals = [view.proposed for view in views if view.proposed]
-        return replace(
-            views[0],
-            name=raw.name,
-            X=_stacked([view.X for view in views]),
-            feature_names=raw.feature_names,
-            preprocessing=(*views[0].preprocessing, "each view by itself"),
-            proposed=next((p for p in proposals if p.scaling != "max"), proposals[0]),
-        )
+        alone = replace(self, scaling=[step for step in self._scalings() if step != "by_view"])
+        return by_view.scaled(raw, super(Views, alone).scaled)
 
     def _file(self, path: str, y: str | None = None) -> File:
         return File(path=path, x=self.x, y=y, samples=self.samples, dense=self.dense, name=None)
@@ -119,10 +106,3 @@ class Views(base.Loader):
         is_file = self.y is not None and Path(self.y).expanduser().is_file()
         data = (file if within or is_file else self._file(path)).dataset(held)
         return replace(data, name=path, shape=None)
-
-
-def _stacked(views: list[Any]) -> Any:
-    """The views (m_v, n) one below the other, sparse if all are."""
-    if all(map(issparse, views)):
-        return csc_array(vstack(views))
-    return np.concatenate([view.toarray() if issparse(view) else view for view in views])

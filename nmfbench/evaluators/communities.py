@@ -14,11 +14,11 @@ from nmfbench.evaluators.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Communities(Evaluator):
-    """A sample's community is the component with its largest top code, each component times the length of its basis.
+    """In each layer, a sample's community is the component with its largest code, times the length of its basis.
 
     So no community depends on the scale that lies in bases or codes. Scored against the labels as by `Clustering`, and
     where X is the adjacency matrix of a graph, by the modularity of its communities: Newman & Girvan (2004).
-    A method without components has no row.
+    A method without components, or whose bases and codes are not multiplied, has no row.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -35,18 +35,16 @@ class Communities(Evaluator):
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
-        if not fitted.bases or len(fitted.codes[-1]) != fitted.bases[-1].shape[1]:
-            return []
-        sizes = np.linalg.norm(fitted.bases[-1], axis=0)
-        community = (sizes[:, None] * fitted.codes[-1]).argmax(0)
-        measured: dict[str, float | None] = {}
-        if dataset.y is not None:
-            samples = scored(dataset, labelled)
-            measured = scores(dataset.y[samples], community[samples])
-        if is_graph(dataset.X):
-            measured["modularity"] = modularity(dataset.X, community)
-        layer = len(fitted.codes)
-        return [{"layer": layer, "n_clusters": None, "metric": m, "value": v} for m, v in measured.items()]
+        rows: list[dict[str, Any]] = []
+        samples, has_graph = scored(dataset, labelled), is_graph(dataset.X)
+        for layer, (W, H) in enumerate(zip(fitted.bases, fitted.codes, strict=False), start=1):
+            if W.shape[1] == len(H):
+                community = (np.linalg.norm(W, axis=0)[:, None] * H).argmax(0)
+                measured = {} if dataset.y is None else scores(dataset.y[samples], community[samples])
+                if has_graph:
+                    measured["modularity"] = modularity(dataset.X, community)
+                rows += [{"layer": layer, "n_clusters": None, "metric": m, "value": v} for m, v in measured.items()]
+        return rows
 
 
 def is_graph(X: Any) -> bool:
