@@ -126,8 +126,8 @@ class Loader(ABC):
 
     Parameters
     ----------
-    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none. With by_view among
-        them, the others are applied to each view by itself.
+    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none. by_view among them
+        has the others applied to each view by itself.
     n_clusters: cluster counts at which this dataset is scored by default, each ≥ 1; None: the number of classes.
     """
 
@@ -151,12 +151,11 @@ class Loader(ABC):
 
     def __post_init__(self) -> None:
         steps = self.scaling if isinstance(self.scaling, (list, tuple)) else [self.scaling]
+        names = (*SCALINGS, "by_view")
         for step in steps:
-            if not isinstance(step, str) or step not in SCALINGS:
-                close = nearest(step, SCALINGS, list_all=False) if isinstance(step, str) else ""
-                raise ConfigError(
-                    f"scaling must be one of {', '.join(SCALINGS)} or a list of them, got {step!r}{close}"
-                )
+            if not isinstance(step, str) or step not in names:
+                close = nearest(step, names, list_all=False) if isinstance(step, str) else ""
+                raise ConfigError(f"scaling must be one of {', '.join(names)} or a list of them, got {step!r}{close}")
         counts = self.n_clusters
         if counts is not None and not (
             isinstance(counts, (list, tuple)) and counts and all(type(k) is int and k >= 1 for k in counts)

@@ -58,15 +58,13 @@ SCALINGS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     ),
     "min_max": (_min_max, "each feature mapped to [0, 1]"),
     "unit_norm": (_unit_norm, "each sample divided by its Euclidean norm"),
-    # The other steps then scale each view of X by itself: see `by_view.scaled`.
-    "by_view": (lambda X: X, "each view by itself"),
     "lee_seung": (_lee_seung, "each sample brought to mean and standard deviation 0.25, clipped to [0, 1]"),
 }
 
 
 def scale_sparse(X: csc_array, step: str) -> csc_array:
     """Scale sparse X. Raises ConfigError for min_max and lee_seung, which would fill in the zeros."""
-    if step in ("none", "by_view"):
+    if step == "none":
         return X
     if step in ("min_max", "lee_seung"):
         raise ConfigError(f"scaling={step} moves the zeros of sparse X; use max, column_max, unit_norm or none")
