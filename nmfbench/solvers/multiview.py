@@ -38,8 +38,7 @@ class MultiViewSemiNMF(DeepSolver):
         units of their mean square length.
     p: nearest neighbours of a sample, 1 to n − 1, joined with weight 1; paper: 5.
     pretrain: iterations of semi-NMF a layer, ≥ 0; authors' program: 100.
-    init: one of svd, random, as for `deep_semi`. A view has a rank of one more than it has features at most in "svd";
-        "random" draws the same H for all views.
+    init: one of svd, random, as for `deep_semi`; "random" draws the same H for all views.
 
     Zhao, Ding & Fu (2017), Algorithm 1.
     """
@@ -84,10 +83,10 @@ class MultiViewSemiNMF(DeepSolver):
         weights = H.new_full((len(H), len(Xs)), 1 / len(Xs)) ** self.gamma
         while True:
             yield Views(tuple(map(tuple, Zs)), tuple(map(tuple, Hs)), H, weights, graphs)
-            p = q = torch.zeros_like(H)
+            p, q, inverse = torch.zeros_like(H), torch.zeros_like(H), pinv(H)
             for v, X in enumerate(Xs):
                 for l in range(len(self.layers)):
-                    Z = X @ pinv(product([*Zs[v][l + 1 :], H]))
+                    Z = X @ (pinv(product([*Zs[v][l + 1 :], H])) if l < len(Hs[v]) else inverse)
                     Zs[v][l] = pinv(product(Zs[v][:l])) @ Z if l else Z
                     D = product(Zs[v][: l + 1])
                     A, B = D.mT @ X, D.mT @ D
