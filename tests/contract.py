@@ -23,10 +23,12 @@ TOO_SMALL: dict[str, tuple[Callable[[int, int, int], bool], str]] = {
     "archetypal": (lambda m, n, r: r > n, "furthest_sum starts reach rank"),
     "convex": (lambda m, n, r: r > n, "kmeans starts reach rank"),
     "deep_archetypal": (lambda m, n, r: 2 * r > n, "furthest_sum starts reach rank"),
+    "danmf": (lambda m, n, r: n < 6, "5 nearest neighbours need at least 6 samples"),
     # Its ranks are [2r, r], and an SVD of data without its mean starts one component more than X has sides.
     "deep_semi": (lambda m, n, r: 2 * r > min(m, n) + 1, "svd starts reach rank"),
     "dnsnmf": (lambda m, n, r: 2 * r > min(m, n), "nndsvd starts reach rank"),
     "gnmf": (lambda m, n, r: n < 6, "5 nearest neighbours need at least 6 samples"),
+    "multiview": (lambda m, n, r: n < 6, "5 nearest neighbours need at least 6 samples"),
     "nsnmf": (lambda m, n, r: r > min(m, n), "nndsvd starts reach rank"),
     "pca": (lambda m, n, r: r > min(m, n), "PCA has at most"),
     "snpa": (lambda m, n, r: r > n, "SNPA picks at most"),

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csc_array, issparse
 
 from nmfbench.config import nearest
+from nmfbench.datasets import by_view
 from nmfbench.datasets.checks import check_finite, chunks, observed_entries
 from nmfbench.datasets.files import files_noted, fingerprint
 from nmfbench.datasets.formats import limits
@@ -37,6 +38,7 @@ class Dataset:
     feature_names: names of the m features, for example the words of documents; None: unknown.
     sample: a noun for one sample: user, face, document.
     truth: true factors or other knowledge, by name; no solver sees it.
+    views: name of each view → the number of its features, in the order of the rows of X; None: X is one view.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     observed: mask (m, n), False where X is missing; None: all of it is there.
@@ -51,6 +53,7 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     sample: str = "sample"
     truth: dict[str, np.ndarray] = field(default_factory=dict)
+    views: dict[str, int] | None = None
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
     observed: np.ndarray | None = None
@@ -64,6 +67,11 @@ class Dataset:
     def n_classes(self) -> int | None:
         """Number of distinct labels; None without labels."""
         return None if self.y is None else len(np.unique(self.y))
+
+    @property
+    def view_sizes(self) -> tuple[int, ...] | None:
+        """Numbers of features of the views; None: X is one view."""
+        return tuple(self.views.values()) if self.views else None
 
     @cached_property
     def sha256(self) -> str:
@@ -120,7 +128,8 @@ class Loader(ABC):
 
     Parameters
     ----------
-    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none.
+    scaling: a name from `SCALINGS`, or a list of names, applied in order; the papers print none. by_view among them
+        has the others applied to each view by itself.
     n_clusters: cluster counts at which this dataset is scored by default, each ≥ 1; None: the number of classes.
     """
 
@@ -149,12 +158,11 @@ class Loader(ABC):
 
     def __post_init__(self) -> None:
         steps = self.scaling if isinstance(self.scaling, (list, tuple)) else [self.scaling]
+        names = (*SCALINGS, "by_view")
         for step in steps:
-            if not isinstance(step, str) or step not in SCALINGS:
-                close = nearest(step, SCALINGS, list_all=False) if isinstance(step, str) else ""
-                raise ConfigError(
-                    f"scaling must be one of {', '.join(SCALINGS)} or a list of them, got {step!r}{close}"
-                )
+            if not isinstance(step, str) or step not in names:
+                close = nearest(step, names, list_all=False) if isinstance(step, str) else ""
+                raise ConfigError(f"scaling must be one of {', '.join(names)} or a list of them, got {step!r}{close}")
         counts = self.n_clusters
         if counts is not None and not (
             isinstance(counts, (list, tuple)) and counts and all(type(k) is int and k >= 1 for k in counts)
@@ -176,8 +184,9 @@ class Loader(ABC):
             with files_noted() as files:
                 for key in self.location:
                     value = getattr(self, key)
-                    if isinstance(value, str) and (place := Path(value).expanduser().absolute()).exists():
-                        files[str(place)] = fingerprint(place)
+                    for name in value if isinstance(value, list) else [value]:
+                        if isinstance(name, str) and (place := Path(name).expanduser().absolute()).exists():
+                            files[str(place)] = fingerprint(place)
                 raw = self.read()
             _check(raw)
             return replace(self.scaled(raw), files=files)
@@ -190,6 +199,9 @@ class Loader(ABC):
         X: Any = raw.X
         preprocessing = list(raw.preprocessing)
         steps = self._scalings()
+        if "by_view" in steps:
+            alone = replace(self, scaling=[step for step in steps if step != "by_view"])
+            return by_view.scaled(raw, alone.scaled)
         # A long double beyond float64 becomes infinite here, so check_finite refuses it.
         with np.errstate(over="ignore"):
             if issparse(X):

@@ -9,7 +9,7 @@ import numpy as np
 from nmfbench.datasets import base, labels
 from nmfbench.datasets.formats import TABLES, TEXT, choosing, is_10x, read, stem, suffix_of
 from nmfbench.datasets.formats.decoding import strict_lines
-from nmfbench.datasets.formats.held import Table
+from nmfbench.datasets.formats.held import Arrays, Table
 from nmfbench.datasets.formats.label_file import read_labels
 from nmfbench.datasets.formats.text import Asked
 from nmfbench.errors import ConfigError, DataError, DataMissing
@@ -91,14 +91,27 @@ class File(base.Loader):
         self.asked()
 
     def read(self) -> base.Dataset:
-        path = Path(self.path).expanduser().absolute()
+        return self.dataset(self.held())
+
+    @property
+    def absolute(self) -> Path:
+        """The path of the file, or of a folder of 10x Genomics."""
+        return Path(self.path).expanduser().absolute()
+
+    def held(self) -> Arrays | Table:
+        """What the file holds, before it is decided what is X."""
+        path = self.absolute
         if path.is_dir() and not is_10x(path):
             raise DataError(f"{path} is a folder without matrix.mtx; for a folder of images: dataset=images")
         if not path.exists():
             raise DataMissing(f"there is no file {path}; correct dataset.path")
         self._refuse_unused(path)
         sheet = self.x if path.suffix.lower() == ".xlsx" else None
-        held = read(path, self.asked(), sheet)
+        return read(path, self.asked(), sheet)
+
+    def dataset(self, held: Arrays | Table) -> base.Dataset:
+        """The unscaled dataset that these contents of the file make."""
+        path = self.absolute
         y, elsewhere, holder = self.y, None, str(path)
         if y is not None and y not in (held.columns if isinstance(held, Table) else held.arrays):
             file = Path(y).expanduser().absolute()

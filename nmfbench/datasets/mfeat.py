@@ -39,7 +39,13 @@ class MultiFeature(base.Loader):
         tables = [_view(view) for view in self.views]
         y = tables[0][:, -1].astype(int)
         X = np.concatenate([table[:, :-1].T for table in tables])
-        return base.Dataset("mfeat", X, y, preprocessing=(f"views {', '.join(self.views)} ({len(X)} features)",))
+        return base.Dataset(
+            "mfeat",
+            X,
+            y,
+            preprocessing=(f"views {', '.join(self.views)} ({len(X)} features)",),
+            views={view: VIEWS[view] for view in self.views},
+        )
 
 
 def _view(view: str) -> np.ndarray:

@@ -52,6 +52,8 @@ SOURCES = {
     ),
     "ratings": Source(how=SHIPPED, files={"ratings/ratings.csv": None}, what="It ships with nmfbench; restore it."),
     "digits": Source(how=SHIPPED, what="It comes with scikit-learn; install that again."),
+    "karate": Source(how=SHIPPED, what="It comes with networkx; install that again."),
+    "davis": Source(how=SHIPPED, what="It comes with networkx; install that again."),
     "ar": Source(
         how=ON_APPLICATION,
         files={

@@ -42,16 +42,34 @@ def nearest_neighbours(X: Tensor | SparseMatrix, p: int) -> Graph:
 
     Two samples are joined if either is among the p nearest of the other.
     """
-    if isinstance(X, SparseMatrix):
-        parts = X.csr_t.values(), X.csr_t.col_indices(), X.csr_t.crow_indices()
-        samples = csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(X.csr_t.shape))
-    else:
-        samples = X.mT.cpu().numpy()
+    samples = _to_scipy(X.mT) if isinstance(X, SparseMatrix) else X.mT.cpu().numpy()
     # Scale the samples, because distances are squared and may overflow; only their order matters.
     from sklearn.neighbors import kneighbors_graph  # takes seconds to import
 
     one_way = csr_array(kneighbors_graph(samples / max(abs(samples).max(), np.finfo(samples.dtype).tiny), p))
     return _graph(one_way.maximum(one_way.T), X.device)
+
+
+def is_adjacency(X: Tensor | SparseMatrix) -> bool:
+    """Whether X (m, n) is symmetric, as the adjacency matrix of an undirected graph is."""
+    if X.shape[0] != X.shape[1]:
+        return False
+    if isinstance(X, Tensor):
+        return torch.equal(X, X.mT)
+    pairs = ((part(X.csr), part(X.csr_t)) for part in (Tensor.crow_indices, Tensor.col_indices, Tensor.values))
+    return all(torch.equal(rows, columns) for rows, columns in pairs)
+
+
+def of_data(X: Tensor | SparseMatrix, p: int) -> Graph:
+    """The graph whose adjacency matrix X (n, n) is, its largest weight scaled to 1; else that of `nearest_neighbours`.
+
+    Loops are left out.
+    """
+    if not is_adjacency(X):
+        return nearest_neighbours(X, p)
+    A = _to_scipy(X)
+    A = A - diags_array(A.diagonal())
+    return _graph(A / (A.max() or 1.0), X.device)
 
 
 def same_label(labels: Tensor, labelled: Tensor) -> Graph:
@@ -61,6 +79,13 @@ def same_label(labels: Tensor, labelled: Tensor) -> Graph:
     member = csr_array((np.ones(len(seen)), (seen, classes)), (len(labels), len(seen) + 1))
     alike = member @ member.T
     return _graph(alike - diags_array(alike.diagonal()), labels.device)
+
+
+def _to_scipy(X: Tensor | SparseMatrix) -> csr_array:
+    if isinstance(X, Tensor):
+        return csr_array(X.cpu().numpy())
+    parts = X.csr.values(), X.csr.col_indices(), X.csr.crow_indices()
+    return csr_array(tuple(part.cpu().numpy() for part in parts), shape=tuple(X.shape))
 
 
 def _graph(adjacency: Any, device: torch.device) -> Graph:

@@ -32,6 +32,7 @@ class Problem:
     labelled: mask (n,) of the labels that may be used; None: none may.
     observed: mask (m, n), True where an entry of a dense X is observed; None: all are. `place` puts the mean of the
         feature's observed entries where it is False.
+    views: number of features of each view, in the order of the rows of X; None: X is one view.
     """
 
     X: Tensor
@@ -39,6 +40,12 @@ class Problem:
     labels: Tensor | None = None
     labelled: Tensor | None = None
     observed: Tensor | None = None
+    views: tuple[int, ...] | None = None
+
+    @cached_property
+    def by_view(self) -> "list[Problem]":
+        """The rows of each view as a problem of their own, for a dense X; X itself where it is one view."""
+        return [self] if self.views is None else [Problem(X) for X in self.X.split(self.views)]
 
     @property
     def entries(self) -> Tensor:
@@ -125,12 +132,14 @@ def place(
     device: str = "cpu",
     shape: tuple[int, ...] | None = None,
     observed: Any = None,
+    views: tuple[int, ...] | None = None,
 ) -> Problem:
     """The problem of factorizing X, on its device and in its dtype; sparse X stays sparse.
 
     ``shape`` is the image shape of a sample. ``observed`` (m, n) is False where X is missing and may hold anything.
-    Raises ConfigError unless X is a real matrix and ``observed`` a mask of it, DataError for NaN or infinite entries,
-    with the place of the first, and for a feature or sample without an observed entry.
+    ``views`` are the numbers of features of its views. Raises ConfigError unless X is a real matrix, ``observed`` a
+    mask of it and ``views`` fit it; DataError for NaN or infinite entries, with the place of the first, and for a
+    feature or sample without an observed entry.
     """
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
@@ -152,7 +161,9 @@ def place(
         mask = mask.to(on).mT.contiguous().mT
     if not issparse(X):
         placed = values = given.to(on, kind)
-    problem = Problem(placed, shape, observed=mask)
+    if views is not None and (min(views, default=0) < 1 or sum(views) != X.shape[0]):
+        raise ConfigError(f"views must be numbers of features ≥ 1 whose sum is {X.shape[0]}, got {views}")
+    problem = Problem(placed, shape, observed=mask, views=views)
     if not all(map(math.isfinite, problem.extremes)):
         bad = ~values.isfinite() if mask is None else ~values.isfinite() & mask
         raise DataError(

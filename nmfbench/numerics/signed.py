@@ -22,8 +22,17 @@ def square_root_step(H: Tensor, A: Tensor, B: Tensor, pull: Tensor | float = 0, 
     A penalty adds its half gradient, ``push`` − ``pull``, both ≥ 0. The step does not raise the objective, penalty
     included. Ding, Li & Jordan (2010).
     """
-    p = A.clamp(min=0) + (-B).clamp(min=0) @ H + pull
-    q = (-A).clamp(min=0) + B.clamp(min=0) @ H + push
+    p, q = half_gradient(H, A, B)
+    return root_step(H, p + pull, q + push)
+
+
+def half_gradient(H: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """(p, q), both ≥ 0 and (S, r, n), with q − p half the gradient of ‖X − ZH‖² in H ≥ 0, A = ZᵀX and B = ZᵀZ."""
+    return A.clamp(min=0) + (-B).clamp(min=0) @ H, (-A).clamp(min=0) + B.clamp(min=0) @ H
+
+
+def root_step(H: Tensor, p: Tensor, q: Tensor) -> Tensor:
+    """H · √(p/q), all (S, r, n): a step against a half gradient q − p."""
     floor = (FLOOR * p.amax((-2, -1), keepdim=True)).clamp(min=torch.finfo(p.dtype).tiny)
     return H * (p / torch.maximum(q, floor)).sqrt()
 

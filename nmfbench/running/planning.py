@@ -219,4 +219,4 @@ def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int) -> Prob
     observed = dataset.observed
     if evaluator:
         observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), seed)
-    return place(dataset.X, dtype, shape=dataset.shape, observed=observed)
+    return place(dataset.X, dtype, shape=dataset.shape, observed=observed, views=dataset.view_sizes)

@@ -69,8 +69,10 @@ def pack(task: Task, probe: tuple[str, str], is_shared: bool) -> Parcel:
     node = dict(job.loader_node)
     for key in loader_of(node).location:
         value = node.get(key)
-        if isinstance(value, str) and value and (place := Path(value).expanduser().absolute()).exists():
-            node[key] = str(place)
+        names = value if isinstance(value, list) else [value]
+        places = [Path(name).expanduser().absolute() for name in names if isinstance(name, str) and name]
+        if len(places) == len(names) and all(place.exists() for place in places):
+            node[key] = [str(place) for place in places] if isinstance(value, list) else str(places[0])
     travelling = replace(job, loader_node=node, records=dict.fromkeys(job.records))
     of_python = tuple(str(Path(prefix).resolve()) for prefix in {sys.prefix, sys.base_prefix})
     folders = (str(Path(folder).resolve()) for folder in sys.path)
