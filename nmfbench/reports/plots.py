@@ -72,7 +72,7 @@ def tiles(
         ax.set_anchor("N")
     if scale:
         figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.6, aspect=30, pad=0.02, label=scale)
-    return _captioned(figure, title, note)
+    return captioned(figure, title, note)
 
 
 def _mosaic(panel: Tiles) -> np.ndarray:
@@ -118,7 +118,7 @@ def histograms(methods: Mapping[str, Mapping[str, np.ndarray]], title: str, note
             ax.xaxis.set_major_locator(MaxNLocator(5))
     for ax in axes[:, 0]:
         ax.set_ylabel("count")
-    return _captioned(figure, title, note)
+    return captioned(figure, title, note)
 
 
 @styled
@@ -147,7 +147,7 @@ def ratios(
     ax.set_xlabel("iterations of deep KL-NMF")
     ax.set_ylabel("error / final error of multilayer KL-NMF")
     ax.legend(ncols=2)
-    return _captioned(figure, title, note)
+    return captioned(figure, title, note)
 
 
 def _ticks(ax: Axes) -> list[float]:
@@ -170,8 +170,8 @@ def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: st
     ax.set_xticks(range(1, max(map(len, curves.values())) + 1))
     ax.set_xlabel("layers")
     ax.set_ylabel("accuracy in percent")
-    ax.legend(ncols=len(curves), loc="lower center", bbox_to_anchor=(0.5, 1))  # above the axes: no curve below it
-    return _captioned(figure, title, note)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))  # above the axes: no curve below it
+    return captioned(figure, title, note)
 
 
 @styled
@@ -195,10 +195,11 @@ def representations(methods: Mapping[str, tuple[np.ndarray, np.ndarray]], title:
     axes[0, 0].set_ylabel("component of the code")
     axes[1, 0].set_ylabel("Hoyer sparsity")
     figure.colorbar(axes[0, 0].images[0], ax=axes[0, :], label="share of the sample's largest", pad=0.02)
-    return _captioned(figure, title, note)
+    return captioned(figure, title, note)
 
 
-def _captioned(figure: Figure, title: str, note: str) -> Figure:
+def captioned(figure: Figure, title: str, note: str) -> Figure:
+    """The figure with a title above and a note below it."""
     figure.suptitle(title)
     figure.supxlabel(_wrapped(note, figure.get_figwidth()), fontsize=8, color="0.3")
     return figure

@@ -1,8 +1,14 @@
 """The papers' figures, one paper a module: the runs that each figure needs, and how to draw it."""
 
-from nmfbench.reports.figures import deep_kl, dnsnmf, wnnf
-from nmfbench.reports.figures.common import PaperFigure, Run
+from nmfbench.reports.figures import deep_kl, dnsnmf, scaling, unmixing, wnnf
+from nmfbench.reports.figures.common import PaperFigure, Run, TableFigure
 
-__all__ = ["FIGURES", "PaperFigure", "Run"]
+__all__ = ["FIGURES", "PaperFigure", "Run", "TableFigure"]
 
-FIGURES: dict[str, PaperFigure] = {**wnnf.FIGURES, **dnsnmf.FIGURES, **deep_kl.FIGURES}
+FIGURES: dict[str, PaperFigure | TableFigure] = {
+    **wnnf.FIGURES,
+    **dnsnmf.FIGURES,
+    **deep_kl.FIGURES,
+    **unmixing.FIGURES,
+    **scaling.FIGURES,
+}

@@ -1,6 +1,7 @@
 """The long form as CSV, every metric."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,3 +18,9 @@ def commented(sentences: Sequence[str], table: pd.DataFrame) -> str:
     """The table behind a `#` line for each sentence: pandas.read_csv(…, comment="#")."""
     header = "".join(f"# {sentence}\n" for sentence in sentences)
     return header + str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def read(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """The sentences and the table of a file that `commented` wrote."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix("# ") for line in lines if line.startswith("# ")], pd.read_csv(path, comment="#")
