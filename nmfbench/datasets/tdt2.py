@@ -62,4 +62,3 @@ def _vocabulary(n: int) -> list[str]:
     if len(words) != n:
         raise DataError(f"tdt2: {path} must have {n:,} words, one a line; it has {len(words):,}")
     return words
-

@@ -96,7 +96,6 @@ def beside(printed: np.ndarray, ours: list[list[str]], layer: int) -> Exhibit:
     return Exhibit(title, ["printed topic", "merges", "printed words", "our topic", "in common", "our words"], rows)
 
 
-
 def shares(fitted: Fitted) -> list[np.ndarray]:
     """(r_{l+1}, r_l) between two layers: the share of each topic below in each topic above; a column sums to one.
 

@@ -1,6 +1,6 @@
 """Drawing curves: numbers in, a matplotlib figure out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd

@@ -40,9 +40,7 @@ def maps(rows: Sequence[Sequence[Maps | None]], title: str, note: str, *, width:
     across = [max(panel.columns for row in rows if (panel := row[j])) for j in range(len(rows[0]))]
     size = (width - 0.9) / sum(across)  # of a map, in inches
     lines = max(name.count("\n") for panel in shown for name in wrapped(panel, size)) + 1
-    tall = [
-        max((size * height / breadth + 0.14 * lines) * panel.rows for panel in row if panel) + 0.25 for row in rows
-    ]
+    tall = [max((size * height / breadth + 0.14 * lines) * panel.rows for panel in row if panel) + 0.25 for row in rows]
     figure = Figure(figsize=(width, sum(tall) + 0.9), layout="constrained")
     page, bar = figure.subfigures(1, 2, width_ratios=[width - 0.7, 0.7])
     places = page.subfigures(len(rows), len(rows[0]), height_ratios=tall, width_ratios=across, squeeze=False)

@@ -138,7 +138,7 @@ def _against_classes(number: int, dataset: str, people: int) -> Callable[[pd.Dat
         name, n = PEOPLE[dataset], plural(int(numbers["n"].max()), "draw")
         one_set = f" With {people} people all draws are one set, and the band is over starts alone."
         note = (
-            "As many clusters and codes as people; NMI over the larger entropy. Each method has the one setting that did "
+            "As many clusters and codes as people; NMI over the larger entropy. Each method has the setting that did "
             f"best on other draws.{one_set if people == numbers['n_clusters'].max() else ''} {source}"
         )
         title = f"Accuracy and NMI against the number of people, {name} (dnsNMF paper, Fig. {number})"

@@ -57,9 +57,9 @@ def growth(runs: Sequence[Run]) -> Figure:
     environment = runs[0].record["environment"]
     note = (
         f"Median of {times['n'].max()} seeds; where a size does not vary it is m = {usual['features']:,}, "
-        f"n = {usual['samples']:,}, r = {usual['rank']}. Two layers: [r/2, r] for deep NMF, [2r, r] for the others; NMF "
-        f"has one. Start included, without pre-training. One thread of {environment['cpu']}, which other work shared. "
-        "The survey: linear in the size of the data and the ranks."
+        f"n = {usual['samples']:,}, r = {usual['rank']}. Two layers: [r/2, r] for deep NMF, [2r, r] for the others; "
+        f"NMF has one. Start included, without pre-training. One thread of {environment['cpu']}, which other work "
+        "shared. The survey: linear in the size of the data and the ranks."
     )
     title = "Processor time of an iteration against the size of the data and the rank (survey, Sec. 3.3)"
     return curves.growth(panels, "seconds an iteration", title, note)

@@ -62,7 +62,9 @@ def layers(fitted: Fitted, data: Dataset, like: np.ndarray | None = None) -> lis
         merged = [np.flatnonzero(parent == k) for k in range(len(H))]
         order = np.array(sorted(range(len(H)), key=lambda k: merged[k][0] if len(merged[k]) else len(parent)))
         names = [" + ".join(names[i] for i in merged[k]) or "–" for k in order]
-        shown.append(_layer(np.asarray(W, np.float64), np.asarray(H, np.float64), order, names, np.full(len(H), np.nan)))
+        shown.append(
+            _layer(np.asarray(W, np.float64), np.asarray(H, np.float64), order, names, np.full(len(H), np.nan))
+        )
     return shown
 
 

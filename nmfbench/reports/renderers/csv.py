@@ -1,6 +1,7 @@
 """The long form as CSV, every metric."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
@@ -22,5 +23,6 @@ def commented(sentences: Sequence[str], table: pd.DataFrame) -> str:
 
 def read(path: Path) -> tuple[list[str], pd.DataFrame]:
     """The sentences and the table of a file that `commented` wrote."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.removeprefix("# ") for line in lines if line.startswith("# ")], pd.read_csv(path, comment="#")
+    with path.open(encoding="utf-8") as file:
+        sentences = [line[2:].rstrip("\n") for line in takewhile(lambda line: line.startswith("# "), file)]
+    return sentences, pd.read_csv(path, skiprows=len(sentences))
