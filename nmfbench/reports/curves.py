@@ -82,7 +82,7 @@ def growth(panels: Mapping[str, Mapping[str, pd.Series]], y: str, title: str, no
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for ax, (size, curves) in zip(axes, panels.items(), strict=True):
         for i, (name, times) in enumerate(curves.items()):
-            label = f"{name}: {slope(times):.2f}".replace("-", "−")
+            label = f"{name}: {slope(times):.2f}"
             ax.plot(times.index, times, color=COLOURS[i], linestyle=LINES[i], marker=MARKERS[i], ms=4, label=label)
         sizes = np.array(sorted({size for times in curves.values() for size in times.index}))
         lowest = min(times.iloc[0] for times in curves.values())
