@@ -17,14 +17,15 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 def beside_printed(
     rows: Mapping[str, Mapping[str, pd.DataFrame]], x: str, across: str, spread: str, title: str, note: str
 ) -> Figure:
-    """A row of panels a metric, a panel a method: its mean with a band of ± sd, and the printed numbers.
+    """A row of panels a metric in percent, a panel a method: its mean with a band of ± sd, and the printed numbers.
 
     Each table has the columns ``x``, mean, sd and paper. The means of the other methods of a row are thin grey lines.
     ``across`` is the label of the axis of ``x``; ``spread`` says what the band is over.
     """
     columns = len(next(iter(rows.values())))
-    figure = Figure(figsize=(2.2 * columns, 2.1 * len(rows) + 1.3), layout="constrained")
-    axes = figure.subplots(len(rows), columns, sharex=True, sharey="row", squeeze=False)
+    figure = Figure(figsize=(2.2 * columns, 2.1 * len(rows) + 1.4), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[0.2, 2.1 * len(rows) + 0.5])
+    axes = below.subplots(len(rows), columns, sharex=True, sharey="row", squeeze=False)
     for line, (metric, methods) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(metric)
         for ax, (method, table) in zip(line, methods.items(), strict=True):
@@ -42,10 +43,10 @@ def beside_printed(
                 ax.set_title(method)
             if metric == [*rows][-1]:
                 ax.set_xlabel(across)
+        line[0].set_ylim(max(0, line[0].get_ylim()[0]), 103)  # no share lies outside 0 to 100, whatever the sd
     (grey,) = axes[0, 0].plot([], [], color="0.75", linewidth=0.8)
-    axes[0, 0].set_ylim(top=103)
     labels = [f"here, mean ± sd over {spread}", "printed", "the other methods here, mean"]
-    figure.legend([ours, paper, grey], labels, loc="outside upper center", ncols=3)
+    above.legend([ours, paper, grey], labels, loc="center", ncols=3)
     return captioned(figure, title, note)
 
 
