@@ -98,7 +98,7 @@ def test_maps_of_all_methods_and_of_the_truth_have_one_scale() -> None:
     assert len(shown) == 3 * (4 + 2) + 3
     assert {image.get_clim() for ax in shown for image in ax.images} == {(0, 1)}
     titles = [ax.get_title() for ax in shown]
-    assert titles.count("rock") == 3 * 2 + 1 and titles.count("water 2") == 3
+    assert titles.count("rock") == 3 * 2 + 1 and titles.count("water\N{NO-BREAK SPACE}2") == 3
     rocks = [ax.images[0].get_array() for ax in shown if ax.get_title() == "rock"]
     upright = A[0].reshape(5, 4).T  # pixels are stored column by column
     assert sum(np.allclose(rock, upright) for rock in rocks) == 3 + 1, "layer 1 of three methods, and the truth"
@@ -136,7 +136,7 @@ def test_spectra_stand_beside_the_truth_with_their_angles_in_the_legend() -> Non
 def test_names_are_wrapped_above_small_maps_and_an_empty_place_stays_empty() -> None:
     images = rng.random((3, 4, 6))
     panel = Maps("one", images, ["a", "b + c + d + e + f + g", "h"], 2)
-    assert panel.rows == 2 and max(map(len, maps.wrapped(panel, 0.6)[1].splitlines())) <= 10
+    assert panel.rows == 2 and maps.wrapped(panel, 0.6)[1] == "b + c + d +\ne + f + g"
     figure = maps.maps([[panel, panel], [panel, None]], "t", "n", width=6)
     assert len([ax for ax in figure.findobj(lambda a: hasattr(a, "images")) if ax.images]) == 9
 

@@ -39,7 +39,8 @@ def test_abundances_are_dirichlet_and_alike_nearby() -> None:
     assert near > 0.5 and abs(far) < 0.2
     # Each abundance of a Dirichlet distribution has a beta distribution. Pixels of all seeds are far apart.
     drawn = [load_dataset("urban_synthetic", side=12, bands=2, seed=seed).truth["A"][:, ::71] for seed in range(60)]
-    assert kstest(np.concatenate(drawn, axis=1)[0], beta(0.3, 1.5).cdf).pvalue > 1e-3
+    a = urban_synthetic.CONCENTRATION
+    assert kstest(np.concatenate(drawn, axis=1)[0], beta(a, 5 * a).cdf).pvalue > 1e-3
 
 
 def test_noise_is_of_its_size_never_negative_and_of_the_seed() -> None:

@@ -10,11 +10,10 @@ from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
 
 MATERIALS = ("a1", "a2", "b1", "b2", "c1", "c2")
-CONCENTRATION = 0.3
+CONCENTRATION = 0.15
 """Parameter of the Dirichlet distribution of a pixel's abundances: small, so that most pixels have a main material."""
-BLUR = 0.02
-"""Standard deviation of the blur that makes abundances alike nearby, over the side of the image: patches of buildings'
-size on Urban."""
+BLUR = 0.03
+"""Standard deviation of the blur that makes abundances alike nearby, as a share of the side of the image."""
 
 
 @dataclass(frozen=True, kw_only=True)

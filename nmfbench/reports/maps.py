@@ -38,9 +38,11 @@ def maps(rows: Sequence[Sequence[Maps | None]], title: str, note: str, *, width:
     shown = [panel for row in rows for panel in row if panel]
     height, breadth = shown[0].images.shape[1:]
     across = [max(panel.columns for row in rows if (panel := row[j])) for j in range(len(rows[0]))]
-    size = (width - 0.9) / sum(across)  # of a map, in inches
-    lines = max(name.count("\n") for panel in shown for name in wrapped(panel, size)) + 1
-    tall = [max((size * height / breadth + 0.14 * lines) * panel.rows for panel in row if panel) + 0.25 for row in rows]
+    size = (width - 0.9) / sum(across) - 0.1  # of a map, in inches, without its margins
+    tall = []
+    for row in rows:
+        lines = max(name.count("\n") + 1 for panel in row if panel for name in wrapped(panel, size))
+        tall.append(max((size * height / breadth + 0.13 * lines) * panel.rows for panel in row if panel) + 0.25)
     figure = Figure(figsize=(width, sum(tall) + 0.9), layout="constrained")
     page, bar = figure.subfigures(1, 2, width_ratios=[width - 0.7, 0.7])
     places = page.subfigures(len(rows), len(rows[0]), height_ratios=tall, width_ratios=across, squeeze=False)
@@ -54,7 +56,7 @@ def maps(rows: Sequence[Sequence[Maps | None]], title: str, note: str, *, width:
 
 def _panel(place: SubFigure, panel: Maps, columns: int, size: float):  # type: ignore[no-untyped-def]
     """Draw one panel with room for that many maps a row; returns its last image."""
-    place.suptitle(panel.title, fontsize=9)
+    place.suptitle(panel.title, fontsize=9, x=0.01, ha="left")
     axes = place.subplots(panel.rows, columns, squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
@@ -65,5 +67,6 @@ def _panel(place: SubFigure, panel: Maps, columns: int, size: float):  # type: i
 
 
 def wrapped(panel: Maps, size: float) -> list[str]:
-    """The names in lines that fit above maps of that size in inches."""
-    return [textwrap.fill(name, max(6, round(16 * size)), break_on_hyphens=False) for name in panel.names]
+    """The names in lines that fit above maps of that size in inches, broken between materials alone."""
+    kept = [" + ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in name.split(" + ")) for name in panel.names]
+    return [textwrap.fill(name, max(6, round(18 * size)), break_on_hyphens=False) for name in kept]
