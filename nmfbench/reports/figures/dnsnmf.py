@@ -99,9 +99,9 @@ def depth_numbers(runs: Sequence[Run]) -> pd.DataFrame:
 def dnsnmf_fig9(runs: Sequence[Run]) -> Figure:
     lines = {f"{name}, ± sd over {_repetitions(runs, key)}": of for key, (name, of) in _accuracies(runs).items()}
     note = (
-        "10 people, rank 10 of the top layer; accuracy of k-means on the top layer. All draws from a dataset of 10 people "
-        "are one set: its bars are over k-means alone. Ranks [10], [20, 10], [40, 20, 10], … and θ = 0.1: chosen here, "
-        "the paper prints none."
+        "10 people, rank 10 of the top layer; accuracy of k-means on the top layer. All draws from 10 people are one "
+        "set: its bars are over k-means alone. Ranks [10], [20, 10], [40, 20, 10], … and θ = 0.1: chosen here, the "
+        "paper prints none."
     )
     return plots.depths(lines, "Accuracy of dnsNMF against its depth (dnsNMF paper, Fig. 9)", note)
 

@@ -61,13 +61,13 @@ def growth(runs: Sequence[Run]) -> Figure:
         f"NMF has one. Start included, without pre-training. One thread of {environment['cpu']}, which other work "
         "shared. The survey: linear in the size of the data and the ranks."
     )
-    title = "Processor time of an iteration against the size of the data and the rank (survey, Sec. 3.3)"
+    title = "Processor time of an iteration against the size of the data and the rank (survey, Sec. 3.3.2)"
     return curves.growth(panels, "seconds an iteration", title, note)
 
 
 FIGURES = {
     "scaling": PaperFigure(
-        "survey, Sec. 3.3: seconds an iteration against samples, features and rank",
+        "survey, Sec. 3.3.2: seconds an iteration against samples, features and rank",
         ("experiment=scaling",),
         growth,
         codes=False,
