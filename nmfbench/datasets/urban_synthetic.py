@@ -9,7 +9,7 @@ from scipy.stats import gamma
 from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
 
-MATERIALS = ("a1", "a2", "b1", "b2", "c1", "c2")
+MATERIALS = ("a1", "a2", "a3", "b1", "b2", "b3")
 CONCENTRATION = 0.15
 """Parameter of the Dirichlet distribution of a pixel's abundances: small, so that most pixels have a main material."""
 BLUR = 0.03
@@ -20,9 +20,10 @@ BLUR = 0.03
 class UrbanSynthetic(base.Loader):
     """X = max(MA + noise · E, 0): spectra of six materials mixed in every pixel. X (bands, side²), column by column.
 
-    Stands in for the HYDICE Urban image, which has 162 bands and 307 × 307 pixels. The materials are three families, a,
-    b and c, of two each: a spectrum is half its family's, half its own, each a sum of smooth bumps, and its maximum is
-    1. The abundances of a pixel are Dirichlet distributed, sum to one, and are alike nearby. E is standard normal.
+    Stands in for the HYDICE Urban image, which has 162 bands and 307 × 307 pixels, and whose materials are vegetation or
+    not. Here they are two families, a and b, of three each: a spectrum is two parts of its family's and one of its own,
+    each a sum of smooth bumps, and its maximum is 1. The abundances of a pixel are Dirichlet distributed, sum to one,
+    and are alike nearby. E is standard normal.
     ``truth``: spectra "M" (bands, 6), abundances "A" (6, side²), their names "materials" and the "grid".
 
     Parameters
@@ -58,13 +59,13 @@ class UrbanSynthetic(base.Loader):
         """(bands, 6)."""
 
         def smooth(k: int) -> np.ndarray:
-            """(bands, k): sums of four bumps, each with a maximum of 1."""
-            centres, widths, heights = (rng.uniform(*limits, (4, k)) for limits in ((0, 1), (0.06, 0.25), (0.2, 1)))
+            """(bands, k): sums of three bumps, each sum with a maximum of 1."""
+            centres, widths, heights = (rng.uniform(*limits, (3, k)) for limits in ((0, 1), (0.05, 0.15), (0.2, 1)))
             bands = np.linspace(0, 1, self.bands)[:, None, None]
             spectra = (heights * np.exp(-(((bands - centres) / widths) ** 2) / 2)).sum(1)
             return np.asarray(spectra / spectra.max(0))
 
-        M = np.repeat(smooth(3), 2, axis=1) + smooth(6)
+        M = 2 * np.repeat(smooth(2), 3, axis=1) + smooth(6)
         return np.asarray(M / M.max(0))
 
     def _abundances(self, rng: np.random.Generator) -> np.ndarray:
