@@ -60,7 +60,8 @@ class UrbanSynthetic(base.Loader):
 
         def smooth(k: int) -> np.ndarray:
             """(bands, k): sums of three bumps, each sum with a maximum of 1."""
-            centres, widths, heights = (rng.uniform(*limits, (3, k)) for limits in ((0, 1), (0.05, 0.15), (0.2, 1)))
+            limits = ((0.0, 1.0), (0.05, 0.15), (0.2, 1.0))
+            centres, widths, heights = (rng.uniform(low, high, (3, k)) for low, high in limits)
             bands = np.linspace(0, 1, self.bands)[:, None, None]
             spectra = (heights * np.exp(-(((bands - centres) / widths) ** 2) / 2)).sum(1)
             return np.asarray(spectra / spectra.max(0))

@@ -24,7 +24,7 @@ def beside_printed(
     """
     columns = len(next(iter(rows.values())))
     figure = Figure(figsize=(2.2 * columns, 2.1 * len(rows) + 1.4), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[0.2, 2.1 * len(rows) + 0.5])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[0.2, 2.1 * len(rows) + 0.5])[:, 0]
     axes = below.subplots(len(rows), columns, sharex=True, sharey="row", squeeze=False)
     for line, (metric, methods) in zip(axes, rows.items(), strict=True):
         line[0].set_ylabel(metric)

@@ -44,7 +44,7 @@ def maps(rows: Sequence[Sequence[Maps | None]], title: str, note: str, *, width:
         lines = max(name.count("\n") + 1 for panel in row if panel for name in wrapped(panel, size))
         tall.append(max((size * height / breadth + 0.13 * lines) * panel.rows for panel in row if panel) + 0.25)
     figure = Figure(figsize=(width, sum(tall) + 0.9), layout="constrained")
-    page, bar = figure.subfigures(1, 2, width_ratios=[width - 0.7, 0.7])
+    page, bar = figure.subfigures(1, 2, squeeze=False, width_ratios=[width - 0.7, 0.7])[0]
     places = page.subfigures(len(rows), len(rows[0]), height_ratios=tall, width_ratios=across, squeeze=False)
     for place, panel in zip(places.flat, [panel for row in rows for panel in row], strict=True):
         if panel:

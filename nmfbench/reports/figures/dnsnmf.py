@@ -147,7 +147,7 @@ def _against_classes(number: int, dataset: str, people: int) -> Callable[[pd.Dat
     return draw
 
 
-FIGURES = {
+FIGURES: dict[str, PaperFigure | TableFigure] = {
     "dnsnmf_fig3": PaperFigure(
         "dnsNMF, Fig. 3: features of three layers, by dnsNMF",
         ("experiment=dnsnmf_cbcl solver=dnsnmf",),
