@@ -20,10 +20,10 @@ BLUR = 0.03
 class UrbanSynthetic(base.Loader):
     """X = max(MA + noise · E, 0): spectra of six materials mixed in every pixel. X (bands, side²), column by column.
 
-    Stands in for the HYDICE Urban image, which has 162 bands and 307 × 307 pixels of vegetation and other materials. Here
-    they are two families, a and b, of three each: a spectrum is two parts of its family's and one of its own, each a
-    sum of smooth bumps, and its maximum is 1. The abundances of a pixel are Dirichlet distributed, sum to one, and are
-    alike nearby. E is standard normal.
+    Stands in for the HYDICE Urban image: 162 bands, 307 × 307 pixels of vegetation and other materials. Here they are
+    two families, a and b, of three each: a spectrum is two parts of its family's and one of its own, each a sum of
+    smooth bumps, and its maximum is 1. The abundances of a pixel are Dirichlet distributed, sum to one, and are alike
+    nearby. E is standard normal.
     ``truth``: spectra "M" (bands, 6), abundances "A" (6, side²), their names "materials" and the "grid".
 
     Parameters
