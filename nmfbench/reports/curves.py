@@ -79,11 +79,11 @@ def growth(panels: Mapping[str, Mapping[str, pd.Series]], y: str, title: str, no
 
     A dashed grey line has slope 1.
     """
-    figure = Figure(figsize=(3.6 * len(panels), 3.9), layout="constrained")
+    figure = Figure(figsize=(3.6 * len(panels), 4.6), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for ax, (size, curves) in zip(axes, panels.items(), strict=True):
         for i, (name, times) in enumerate(curves.items()):
-            label = f"{name}: {slope(times):.2f}"
+            label = f"{name}: {slope(times):.2f}".replace(": -0.00", ": 0.00")
             ax.plot(times.index, times, color=COLOURS[i], linestyle=LINES[i], marker=MARKERS[i], ms=4, label=label)
         sizes = np.array(sorted({size for times in curves.values() for size in times.index}))
         lowest = min(times.iloc[0] for times in curves.values())
@@ -91,7 +91,8 @@ def growth(panels: Mapping[str, Mapping[str, pd.Series]], y: str, title: str, no
         ax.set(xscale="log", yscale="log", xlabel=size)
         ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
         ax.minorticks_off()
-        ax.legend(fontsize=7, title="slope", title_fontsize=7)
+        # Above the axes, where no curve is below it.
+        ax.legend(fontsize=7, title="slope", title_fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     axes[0].set_ylabel(y)
     return captioned(figure, title, note)
 

@@ -34,7 +34,8 @@ def series(times: pd.DataFrame) -> dict[str, dict[str, pd.Series]]:
     for size in SIZES:
         others = [other for other in SIZES if other != size]
         rows = times[(times[others] == usual[others]).all(axis=1)].sort_values(size)
-        panels[size] = {str(s): of.set_index(size)["seconds"] for s, of in rows.groupby("solver", sort=False)}
+        of_solver = rows.set_index(size).groupby("solver")["seconds"]
+        panels[size] = {solver: of_solver.get_group(solver) for solver in times["solver"].unique()}
     return panels
 
 
