@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.image import AxesImage
 
 from nmfbench.reports.plots import captioned, styled
 
@@ -46,15 +47,16 @@ def maps(rows: Sequence[Sequence[Maps | None]], title: str, note: str, *, width:
     figure = Figure(figsize=(width, sum(tall) + 0.9), layout="constrained")
     page, bar = figure.subfigures(1, 2, squeeze=False, width_ratios=[width - 0.7, 0.7])[0]
     places = page.subfigures(len(rows), len(rows[0]), height_ratios=tall, width_ratios=across, squeeze=False)
-    for place, panel in zip(places.flat, [panel for row in rows for panel in row], strict=True):
-        if panel:
-            image = _panel(place, panel, across[0] if len(across) == 1 else panel.columns, size)
+    for of_row, row in zip(places, rows, strict=True):
+        for place, panel, columns in zip(of_row, row, across, strict=True):
+            if panel:
+                image = _panel(place, panel, columns, size)
     axes = bar.add_axes((0.05, 0.25, 0.2, 0.5))
     figure.colorbar(image, cax=axes, label="abundance")
     return captioned(figure, title, note)
 
 
-def _panel(place: SubFigure, panel: Maps, columns: int, size: float):  # type: ignore[no-untyped-def]
+def _panel(place: SubFigure, panel: Maps, columns: int, size: float) -> AxesImage:
     """Draw one panel with room for that many maps a row; returns its last image."""
     place.suptitle(panel.title, fontsize=9, x=0.01, ha="left")
     axes = place.subplots(panel.rows, columns, squeeze=False)

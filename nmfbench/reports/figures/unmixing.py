@@ -95,7 +95,10 @@ def _shown(runs: Sequence[Run], solvers: Sequence[str]) -> dict[str, list[Layer]
 
 
 def _map_numbers(solvers: Sequence[str]) -> Callable[[Sequence[Run]], pd.DataFrame]:
-    """What the maps show, in numbers: the mean abundance of each, and the root mean square error of known materials."""
+    """The maps in numbers: mean and largest abundance of each, and the root mean square error of known materials.
+
+    `Unmixing` takes that error after the matched components alone are scaled to sum to one; maps show all components.
+    """
 
     def numbers(runs: Sequence[Run]) -> pd.DataFrame:
         truth, rows = runs[0].dataset.truth, []
