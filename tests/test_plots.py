@@ -11,8 +11,10 @@ import pytest
 import torch
 from shell import run
 
+from nmfbench import app
 from nmfbench.cli import main
 from nmfbench.config import options
+from nmfbench.errors import DataMissing
 from nmfbench.numerics import hierarchies
 from nmfbench.numerics.factorization import Hierarchy
 from nmfbench.numerics.problem import Problem
@@ -113,6 +115,18 @@ def test_figure_whose_runs_are_missing_leaves_the_others_to_be_drawn(tiny: Path,
         "deep_kl_fig8_9 is missing deep_kl_minvol on tumor, all seeds" in output.err
         and "tiny_fig1.png and .pdf" in output.out
     )
+
+
+def test_every_figure_is_every_one_whose_data_is_here(tmp_path: Path, monkeypatch, capsys) -> None:
+    def plot(name: str, words: list[str], results: Path) -> int:
+        if name == "survey_fig5":
+            raise DataMissing("urban is not here")
+        return 0
+
+    monkeypatch.setattr(app, "plot", plot)
+    assert main(["plot", "--all", "--results", str(tmp_path)]) == 0
+    assert main(["plot", "survey_fig5", "wnnf_fig2", "--results", str(tmp_path)]) == 3
+    assert capsys.readouterr().err.count("survey_fig5: urban is not here") == 2
 
 
 @cache
