@@ -116,6 +116,16 @@ def test_numbers_of_the_maps_are_those_of_the_run_with_the_lowest_objective() ->
     assert len([ax for ax in figure.findobj(lambda a: hasattr(a, "images")) if ax.images]) == 3 + 2 * (4 + 2)
 
 
+@pytest.mark.parametrize(("name", "solver"), [("survey_fig5", "deep_onmf"), ("deep_kl_fig1", "deep_kl_minvol")])
+def test_maps_of_an_image_without_truth_are_numbered(name: str, solver: str) -> None:
+    unknown = Dataset("urban", DATA.X, truth={"grid": TRUTH["grid"]})
+    finished = [common.Run(run(solver, 0, 1.0, hierarchy([0, 1, 2])).record, hierarchy([0, 1, 2]), lambda: unknown)]
+    shown = [ax for ax in FIGURES[name].draw(finished).findobj(lambda a: hasattr(a, "images")) if ax.images]
+    assert [ax.get_title() for ax in shown] == ["1", "2", "3", "4", "1", "2 + 3 + 4"]
+    table = FIGURES[name].numbers(finished)
+    assert list(table["material"]) == ["1", "2", "3", "4", "1", "2 + 3 + 4"] and table["rmse"].isna().all()
+
+
 def test_spectra_stand_beside_the_truth_with_their_angles_in_the_legend() -> None:
     tilted = hierarchy([0, 1, 2])
     tilted.bases[0][:, 1] += 0.3
