@@ -57,15 +57,16 @@ def spectra(
     """A panel a material: its true spectrum (len(bands),), in black, and one estimate for each line of the legend."""
     columns = min(3, len(materials))
     rows = -(-len(materials) // columns)
-    figure = Figure(figsize=(3.5 * columns, 2.7 * rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(3.5 * columns, 3 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, (material, (true, estimates)) in zip(axes.flat, materials.items(), strict=False):
         ax.plot(bands, true, color="black", linewidth=2, label="truth")
         for (name, estimate), colour, style in zip(estimates.items(), COLOURS, LINES[1:], strict=False):
             ax.plot(bands, estimate, color=colour, linestyle=style, linewidth=1.2, label=name)
-        ax.set_title(material)
         ax.set_ylim(0, 1.05)
-        ax.legend(fontsize=7)
+        # Above the axes, where no curve is below it.
+        words = {"title": material, "title_fontsize": 9, "fontsize": 7, "columnspacing": 1, "handlelength": 1.8}
+        ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), **words)
     for ax in axes[-1]:
         ax.set_xlabel("band")
     for ax in axes[:, 0]:
