@@ -5,12 +5,19 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nmfbench import config, record_commands
-from nmfbench.errors import ConfigError, DataError
-from nmfbench.progress import say
+from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.progress import plural, say
 from nmfbench.records import write_bytes, write_text
 from nmfbench.running import filenames
+
+if TYPE_CHECKING:  # they take seconds
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from nmfbench.reports.figures import TableFigure
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_results: Callable[..., None]) -> None:
@@ -79,25 +86,23 @@ def _plot(arguments: argparse.Namespace) -> int:
             if len(names) == 1:
                 raise
             print(f"nmfbench: {name}: {error}", file=sys.stderr)  # the others may have their data
-            code = 3
+            # Whoever asks for every figure asks for those whose data is here.
+            if not (arguments.all and isinstance(error, DataMissing)):
+                code = 3
     return code
 
 
 def _charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: str | None) -> None:
     """Pictures of these kinds of the records that the words choose, each with its numbers."""
-    from nmfbench.reports import charts, notes, plots
-    from nmfbench.reports.renderers import csv
+    from nmfbench.reports import charts, notes
 
     records, store = record_commands.selected(words, results)
     drawn = list(charts.charts(records, kinds, metric))
     if not drawn:
         raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
     for chart in drawn:
-        path = store.root / "figures" / chart.name
-        for kind in ("png", "pdf", "svg"):
-            write_bytes(path.with_name(f"{chart.name}.{kind}"), plots.file(chart.figure, kind))
-        write_text(path.with_name(f"{chart.name}.csv"), csv.commented(notes.provenance(records), chart.numbers))
-        print(f"written to {path}.png, .pdf, .svg and .csv")
+        path, header = store.root / "figures" / chart.name, notes.provenance(records)
+        _write_figure(path, chart.figure, header, chart.numbers, kinds=("png", "pdf", "svg"))
 
 
 def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
@@ -105,28 +110,75 @@ def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
 
     Raises DataMissing or DataError where the data of a run is needed and not here.
     """
-    from nmfbench.reports import figures, notes, plots
-    from nmfbench.reports.renderers import csv
+    from nmfbench.reports import figures, notes
     from nmfbench.running.finished import finished
 
     figure = figures.FIGURES[name]
+    if isinstance(figure, figures.TableFigure):
+        return _plot_table(name, figure, words, results)
     added = [*filenames.literal(words), *record_commands.results_word(words, results)]
     runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
             say(f"{name} is missing {line}")
-        others = [word for word in words if not word.startswith("results_dir=")]
-        place = shlex.join([*others, f"results_dir={filenames.results_dir(words) or results}"])
+        place = shlex.join(_with_results(words, results))
         for arguments in figure.runs:
             say(f"make them with: nmfbench run {arguments} {place}")
         return 1
-    drawn = figure.draw(runs)
-    for kind in ("png", "pdf"):
-        write_bytes(store.root / "figures" / f"{name}.{kind}", plots.file(drawn, kind))
-    kinds = ".png and .pdf"
-    if figure.numbers:
-        text = csv.commented(notes.provenance([run.record for run in runs]), figure.numbers(runs))
-        write_text(store.root / "figures" / f"{name}.csv", text)
-        kinds = ".png, .pdf and .csv"
-    print(f"written to {store.root / 'figures' / name}{kinds}")
+    numbers = figure.numbers(runs) if figure.numbers else None
+    _write_figure(store.root / "figures" / name, figure.draw(runs), notes.provenance([r.record for r in runs]), numbers)
     return 0
+
+
+def _plot_table(name: str, figure: "TableFigure", words: Sequence[str], results: Path) -> int:
+    """A figure of a table's numbers: from its records if they are whole, else from the CSV of the whole table.
+
+    That CSV is looked for in the results folder and then in the published tables; a table with overrides is neither.
+    """
+    from nmfbench import app
+    from nmfbench.reports.renderers import csv
+
+    planned = record_commands.planned([figure.table, *words], results)
+    folders = [] if planned.request.changes else [planned.store.tables, config.PUBLISHED / "tables"]
+    files = [path for folder in folders if (path := folder / f"{figure.table}.csv").is_file()]
+    if planned.jobs and planned.is_whole and not planned.left_out:
+        built = app.report_of(planned, None, None)
+        header, frame, source = built.header, built.frame, plural(len(planned.records()), "record")
+    elif files:
+        header, frame = csv.read(files[0])
+        source = f"the table {figure.table}.csv"
+    else:
+        say(f"{name} is missing runs of {figure.table}, and there is no whole table of them")
+        say(f"make them with: nmfbench run {figure.runs[0]} {shlex.join(_with_results(words, results))}")
+        return 1
+    numbers = figure.numbers(frame)
+    made = next((sentence for sentence in header if sentence.startswith("Made by")), "")
+    drawn = figure.draw(numbers, f"Drawn from {source}. {made}")
+    _write_figure(planned.store.root / "figures" / name, drawn, header, numbers)
+    return 0
+
+
+def _with_results(words: Sequence[str], results: Path) -> list[str]:
+    """The words, with the results folder as the last of them."""
+    others = [word for word in words if not word.startswith("results_dir=")]
+    return [*others, f"results_dir={filenames.results_dir(words) or results}"]
+
+
+def _write_figure(
+    path: Path,
+    drawn: "Figure",
+    header: Sequence[str],
+    numbers: "DataFrame | None",
+    kinds: Sequence[str] = ("png", "pdf"),
+) -> None:
+    """Write the figure as these kinds of files, and its numbers behind the header as CSV."""
+    from nmfbench.reports import plots
+    from nmfbench.reports.renderers import csv
+
+    for kind in kinds:
+        write_bytes(path.with_name(f"{path.name}.{kind}"), plots.file(drawn, kind))
+    if numbers is not None:
+        write_text(path.with_name(f"{path.name}.csv"), csv.commented(header, numbers))
+        kinds = [*kinds, "csv"]
+    suffixes = [f".{kind}" for kind in kinds]
+    print(f"written to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")

@@ -20,8 +20,10 @@ from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.papers import Paper
 from nmfbench.records import Store, Unreadable
-from nmfbench.reports.figures import PaperFigure, Run
+from nmfbench.reports.figures import PaperFigure, Run, TableFigure
+from nmfbench.reports.figures.unmixing import Layer
 from nmfbench.reports.grids import Grid
+from nmfbench.reports.maps import Maps
 from nmfbench.reports.plots import Tiles
 from nmfbench.reports.report import Block, Report
 from nmfbench.reports.settings import Order, Relative, Table, Tuning
@@ -38,7 +40,7 @@ from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 HEADING = "Parameters\n----------\n"
 PLAIN = [Stopping, Problem, FitResult, Look, Graph, SparseMatrix, Paper]
 PLAIN += [Settings, Table, Tuning, Relative, Order, Composed, Request, Job, LeftOut, Plan, Card, Store, Unreadable]
-PLAIN += [Grid, Block, Report, Effect, Tiles, Run, PaperFigure, Outcome]
+PLAIN += [Grid, Block, Report, Effect, Tiles, Maps, Layer, Run, PaperFigure, TableFigure, Outcome]
 PLAIN += [Dataset, Loader, ClassDrawingLoader, Fitted, Exhibit, Metric, DeepSolver]
 RULE = re.compile(r"[≥>]|\[[-\d]|\d to |one of|any |None|paper|program|printed|default|Sec\.", re.IGNORECASE)
 SHAPE = re.compile(r"\((S|m|n|r|N|…)[,)]")

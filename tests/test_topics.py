@@ -1,5 +1,6 @@
 """Topics and whole factors: coherence by brute force, merges of a planted hierarchy, what stands below a table."""
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -171,3 +172,37 @@ def test_showcase_finds_the_printed_hierarchy_and_a_better_clustering(tmp_path: 
         assert "W1 as printed" in (tmp_path / f"tables/showcase-seeds=100.{kind}").read_text()
     table = pd.read_csv(tmp_path / "tables/showcase-seeds=100.csv", comment="#")
     assert set(table["metric"]) >= {"objective", "error", "stability"}
+
+
+def test_printed_topics_stand_beside_those_of_ours_that_share_most_words() -> None:
+    fitted = hierarchy_of_bases()  # layer 2: topic 1 has the words a and e, topic 2 c and g
+    printed = np.array([["Second", "2, 4", "g", "x"], ["First", "", "e", "a"]])
+    data = Dataset("d", np.ones((8, 3)), feature_names=tuple("abcdefgh"), truth={"topics2": printed})
+    shown = Topics(words=2).exhibits(fitted, data)
+    assert [exhibit.title for exhibit in shown[:2]] == ["topics of layer 1", "topics of layer 2"]
+    assert shown[2].title == "printed topics of layer 2 beside ours: 3 of 4 words in common"
+    assert shown[2].columns == ["printed topic", "merges", "printed words", "our topic", "in common", "our words"]
+    assert shown[2].rows == [["Second", "2, 4", "g, x", "2", "1", "c, g"], ["First", "–", "e, a", "1", "2", "a, e"]]
+    for other in (
+        replace(data, feature_names=None),  # the words are unknown
+        replace(data, truth={"topics2": np.vstack([printed, printed])}),  # another number of topics
+        replace(data, truth={}),
+    ):
+        assert len(Topics(words=2).exhibits(fitted, other)) == 2
+
+
+def test_topics_that_the_deep_kl_paper_prints_are_carried_with_tdt2(data_dir: str) -> None:
+    truth = load_dataset("tdt2").truth
+    assert truth["topics2"].shape == (10, 12) and truth["topics3"].shape == (5, 12)
+    assert truth["topics2"][9, [0, 2, 11]].tolist() == ["Iraq war", "iraq", "security"]
+    assert truth["topics3"][1, :4].tolist() == ["Military conflicts", "1, 6, 10", "iraq", "united"]
+
+
+def test_words_of_news20_are_cut_to_the_top_words_of_its_topics(data_dir: str) -> None:
+    few, whole = (load_dataset("news20", top_words=n, scaling="none") for n in (3, 0))
+    assert 20 <= len(few.feature_names) <= 60 and len(set(few.feature_names)) == len(few.feature_names)
+    rows = [whole.feature_names.index(word) for word in few.feature_names]
+    np.testing.assert_array_equal(few.X.toarray(), whole.X[rows].toarray())
+    assert f"the {len(rows)} top words of a rank-20 NMF, 3 a topic" in few.preprocessing
+    with pytest.raises(ConfigError, match="top_words must be nonnegative, got -1"):
+        load_dataset("news20", top_words=-1)

@@ -1,15 +1,14 @@
 """The TDT2 news corpus."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from nmfbench.datasets import base, files
+from nmfbench.datasets.words import top_words
 from nmfbench.errors import ConfigError, DataError, DataMissing
-
-RANK = 20
+from nmfbench.papers import deep_kl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +16,7 @@ class TDT2(base.Loader):
     """9,394 documents of the 30 largest categories, counts of 36,771 words: sparse X (36771, 9394). Deng Cai.
 
     The file numbers its words without naming them: their names are the lines of tdt2/vocabulary.txt, if that file
-    exists.
+    exists. ``truth``: the topics "topics2" and "topics3" that the deep KL-NMF paper prints of layers 2 and 3.
 
     Parameters
     ----------
@@ -40,9 +39,8 @@ class TDT2(base.Loader):
         X, words = csr_array(mat["fea"].T), np.array(_vocabulary(mat["fea"].shape[1]))
         selection = "all words"
         if self.top_words:
-            kept = top_words(X, self.top_words)
+            kept, selection = top_words(X, self.top_words)
             X, words = X[kept], words[kept]
-            selection = f"the {X.shape[0]} top words of a rank-{RANK} NMF, {self.top_words} a topic"
         return base.Dataset(
             "tdt2",
             base.sparse_or_dense(X, self.dense),
@@ -50,6 +48,7 @@ class TDT2(base.Loader):
             None,
             (selection,),
             feature_names=tuple(words.tolist()),
+            truth={f"topics{layer}": topics for layer, topics in deep_kl.topics().items()},
         )
 
 
@@ -63,16 +62,3 @@ def _vocabulary(n: int) -> list[str]:
     if len(words) != n:
         raise DataError(f"tdt2: {path} must have {n:,} words, one a line; it has {len(words):,}")
     return words
-
-
-def top_words(X: Any, each: int) -> np.ndarray:
-    """The rows (words) of X that are among the ``each`` largest of any topic, in order."""
-    # Imported here because loaders need no solver otherwise, and importing torch takes a second.
-    from nmfbench.fitting import fit
-    from nmfbench.solvers.base import Stopping
-    from nmfbench.solvers.mu import MultiplicativeNMF
-
-    (result,) = fit(MultiplicativeNMF(rank=RANK, beta=1.0), X, stopping=Stopping(max_iter=100), dtype="float64")
-    assert result.factorization is not None
-    W = result.factorization.factors["W"].numpy()
-    return np.unique(np.argsort(-W, axis=0, kind="stable")[:each])

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
 from nmfbench.datasets.base import Dataset
@@ -21,6 +22,10 @@ class Topics(Evaluator):
     from −1 (never together) to 1, averaged over the topics and the pairs of their top words. Lau, Newman & Baldwin
     (2014). The diversity is the share of distinct words among the top words of a layer. The table lists the top words
     and the NPMI of each topic, and the topics of the layer below that it merges. Leplat et al. (2023), Tables 3 and 4.
+
+    If ``dataset.truth`` holds as many topics of a layer ("topics2", …: rows of title, merged topics and words) and one
+    of their words has a name in the dataset, each printed topic stands beside one of ours: matched one to one, with as
+    many common words as can be.
 
     Parameters
     ----------
@@ -71,7 +76,25 @@ class Topics(Evaluator):
             table["top words"] = [", ".join(names[i] for i in column) for column in tops.T]
             rows = [list(row) for row in zip(*table.values(), strict=True)]
             tables.append(Exhibit(f"topics of layer {layer}", list(table), rows))
+            printed = dataset.truth.get(f"topics{layer}", np.empty((0, 0)))
+            if len(printed) == W.shape[1] and not set(names).isdisjoint(printed[:, 2:].flat):
+                tables.append(beside(printed, [[names[i] for i in column] for column in tops.T], layer))
         return tables
+
+
+def beside(printed: np.ndarray, ours: list[list[str]], layer: int) -> Exhibit:
+    """The printed topics, rows of title, merged topics and words, each with the topic of ours that is matched with it.
+
+    The matching has the largest sum of common words.
+    """
+    common = np.array([[len(set(topic[2:]) & set(words)) for words in ours] for topic in printed])
+    rows = []
+    for k, j in zip(*linear_sum_assignment(common, maximize=True), strict=True):
+        title, merged, *words = printed[k].tolist()
+        rows.append([title, merged or "–", ", ".join(words), str(j + 1), str(common[k, j]), ", ".join(ours[j])])
+    shared = sum(int(row[4]) for row in rows)
+    title = f"printed topics of layer {layer} beside ours: {shared} of {printed[:, 2:].size} words in common"
+    return Exhibit(title, ["printed topic", "merges", "printed words", "our topic", "in common", "our words"], rows)
 
 
 def shares(fitted: Fitted) -> list[np.ndarray]:

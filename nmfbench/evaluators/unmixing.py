@@ -40,13 +40,21 @@ class Unmixing(Evaluator):
         H = np.asarray(fitted.codes[0], np.float64)
         angles = spectral_angles(dataset.truth["M"], W)
         materials, bases = linear_sum_assignment(angles)
-        # Scale each basis to maximum 1, like the true spectra, and its codes to match.
-        A = H[bases] * W[:, bases].max(0)[:, None]
-        total = A.sum(0)
-        A = np.divide(A, total, out=np.full_like(A, 1 / len(A)), where=total > 0)
+        A = abundances(W[:, bases], H[bases])
         rmse = np.sqrt(np.mean((A - dataset.truth["A"][materials]) ** 2))
         measured = {"spectral_angle": angles[materials, bases].mean(), "abundance_rmse": rmse}
         return [{"layer": 1, "n_clusters": None, "metric": m, "value": float(v)} for m, v in measured.items()]
+
+
+def abundances(W: np.ndarray, H: np.ndarray) -> np.ndarray:
+    """The codes H (r, n) of the bases W (m, r) as abundances (r, n), which sum to one in each pixel.
+
+    Each basis is scaled to maximum 1 first, like true spectra, and its codes to match. A pixel without codes has equal
+    abundances.
+    """
+    A = H * W.max(0)[:, None]
+    total = A.sum(0)
+    return np.divide(A, total, out=np.full_like(A, 1 / len(A)), where=total > 0)
 
 
 def spectral_angles(M: np.ndarray, W: np.ndarray) -> np.ndarray:

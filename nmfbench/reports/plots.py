@@ -165,7 +165,7 @@ def _ticks(ax: Axes) -> list[float]:
 @styled
 def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: str) -> Figure:
     """Mean and standard deviation of the accuracies (fractions) at depth 1, 2, …, a curve a dataset."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6, 4.6), layout="constrained")
     ax = figure.subplots()
     for i, (name, values) in enumerate(curves.items()):
         x = np.arange(1, len(values) + 1) + 0.04 * (i - (len(curves) - 1) / 2)  # shifted, so that no bar hides another
@@ -175,7 +175,7 @@ def depths(curves: Mapping[str, Sequence[Sequence[float]]], title: str, note: st
     ax.set_xticks(range(1, max(map(len, curves.values())) + 1))
     ax.set_xlabel("layers")
     ax.set_ylabel("accuracy in percent")
-    ax.legend(ncols=len(curves), loc="lower center", bbox_to_anchor=(0.5, 1))  # above the axes: no curve below it
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1))  # above the axes: no curve below it
     return captioned(figure, title, note)
 
 

@@ -16,10 +16,15 @@ NAMES = {
     "deep_kl": "deep KL-NMF",
     "deep_kl_minvol": "min-vol deep KL-NMF",
     "deep_semi": "deep semi-NMF",
+    "deep_mu": "deep NMF",
+    "deep_onmf": "deep ONMF",
     "dnsnmf": "dnsNMF",
+    "gnmf": "graph NMF",
     "lc_dmf": "LC-DMF",
     "mu": "NMF",
+    "multilayer": "multilayer NMF",
     "multilayer_kl": "multilayer KL-NMF",
+    "nsnmf": "nsNMF",
     "wnnf": "WNNF",
 }
 
@@ -72,6 +77,28 @@ class PaperFigure:
     shows: Callable[[dict[str, Any]], bool] = lambda config: True
     codes: bool = True
     numbers: Callable[[Sequence[Run]], pd.DataFrame] | None = None
+
+
+@dataclass(frozen=True)
+class TableFigure:
+    """A figure of the numbers of an experiment's table: from its records, or from the CSV of the whole table.
+
+    Parameters
+    ----------
+    title: the paper, the figure's number and its subject.
+    table: the name of the experiment.
+    draw: draws it from the rows that ``numbers`` chose, and a sentence that says where they come from.
+    numbers: the rows that it shows, of the long form of the table, which has the columns of `frames.COLUMNS`.
+    """
+
+    title: str
+    table: str
+    draw: Callable[[pd.DataFrame, str], Figure]
+    numbers: Callable[[pd.DataFrame], pd.DataFrame]
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return (f"experiment={self.table}",)
 
 
 def best_of(runs: Sequence[Run], solver: str, **settings: object) -> Run:

@@ -1,4 +1,4 @@
-"""The figures of the deep KL-NMF paper."""
+"""The figures of the deep KL-NMF paper, but for its abundance maps, which `unmixing` draws."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from scipy.optimize import linear_sum_assignment
 
 from nmfbench.evaluators.base import Fitted
 from nmfbench.numerics import hierarchies
@@ -90,39 +89,7 @@ def deep_kl_fig3(runs: Sequence[Run]) -> Figure:
     return plots.tiles(rows, "Features of the CBCL faces (deep KL-NMF paper, Fig. 3)", note, width=8)
 
 
-def _abundances(numbers: str, name: str) -> Callable[[Sequence[Run]], Figure]:
-    def draw(runs: Sequence[Run]) -> Figure:
-        height, width = map(int, runs[0].dataset.truth["grid"])
-        shown = [best_of(runs, solver) for solver in ("deep_kl_minvol", "lc_dmf", "multilayer_kl")]
-        rows = []
-        for layer in (1, 2):
-            first = shown[0].fitted.codes[layer - 1]
-            rows.append(
-                [
-                    # The dataset stores pixels column by column.
-                    Tiles(
-                        f"({label}) {NAMES[run.solver]}, layer {layer}",
-                        images(aligned(run.fitted.codes[layer - 1], first).T, (width, height)).transpose(0, 2, 1),
-                        2,
-                    )
-                    for label, run in zip("abc", shown, strict=True)
-                ]
-            )
-        note = "Each map from 0 to its largest entry; the order of the maps follows (a)."
-        title = f"Abundance maps of {name} (deep KL-NMF paper, Figs. {numbers})"
-        return plots.tiles(rows, title, note, width=9, cmap="viridis", scale="share of the map's largest entry")
-
-    return draw
-
-
-def aligned(codes: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The rows in the order in which they correlate best with those of ``like``."""
-    r = len(codes)
-    return codes[linear_sum_assignment(np.corrcoef(like, codes)[:r, r:], maximize=True)[1]]
-
-
 _CBCL, _TDT2 = "experiment=deep_kl_cbcl", "experiment=deep_kl_tdt2"
-_UNMIXED = "experiment=hyperspectral dataset={} solver=deep_kl_minvol,lc_dmf,multilayer_kl"
 _PRINTED = {
     table: {int(row["layer"]): float(row["error_deep_over_multilayer_percent"]) for row in rules.rows(table)}
     for table in ("deep_kl_table2", "deep_kl_fig4")
@@ -145,20 +112,5 @@ FIGURES = {
         (_TDT2,),
         _deep_kl_ratios(4, "TDT2", _PRINTED["deep_kl_fig4"]),
         numbers=_ratio_numbers(_PRINTED["deep_kl_fig4"]),
-    ),
-    "deep_kl_fig6_7": PaperFigure(
-        "deep KL-NMF, Figs. 6 and 7: abundance maps of Moffett Field",
-        (_UNMIXED.format("moffett"),),
-        _abundances("6 and 7", "Moffett Field"),
-    ),
-    "deep_kl_fig8_9": PaperFigure(
-        "deep KL-NMF, Figs. 8 and 9: abundance maps of the tumour",
-        (_UNMIXED.format("tumor"),),
-        _abundances("8 and 9", "the tumour"),
-    ),
-    "deep_kl_fig10_11": PaperFigure(
-        "deep KL-NMF, Figs. 10 and 11: abundance maps of Samson",
-        (_UNMIXED.format("samson"),),
-        _abundances("10 and 11", "Samson"),
     ),
 }
