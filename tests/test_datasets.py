@@ -25,6 +25,7 @@ from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError
 
 NAMES = config.options("dataset")
+OWN = {"file": {"path": "x.npy"}, "images": {"path": "x"}, "cnn": {"folder": "x"}}
 BLOCK_SHA256 = "2e4844a9f4fa4397058f69d6208047170f2e9d399cda18b55c1e8d28f0a83431"
 
 
@@ -37,7 +38,7 @@ def shipped_data_alone(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", NAMES)
 def test_yaml_lists_exactly_the_fields_of_its_class_and_describes_itself(name: str) -> None:
-    node = config.defaults("dataset", name) | ({"path": "x.npy"} if name in ("file", "images") else {})
+    node = config.defaults("dataset", name) | OWN.get(name, {})
     loader = config.build(node, Loader, "dataset")
     assert {*node} - {"_target_"} == {f.name for f in fields(loader)}
     assert len(config.describe("dataset", name)) > 10
