@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.datasets import load_digits
 
-from nmfbench import config, datasets, load_dataset
+from nmfbench import config, datasets, evaluate, load_dataset
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR
 from nmfbench.datasets.mfeat import MultiFeature
@@ -181,6 +181,23 @@ def test_synthetic_clusters_are_found_again() -> None:
 
     data = load_dataset("synthetic")
     assert evaluate(data.X, data.y, 5)[5]["nmi"] > 0.95
+
+
+def test_imagenet_like_is_rectified_seeded_and_its_classes_are_found_less_well_the_wider_they_are() -> None:
+    size = {"n_features": 60, "n_samples": 240, "n_classes": 12}
+    data = load_dataset("imagenet_like", **size)
+    assert data.X.shape == (60, 240) and data.X.min() == 0 and 0.4 < (data.X == 0).mean() < 0.6
+    assert np.bincount(data.y).tolist() == [20] * 12 and data.n_clusters == (500, 750, 1000, 1500)
+    assert load_dataset("imagenet_like", **size).sha256 == data.sha256
+    assert load_dataset("imagenet_like", **size, seed=1).sha256 != data.sha256
+    scores = []
+    for spread in (0.0, 1.4, 6.0):
+        drawn = load_dataset("imagenet_like", **size, spread=spread)
+        scores.append(evaluate(drawn.X, drawn.y, 12)[12]["nmi"])
+    assert scores[0] == pytest.approx(1) and 1 > scores[1] > scores[2] + 0.2
+    for wrong in ({"n_features": 0}, {"dimensions": 0}, {"spread": -1.0}, {"seed": -1}, {"n_classes": 241}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            load_dataset("imagenet_like", **{**size, **wrong})
 
 
 @pytest.mark.parametrize(

