@@ -1,6 +1,7 @@
 """A seeded stand-in for ImageNet's CNN features, of their size."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class ImageNetLike(base.Loader):
     spread: distance ≥ 0 of a sample from its centre in each direction, where centres have 1.
     seed: seed ≥ 0 of the data; it has nothing to do with the seeds of a fit.
     """
+
+    drawn: ClassVar[bool] = True
 
     n_features: int = 2048
     n_samples: int = 50_000
