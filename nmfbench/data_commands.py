@@ -26,7 +26,7 @@ _IMPORT_LISTS = (
 def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the parser of `nmfbench data`."""
     listing = actions.add_parser(
-        "list", help="state (shipped, here, fetchable, on application, missing), shape and size"
+        "list", help="state (shipped, here, fetchable, in a package, on application, missing), shape and size"
     )
     listing.set_defaults(command=_data_list)
     verify = actions.add_parser("verify", help="the same, with checksums; exit code 3 when one is damaged")
@@ -39,10 +39,16 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     fetch.add_argument("--force", action="store_true", help="fetch again if it is here")
     fetch.set_defaults(command=_data_fetch)
 
-    build = actions.add_parser("build", help="make the CNN features of a folder of images; resumes where it stopped")
-    build.add_argument("name", choices=["imagenet_cnn"])
-    build.add_argument("--images", type=Path, required=True, metavar="DIR", help="a sub-folder a class, or --labels")
+    build = actions.add_parser("build", help="make CNN features of pictures; resumes where it stopped")
+    build.add_argument(
+        "name", metavar="NAME", help="imagenet_cnn, fashion_cnn, or one for dataset=cnn dataset.folder=NAME"
+    )
+    pictures = build.add_mutually_exclusive_group(required=True)
+    pictures.add_argument("--images", type=Path, metavar="DIR", help="a sub-folder a class, or --labels")
+    pictures.add_argument("--dataset", metavar="SET", help="the pictures of a dataset, such as fashion_mnist")
     build.add_argument("--labels", type=Path, metavar="FILE", help="CSV filename,label, or ILSVRC's ground truth")
+    build.add_argument("--each", type=int, metavar="N", help="only the first N pictures of each class")
+    build.add_argument("--extractor", default="resnet50", help="resnet50 (default) or efficientnet_lite0")
     build.add_argument("--batch", type=int, default=64, metavar="N", help="images at once (default: 64)")
     build.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     build.set_defaults(command=_data_build)
@@ -84,7 +90,7 @@ def _data_list(arguments: argparse.Namespace, notes: bool = False) -> int:
         for note in datasets.unlike_tested(name) if notes else []:
             print(f"{'':<{width}}  note            {note}")
         states.add(state)
-    absent = bool(arguments.names) and bool(states & {"missing", "fetchable", "on application"})
+    absent = bool(arguments.names) and bool(states & {"missing", "fetchable", "in a package", "on application"})
     return 3 if "damaged" in states or absent else 0
 
 
@@ -114,25 +120,35 @@ def _data_fetch(arguments: argparse.Namespace) -> int:
 
 
 def _data_build(arguments: argparse.Namespace) -> int:
-    from nmfbench.datasets import features, sources
+    from nmfbench import datasets
+    from nmfbench.datasets import extractors, features, sources
     from nmfbench.numerics.problem import check_device
     from nmfbench.progress import counted
 
     if arguments.batch < 1:
         raise ConfigError(f"--batch must be at least 1, got {arguments.batch}")
+    if arguments.each is not None and arguments.each < 1:
+        raise ConfigError(f"--each must be at least 1, got {arguments.each}")
+    if arguments.extractor not in extractors.EXTRACTORS:
+        close = config.nearest(arguments.extractor, extractors.EXTRACTORS)
+        raise ConfigError(f"no extractor is called {arguments.extractor!r}{close}")
+    if Path(arguments.name).name != arguments.name:
+        raise ConfigError(f"NAME must be the name of a folder in the data folder, got {arguments.name!r}")
     check_device(arguments.device)
-    features.listed(arguments.images, arguments.labels)  # before the weights are downloaded
-    extractor = features.resnet50(arguments.device)
+    if arguments.images:
+        pictures = features.of_folder(arguments.images, arguments.labels)  # before the weights are downloaded
+    elif arguments.labels:
+        raise ConfigError("--labels belongs to --images; a dataset has its own")
+    else:
+        pictures = features.of_dataset(datasets.load_dataset(arguments.dataset, scaling="max"))
+    if arguments.each:
+        pictures = features.first(pictures, arguments.each)
+    extractor = extractors.EXTRACTORS[arguments.extractor](arguments.device)
+    folder = sources.data_folder() / arguments.name
     with counted(arguments.name, "images") as on_rows:
-        lines = features.build(
-            arguments.images,
-            arguments.labels,
-            sources.data_folder() / arguments.name,
-            extractor,
-            arguments.batch,
-            on_rows,
-        )
-    print("\n".join(lines))
+        lines = features.build(pictures, folder, extractor, arguments.batch, on_rows)
+    own = "" if arguments.name in sources.SOURCES else f"cnn dataset.folder={arguments.name}"
+    print("\n".join([*lines, f"use it: nmfbench run dataset={own or arguments.name}"]))
     return 0
 
 

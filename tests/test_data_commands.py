@@ -201,6 +201,7 @@ def test_list_tells_shipped_missing_and_to_be_applied_for(user: Path, monkeypatc
     assert "shipped" in lines["orl"] and "400 samples × 10304 features, 40 classes, 3.9 MiB" in lines["orl"]
     assert "shipped" in lines["digits"] and "MiB" not in lines["digits"]
     assert "on application" in lines["ar"] and "missing" in lines["nowhere"] and "yours" in lines["file"]
+    assert "here            50,000 × 2,048 seeded features" in lines["imagenet_like"]  # without drawing them
     assert nmfbench("data", "list", "nowhere") == 3 and nmfbench("data", "list", "digits") == 0
 
 

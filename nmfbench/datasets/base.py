@@ -139,6 +139,9 @@ class Loader(ABC):
     own: ClassVar[bool] = False
     """Whether the data is a user's own. Then a run starts with a line on how its file was read."""
 
+    drawn: ClassVar[bool] = False
+    """Whether the data is drawn from a seed, so that none of it can be missing or damaged."""
+
     @property
     def keeps_missing(self) -> bool:
         """Whether NaN in what `read` returns is a missing entry; else it is refused."""

@@ -1,9 +1,10 @@
-"""CNN features of a folder of images, for `nmfbench data build`: batched, and resumed after an interruption."""
+"""CNN features of pictures, for `nmfbench data build`: batched, and resumed after an interruption."""
 
 import csv
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,61 +13,79 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from nmfbench.datasets.base import Dataset
+from nmfbench.datasets.extractors import Extractor
 from nmfbench.datasets.pictures import SUFFIXES
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 
 @dataclass(frozen=True)
-class Extractor:
-    """A network without its last layer, and the transform that makes an image its input.
+class Pictures:
+    """The pictures to make features of.
 
     Parameters
     ----------
-    name: the weights, for the note beside the features.
-    network: maps (B, 3, height, width) to (B, n_features).
-    transform: maps a PIL image in RGB to (3, height, width).
-    n_features: number of features of an image, ≥ 1.
+    names: a name of each, none twice, by which an interrupted call knows them again.
+    words: the class of each.
+    read: the picture of a number as a PIL image in RGB. Raises DataError that names the picture.
     """
 
-    name: str
-    network: Callable[[Tensor], Tensor]
-    transform: Callable[[Any], Tensor]
-    n_features: int
+    names: list[str]
+    words: list[str]
+    read: Callable[[int], Any]
 
 
-def resnet50(device: str = "cpu") -> Extractor:
-    """torchvision's pretrained ResNet-50 without its last layer, 2,048 features. He et al. (2016).
+def of_dataset(data: Dataset) -> Pictures:
+    """The pictures of a dataset whose X has values in [0, 1]. Raises ConfigError unless it has pictures and labels."""
+    shape = data.shape
+    if shape is None or data.y is None:
+        raise ConfigError(f"{data.name} has no {'labels' if shape else 'pictures'}; give a folder of them as --images")
 
-    torchvision downloads the weights when it does not have them yet. Raises ConfigError without torchvision.
-    """
-    try:
-        from torchvision.models import ResNet50_Weights
-        from torchvision.models import resnet50 as pretrained
-    except ImportError as error:
-        raise ConfigError(f"this needs torchvision: pip install 'nmfbench[imagenet]' ({error})") from error
-    weights = ResNet50_Weights.IMAGENET1K_V2
-    try:
-        network = pretrained(weights=weights)
-    except (OSError, RuntimeError) as error:  # no network, or a wrong checksum
-        raise DataError(f"torchvision cannot get the weights {weights}: {error}") from error
-    network.fc = torch.nn.Identity()
-    network = network.eval().to(device)
-    return Extractor(
-        name=f"torchvision {weights}",
-        network=lambda batch: network(batch.to(device)),
-        transform=weights.transforms(),
-        n_features=2048,
-    )
+    def read(number: int) -> Any:
+        from PIL import Image
+
+        return Image.fromarray(np.rint(255 * data.X[:, number]).astype(np.uint8).reshape(shape)).convert("RGB")
+
+    return Pictures([f"{data.sha256}/{i}" for i in range(data.n_samples)], [str(label) for label in data.y], read)
 
 
-def listed(images: Path, labels: Path | None = None) -> tuple[list[Path], list[str]]:
-    """The images below a folder, in order, and the label of each.
+def of_folder(images: Path, labels: Path | None = None) -> Pictures:
+    """The pictures below a folder, in order.
 
-    Without ``labels``, the label is the sub-folder. ``labels`` is a CSV ``filename,label``, or the ground truth of
+    Without ``labels``, the class is the sub-folder. ``labels`` is a CSV ``filename,label``, or the ground truth of
     ILSVRC: one integer a line, in the order of the sorted file names.
     """
+    paths, words = _listed(images, labels)
+
+    def read(number: int) -> Any:
+        from PIL import Image
+
+        try:
+            with Image.open(paths[number]) as image:
+                return image.convert("RGB")
+        except Exception as error:  # the parser of a damaged file may raise anything
+            raise DataError(
+                f"{paths[number]} cannot be read as an image: {error}. Replace or remove it and call again: the "
+                "rows so far are kept"
+            ) from error
+
+    return Pictures([path.relative_to(images).as_posix() for path in paths], words, read)
+
+
+def first(pictures: Pictures, each: int) -> Pictures:
+    """The first ``each`` pictures of every class, in their order."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for i, word in enumerate(pictures.words):
+        seen[word] += 1
+        if seen[word] <= each:
+            kept.append(i)
+    names, words = ([values[i] for i in kept] for values in (pictures.names, pictures.words))
+    return Pictures(names, words, lambda number: pictures.read(kept[number]))
+
+
+def _listed(images: Path, labels: Path | None) -> tuple[list[Path], list[str]]:
     if not images.is_dir():
         raise DataMissing(f"there is no folder {images}")
     # Skip hidden files, which desktops leave behind.
@@ -103,8 +122,7 @@ def listed(images: Path, labels: Path | None = None) -> tuple[list[Path], list[s
 
 
 def build(
-    images: Path,
-    labels: Path | None,
+    pictures: Pictures,
     folder: Path,
     extractor: Extractor,
     batch: int = 64,
@@ -113,34 +131,27 @@ def build(
     """Write folder/features.npy (images × features, float32), labels.npy and features.json; a report in lines.
 
     Rows are kept as they come, so a call after an interruption continues. The files get their names when they are
-    complete. ``on_rows`` is called with (rows done, all rows).
+    complete. ``on_rows`` is called with (rows done, all rows). Raises ConfigError if the folder cannot be written to.
     """
-    paths, words = listed(images, labels)
-    names = [path.relative_to(images).as_posix() for path in paths]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return _build(paths, names, words, folder, extractor, batch, on_rows)
+        return _build(pictures, folder, extractor, batch, on_rows)
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error}; NMFBENCH_DATA names another folder") from error
 
 
 def _build(
-    paths: list[Path],
-    names: list[str],
-    words: list[str],
-    folder: Path,
-    extractor: Extractor,
-    batch: int,
-    on_rows: Callable[[int, int], None],
+    pictures: Pictures, folder: Path, extractor: Extractor, batch: int, on_rows: Callable[[int, int], None]
 ) -> list[str]:
+    names = pictures.names
     note = {"network": extractor.name, "shape": [len(names), extractor.n_features], "images": _digest(names)}
     old_note = _read_json(folder / "features.json")
     if {key: old_note.get(key) for key in note} == note and (folder / "features.npy").exists():
         report = f"{folder / 'features.npy'} was there already, made of the same images"
     else:
-        _extract(paths, names, folder, extractor, batch, on_rows)
+        _extract(pictures, folder, extractor, batch, on_rows)
         report = f"wrote {folder / 'features.npy'}: {len(names)} images × {extractor.n_features} features"
-    classes, y = _numbered(words)
+    classes, y = _numbered(pictures.words)
     with (folder / "labels.part.npy").open("wb") as file:
         np.save(file, y)
     os.replace(folder / "labels.part.npy", folder / "labels.npy")
@@ -149,27 +160,21 @@ def _build(
 
 
 def _extract(
-    paths: list[Path],
-    names: list[str],
-    folder: Path,
-    extractor: Extractor,
-    batch: int,
-    on_rows: Callable[[int, int], None],
+    pictures: Pictures, folder: Path, extractor: Extractor, batch: int, on_rows: Callable[[int, int], None]
 ) -> None:
     """Write folder/features.npy, under another name until the last row is written."""
-    part, progress = folder / "features.part.npy", folder / "features.part.json"
+    part, progress, names = folder / "features.part.npy", folder / "features.part.json", pictures.names
     features, done = _resume(part, progress, names, extractor)
     on_rows(done, len(names))
     with torch.no_grad(), ThreadPoolExecutor() as pool:
-        for start in range(done, len(paths), batch):
-            chunk = paths[start : start + batch]
-            inputs = torch.stack(list(pool.map(lambda path: _input(path, extractor), chunk)))
+        for start in range(done, len(names), batch):
+            done = min(start + batch, len(names))
+            inputs = torch.stack(list(pool.map(lambda i: extractor.transform(pictures.read(i)), range(start, done))))
             rows = extractor.network(inputs).cpu().numpy()
-            if rows.shape != (len(chunk), extractor.n_features) or not np.isfinite(rows).all():
-                raise DataError(f"{chunk[0]} and on: the network gave an array {rows.shape}, or one with NaN")
-            features[start : start + len(chunk)] = rows
+            if rows.shape != (done - start, extractor.n_features) or not np.isfinite(rows).all():
+                raise DataError(f"{names[start]} and on: the network gave an array {rows.shape}, or one with NaN")
+            features[start:done] = rows
             features.flush()
-            done = start + len(chunk)
             _write_json(progress, {"rows": done, "images": _digest(names[:done]), "network": extractor.name})
             on_rows(done, len(names))
     del features
@@ -200,18 +205,6 @@ def _resume(part: Path, progress: Path, names: list[str], extractor: Extractor) 
         features[:done] = old[:done]
     os.replace(new, part)
     return features, done
-
-
-def _input(path: Path, extractor: Extractor) -> Tensor:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return extractor.transform(image.convert("RGB"))
-    except Exception as error:  # the parser of a damaged file may raise anything
-        raise DataError(
-            f"{path} cannot be read as an image: {error}. Replace or remove it and call again: the rows so far are kept"
-        ) from error
 
 
 def _numbered(words: list[str]) -> tuple[list[str], np.ndarray]:

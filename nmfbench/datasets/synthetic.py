@@ -1,6 +1,7 @@
 """Planted clusters of any size."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class Synthetic(base.Loader):
     noise: size ≥ 0 of the uniform noise on every entry.
     seed: seed ≥ 0 of the data; it has nothing to do with the seeds of a fit.
     """
+
+    drawn: ClassVar[bool] = True
 
     n_features: int = 100
     n_samples: int = 300

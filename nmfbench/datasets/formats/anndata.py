@@ -12,6 +12,8 @@ from nmfbench.errors import DataError
 
 def read(path: Path) -> held.Arrays:
     """The matrices of an .h5ad with samples in rows, and what is known about each sample."""
+    import h5py
+
     found = parts.Found(str(path))
     with hdf.opened(path) as file:
         keys = hdf.names(file)
@@ -22,9 +24,11 @@ def read(path: Path) -> held.Arrays:
         features = None if names is None else names.size
         if "X" in keys:
             _keep_matrix(found, "X", file, "X", n, features)
+        if "raw.X" in keys:  # as versions before 0.7 wrote it
+            _keep_matrix(found, "raw/X", file, "raw.X", n, None)
         for folder, inner in (("layers", None), ("raw", "X"), ("obsm", None)):
-            if folder in keys:
-                group = hdf.member(file, folder)
+            # Versions before 0.7 wrote obsm as records, in which no matrix of a name can be found.
+            if folder in keys and not isinstance(group := hdf.member(file, folder), h5py.Dataset):
                 for key in hdf.names(group) if inner is None else [inner]:
                     _keep_matrix(found, f"{folder}/{key}", group, key, n, features if folder == "layers" else None)
         _keep_obs(found, file, obs, n)
