@@ -16,11 +16,12 @@ from nmfbench.numerics.penalised import unit_rows
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import sparseness
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_choice, check_rank
+from nmfbench.solvers.base import Stopping, check_at_least, check_choice
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoyerNMF(Solver):
+class HoyerNMF(Started):
     """min ½‖X − WH‖² over W, H ≥ 0 where each row of H, or each column of W, has Hoyer sparsity s and unit length.
 
     Each sweep moves H, then W, by ``inner`` steps of accelerated proximal gradient; after each step the sparse factor
@@ -35,7 +36,7 @@ class HoyerNMF(Solver):
         Paper, Sec. 4: 0.5, 0.6 and 0.75 for bases of the ORL faces.
     of: the sparse factor, one of H, W; the other takes the scale of X.
     inner: steps a block, ≥ 1; not printed; measured: 5 to 10 lower the error the most in equal time.
-    init: one of uniform, nndsvd, nndsvda, nndsvdar, then projected; paper: random.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, then projected; paper: random.
 
     Hoyer (2004)
     """
@@ -43,31 +44,20 @@ class HoyerNMF(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
     sparsity: float = 0.5
     of: str = "H"
     inner: int = 5
-    init: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         if not 0 < self.sparsity < 1:
             raise ConfigError(f"sparsity must lie between 0 and 1, both excluded, got {self.sparsity}")
         check_choice("of", self.of, ("H", "W"))
         check_at_least("inner", self.inner, 1)
-        inits.check_name(self.init)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
         return True
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

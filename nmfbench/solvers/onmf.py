@@ -10,11 +10,12 @@ from nmfbench.numerics import inits, losses, penalised
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_nonnegative, check_rank
+from nmfbench.solvers.base import Stopping, check_at_least, check_nonnegative
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrthogonalNMF(Solver):
+class OrthogonalNMF(Started):
     """min ½‖X − WH‖² + λ Σ_{j<k} h_jh_kᵀ over W, H ≥ 0 with ‖w_k‖ = 1.
 
     Codes ≥ 0 are orthogonal where no sample has two of them, so the penalty draws every sample to one component.
@@ -27,7 +28,7 @@ class OrthogonalNMF(Solver):
     rank: number of components r, ≥ 1.
     lam: weight λ ≥ 0 of the overlap, without unit: λ enters like the cosine of two bases. Not printed; measured.
     pretrain: sweeps without penalty before the first with it, ≥ 0; measured.
-    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar; paper: random.
+    init: one of uniform, nndsvd (its zeros can be left), nndsvda, nndsvdar, spa, snpa, kmeans; paper: random.
 
     Li, Zhou & Cichocki (2015), its penalty and hierarchical least squares
     """
@@ -35,20 +36,13 @@ class OrthogonalNMF(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
     lam: float = 0.02
     pretrain: int = 100
-    init: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_nonnegative("lam", self.lam)
         check_at_least("pretrain", self.pretrain, 0)
-        inits.check_name(self.init)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
@@ -56,11 +50,7 @@ class OrthogonalNMF(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
+        return self.init == "uniform"  # because the other starts need a dense X
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Product | None, bool, None]:
         X = problem.by_sample

@@ -12,7 +12,8 @@ from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_choice, check_rank
+from nmfbench.solvers.base import Stopping, check_at_least, check_choice
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class RobustProduct(Factorization):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobustNMF(Solver):
+class RobustNMF(Started):
     """min Σ φ(r) over W, H ≥ 0, where r are the entries of X − WH, or the lengths of its columns, and φ grows slowly.
 
     φ is r²/2 up to r = c and cr − c²/2 beyond (huber), the same over c (l1, and l21 for columns; c is small), or
@@ -62,7 +63,7 @@ class RobustNMF(Solver):
     loss: one of l21 (whole samples are outliers), huber (c is the median of |r|), correntropy (c² is the mean of r²),
         l1.
     pretrain: multiplicative sweeps on the squared error before the first with weights, ≥ 0; not printed.
-    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar; not printed.
+    init: one of uniform, nndsvd (its zeros stay zero), nndsvda, nndsvdar, spa, snpa, kmeans; not printed.
 
     Kong, Ding & Huang (2011), l21; Du, Li & Shen (2012), the other losses
     """
@@ -70,28 +71,17 @@ class RobustNMF(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
     loss: str = "l21"
     pretrain: int = 100
-    init: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_choice("loss", self.loss, robust.LOSSES)
         check_at_least("pretrain", self.pretrain, 0)
-        inits.check_name(self.init)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
         return True
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[RobustProduct | None, bool, None]:
         X = problem.by_sample

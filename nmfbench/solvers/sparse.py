@@ -15,11 +15,12 @@ from nmfbench.numerics.penalised import longest, unit_rows
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import ball
 from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_nonnegative, check_rank
+from nmfbench.solvers.base import Stopping, check_at_least, check_nonnegative
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True, kw_only=True)
-class SparseNMF(Solver):
+class SparseNMF(Started):
     """min ½‖X − WH‖² + λ‖H‖₁ over W, H ≥ 0 with ‖w_k‖ ≤ 1.
 
     Without the bound on the columns of W the penalty would vanish by scaling alone. Each sweep moves H, then W, by
@@ -32,7 +33,7 @@ class SparseNMF(Solver):
     lam: weight λ ≥ 0, in lengths of the longest sample, which no entry of WᵀX exceeds: from 1 on all codes are zero.
         Not printed; measured.
     inner: steps a block, ≥ 1; not printed, the dnsNMF authors' program: 10.
-    init: one of uniform, nndsvd, nndsvda, nndsvdar, then columns of W of unit length; paper: random.
+    init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans, then columns of W of unit length; paper: random.
 
     Hoyer (2002), its objective; the blocks as in Beck & Teboulle (2009)
     """
@@ -40,20 +41,13 @@ class SparseNMF(Solver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
     lam: float = 0.03
     inner: int = 10
-    init: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_nonnegative("lam", self.lam)
         check_at_least("inner", self.inner, 1)
-        inits.check_name(self.init)
-
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
 
     @property
     def monotone(self) -> bool:
@@ -61,11 +55,7 @@ class SparseNMF(Solver):
 
     @property
     def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because NNDSVD needs a dense singular value decomposition
-
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        inits.check(self.init, problem.X, self.rank)
+        return self.init == "uniform"  # because the other starts need a dense X
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample
