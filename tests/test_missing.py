@@ -112,13 +112,13 @@ def _loss(X: np.ndarray, V: torch.Tensor, beta: float) -> float:
 
 @every_accepting
 def test_objective_is_that_of_data_filled_in_from_the_first_layer(name: str, X: np.ndarray) -> None:
-    solver, data = build(name), problem(X)
+    solver, data = build(name), problem(X).fillable()
     with torch.no_grad():
         *_, state = islice(states(solver, data, [0]), 4)
     if getattr(state, "XHt", None) is not None:  # the product of the last step belongs to its data
         state = replace(state, XHt=None)
-    V = (state.bases[0] @ state.codes[0])[0]
-    filled = replace(data, X=torch.where(data.observed, data.X, V), observed=None)
+    data.fill(state.bases[0][0], state.codes[0][0])
+    filled = replace(data, observed=None)
     loss, expected = (
         solver.objective(p, state) - (0 if (penalty := solver.penalty(p, state)) is None else penalty)
         for p in (data, filled)
