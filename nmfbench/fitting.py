@@ -216,8 +216,6 @@ def _fit_batch(
         in_start, exhausted = factorization is None, False
         try:
             with torch.no_grad(), clock:
-                if fills and factorization is not None:
-                    problem.fill(factorization.bases[0][0], factorization.codes[0][0])
                 following = next(iterates)
             while following is None:
                 if on_look:
@@ -226,6 +224,9 @@ def _fit_batch(
                 with torch.no_grad(), clock:
                     following = iterates.send(late())
             factorization, iteration = following, iteration + 1
+            if fills:  # now, so that the objective sees the product in the place of what is missing too
+                with torch.no_grad(), clock:
+                    problem.fill(factorization.bases[0][0], factorization.codes[0][0])
         except StopIteration:
             exhausted = True
         if factorization is None:

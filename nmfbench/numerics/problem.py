@@ -97,7 +97,10 @@ class Problem:
 
     def fillable(self) -> "Problem":
         """The same problem with an X of its own, which `fill` may change."""
-        return replace(self, X=self.by_sample.clone())
+        own = replace(self, X=self.by_sample.clone())
+        # Weights are relative to these numbers, which therefore stay those of the start.
+        vars(own).update({name: getattr(self, name) for name in ("extremes", "unit", "mean", "square")})
+        return own
 
     def fill(self, W: Tensor, H: Tensor) -> None:
         """Put the entries of WH, W (m, r) and H (r, n), where X is missing, in place.
