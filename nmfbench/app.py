@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nmfbench import config, endings, record_commands
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
-from nmfbench.records import Record, write_bytes, write_text
+from nmfbench.records import Record, write_text
 from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch and pandas take seconds, and most commands need neither
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
-
-    from nmfbench.reports.figures import TableFigure
     from nmfbench.reports.report import Report
     from nmfbench.running.jobs import Job
     from nmfbench.running.planning import Plan
@@ -66,90 +61,29 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
     if words and "=" not in words[0]:
         planned = record_commands.planned(words, results)
         if planned.records():
-            built = _built(planned, metric, sort)
+            built = report_of(planned, metric, sort)
             print(_rendered(built, style))
             if not (style or metric or sort is not None):
                 _write(planned, built)
-        return _closing(planned)
+        return closing(planned)
     records, _ = record_commands.selected(words, results, whole=False)
     print(_rendered(report.build(records, metric=metric, sort=sort), style))
     return 0
 
 
-def plot(name: str, words: Sequence[str], results: Path) -> int:
-    """`nmfbench plot NAME`: a figure of a paper from its finished runs, and its numbers; what is missing is named.
-
-    Raises DataMissing or DataError where the data of a run is needed and not here.
-    """
-    from nmfbench.reports import figures, notes
-    from nmfbench.running.finished import finished
-
-    figure = figures.FIGURES[name]
-    if isinstance(figure, figures.TableFigure):
-        return _plot_table(name, figure, words, results)
-    added = [*filenames.literal(words), *record_commands.results_word(words, results)]
-    runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
-    if missing:
-        for line in missing:
-            say(f"{name} is missing {line}")
-        place = shlex.join(_with_results(words, results))
-        for arguments in figure.runs:
-            say(f"make them with: nmfbench run {arguments} {place}")
-        return 1
-    numbers = figure.numbers(runs) if figure.numbers else None
-    _write_figure(store.root / "figures" / name, figure.draw(runs), notes.provenance([r.record for r in runs]), numbers)
-    return 0
-
-
-def _plot_table(name: str, figure: "TableFigure", words: Sequence[str], results: Path) -> int:
-    """A figure of a table's numbers: from its records if they are whole, else from the CSV of the whole table.
-
-    That CSV is looked for in the results folder and then in the published tables; a table with overrides is neither.
-    """
-    from nmfbench.reports.renderers import csv
-
-    planned = record_commands.planned([figure.table, *words], results)
-    folders = [] if planned.request.changes else [planned.store.tables, config.PUBLISHED / "tables"]
-    files = [path for folder in folders if (path := folder / f"{figure.table}.csv").is_file()]
-    if planned.jobs and planned.is_whole and not planned.left_out:
-        built = _built(planned, None, None)
-        header, frame, source = built.header, built.frame, plural(len(planned.records()), "record")
-    elif files:
-        header, frame = csv.read(files[0])
-        source = f"the table {figure.table}.csv"
-    else:
-        say(f"{name} is missing runs of {figure.table}, and there is no whole table of them")
-        say(f"make them with: nmfbench run {figure.runs[0]} {shlex.join(_with_results(words, results))}")
-        return 1
-    numbers = figure.numbers(frame)
-    made = next((sentence for sentence in header if sentence.startswith("Made by")), "")
-    drawn = figure.draw(numbers, f"Drawn from {source}. {made}")
-    _write_figure(planned.store.root / "figures" / name, drawn, header, numbers)
-    return 0
-
-
-def _with_results(words: Sequence[str], results: Path) -> list[str]:
-    """The words, with the results folder as the last of them."""
-    others = [word for word in words if not word.startswith("results_dir=")]
-    return [*others, f"results_dir={filenames.results_dir(words) or results}"]
-
-
-def _write_figure(path: Path, drawn: "Figure", header: Sequence[str], numbers: "DataFrame | None") -> None:
-    """Write the figure as PNG and PDF, and its numbers behind the header as CSV."""
-    from nmfbench.reports import plots
-    from nmfbench.reports.renderers import csv
-
-    for kind in ("png", "pdf"):
-        write_bytes(path.with_name(f"{path.name}.{kind}"), plots.file(drawn, kind))
-    kinds = ".png and .pdf"
-    if numbers is not None:
-        write_text(path.with_name(f"{path.name}.csv"), csv.commented(header, numbers))
-        kinds = ".png, .pdf and .csv"
-    print(f"written to {path}{kinds}")
-
-
 def _execute(planned: "Plan") -> int:
     """Run what is missing; print and write the table of all requested runs. Returns the exit code."""
+    stop = complete(planned)
+    if any(job.done() for job in planned.jobs):
+        built = report_of(planned, None, None)
+        print(_rendered(built, None))
+        if not stop:
+            _write(planned, built)
+    return closing(planned, stop)
+
+
+def complete(planned: "Plan") -> KeyboardInterrupt | None:
+    """Run what is missing; returns the interrupt that ended it early, if one did."""
     jobs = planned.jobs
     for job in jobs:
         job.find_records()
@@ -167,12 +101,7 @@ def _execute(planned: "Plan") -> int:
         stop = error
     for job in todo:  # a worker that was killed may have saved some
         job.find_records()
-    if any(job.done() for job in jobs):
-        built = _built(planned, None, None)
-        print(_rendered(built, None))
-        if not stop:
-            _write(planned, built)
-    return _closing(planned, stop)
+    return stop
 
 
 def _launched(jobs: "list[Job]", launcher: dict[str, Any]) -> "Iterator[tuple[Job, dict[int, Record]]]":
@@ -184,7 +113,7 @@ def _launched(jobs: "list[Job]", launcher: dict[str, Any]) -> "Iterator[tuple[Jo
     return launch(jobs, config.build(launcher, Launcher, "launcher"))
 
 
-def _built(planned: "Plan", metric: str | None, sort: str | None) -> "Report":
+def report_of(planned: "Plan", metric: str | None, sort: str | None) -> "Report":
     from nmfbench.reports import report
 
     request = planned.request
@@ -207,14 +136,14 @@ def _write(planned: "Plan", built: "Report") -> None:
 
     if any(job.pending() for job in planned.jobs) or planned.unknown:
         return
-    path = planned.store.tables / _name(planned)
+    path = planned.store.tables / table_name(planned)
     for style, suffix in FILES.items():
         write_text(path.with_name(f"{path.name}.{suffix}"), RENDERERS[style](built))
     suffixes = [f".{suffix}" for suffix in FILES.values()]
     print(f"\nwritten to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")
 
 
-def _name(planned: "Plan") -> str:
+def table_name(planned: "Plan") -> str:
     """The file name of a table. An experiment's whole table has the experiment's name, any other says what it is.
 
     Its words are sorted, so that the same sweep in another order has the same name, and no other sweep has it.
@@ -239,7 +168,7 @@ def _name(planned: "Plan") -> str:
     return f"{name.encode()[:90].decode(errors='ignore')}-{digest[:8]}"
 
 
-def _closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
+def closing(planned: "Plan", stop: KeyboardInterrupt | None = None) -> int:
     """Report what did not finish; returns the exit code."""
     jobs = planned.jobs
     for line in planned.reasons():

@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmfbench import __version__, completion, config, data_commands, endings
-from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench import __version__, completion, config, data_commands, endings, picture_commands, record_commands
+from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
 GROUPS = {
@@ -23,8 +23,6 @@ GROUPS = {
 }
 FORMATS = ("text", "csv", "md", "latex")
 RESULTS = Path("results/local")
-_CHOICE = "key=value words that choose records: solver=mu,wnnf dataset=orl rank=40; results_dir=DIR"
-_TABLE_WORDS = f"an experiment's name and its overrides, or {_CHOICE}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,7 +114,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "plot", "show", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in ("table", "report", "plot", "show", "rm", "status", "merge", "verify"):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -140,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     table = commands.add_parser("table", help="the table of finished runs, or of an experiment")
-    table.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    table.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
     table.add_argument("--format", choices=FORMATS, help="text (default), csv (every metric), md, latex")
     table.add_argument("--metric", help="the metric shown first: nmi (default), nmi_max, accuracy, ari, … (csv: all)")
     table.add_argument(
@@ -149,19 +147,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(table)
     table.set_defaults(command=_table)
 
-    plot = commands.add_parser("plot", help="a paper's figure from finished runs; without a name: the list of figures")
-    plot.add_argument("words", nargs="*", metavar="NAME", help="figures; results_dir=DIR")
-    plot.add_argument("--all", action="store_true", help="every figure")
-    _add_results(plot)
-    plot.set_defaults(command=_plot)
+    picture_commands.add_to(commands, _add_results)
 
     show = commands.add_parser("show", help="a record whole, or the names of those that words choose")
-    show.add_argument("words", nargs="*", metavar="WORD", help=f"a file, the start of a record's name, or {_CHOICE}")
+    show.add_argument(
+        "words", nargs="*", metavar="WORD", help=f"a file, the start of a record's name, or {record_commands.CHOICE}"
+    )
     _add_results(show)
     show.set_defaults(command=_show)
 
     remove = commands.add_parser("rm", help="remove records, chosen by the same words as for table")
-    remove.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    remove.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
     remove.add_argument("--yes", action="store_true", help="do not ask")
     _add_results(remove)
     remove.set_defaults(command=_remove)
@@ -196,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
         "verify",
         help="check records against the data and code here, and fit a sample again; exit code 1 if one differs",
     )
-    verify.add_argument("words", nargs="*", metavar="WORD", help=_TABLE_WORDS)
+    verify.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
     verify.add_argument(
         "--sample",
         type=_share,
@@ -227,57 +223,21 @@ def _share(text: str) -> float:
     return percent / 100
 
 
-def _name_first(words: list[str]) -> list[str]:
-    return sorted(words, key=lambda word: "=" in word)
-
-
 def _table(arguments: argparse.Namespace) -> int:
     from nmfbench import app
 
     words, sort = list(arguments.words), arguments.sort
     if sort and "=" in sort:  # --sort takes the word after it, which chooses records
         words, sort = [*words, sort], ""
-    return app.table(_name_first(words), arguments.results, arguments.format, arguments.metric, sort)
+    return app.table(record_commands.name_first(words), arguments.results, arguments.format, arguments.metric, sort)
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from nmfbench import record_commands
-
-    return record_commands.show(_name_first(arguments.words), arguments.results)
+    return record_commands.show(record_commands.name_first(arguments.words), arguments.results)
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    from nmfbench import record_commands
-
-    return record_commands.remove(_name_first(arguments.words), arguments.results, arguments.yes)
-
-
-def _plot(arguments: argparse.Namespace) -> int:
-    from nmfbench import app
-    from nmfbench.reports.figures import FIGURES
-
-    words = [word for word in arguments.words if "=" in word]
-    names = list(FIGURES) if arguments.all else [word for word in arguments.words if "=" not in word]
-    for name in names:
-        if name not in FIGURES:
-            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, FIGURES)}")
-    if not names:
-        width = max(map(len, FIGURES))
-        for name, figure in FIGURES.items():
-            runs = "".join(f"\n{'':<{width}}  nmfbench run {line}" for line in figure.runs)
-            print(f"{name:<{width}}  {figure.title}{runs}")
-    code = 0
-    for name in names:
-        try:
-            code = max(code, app.plot(name, words, arguments.results))
-        except DataError as error:
-            if len(names) == 1:
-                raise
-            print(f"nmfbench: {name}: {error}", file=sys.stderr)  # the others may have their data
-            # Whoever asks for every figure asks for those whose data is here.
-            if not (arguments.all and isinstance(error, DataMissing)):
-                code = 3
-    return code
+    return record_commands.remove(record_commands.name_first(arguments.words), arguments.results, arguments.yes)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -297,18 +257,12 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from nmfbench import record_commands
-
-    return record_commands.status(_name_first(arguments.words), arguments.results, arguments.errors)
+    return record_commands.status(record_commands.name_first(arguments.words), arguments.results, arguments.errors)
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from nmfbench import record_commands
-
     return record_commands.merge(arguments.words, arguments.results)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from nmfbench import record_commands
-
-    return record_commands.verify(_name_first(arguments.words), arguments.results, arguments.sample)
+    return record_commands.verify(record_commands.name_first(arguments.words), arguments.results, arguments.sample)

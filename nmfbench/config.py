@@ -27,7 +27,9 @@ CONFIG_DIR = _ROOT / "configs" if (_ROOT / "pyproject.toml").exists() else _ROOT
 PUBLISHED = _ROOT / "results"
 """The tables and figures of a checkout, which released code made; an installed package has none."""
 # The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
-_OURS = re.compile(r"nmfbench\.((solvers|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
+_OURS = re.compile(r"nmfbench\.((solvers|adapters|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
+_NAMED = ("function", "estimator", "module")
+"""The keys by which an adapter names what it imports."""
 _SCALARS = (bool, int, float, str)
 
 T = TypeVar("T")
@@ -136,22 +138,25 @@ def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequenc
 
     ``trusted``: the folders of such YAMLs; None: `trusted_dirs`. Nothing is imported.
     """
-    target = str(node.get("_target_"))
-    if "." not in target or _OURS.fullmatch(target):  # `build` explains what is no dotted path
-        return
-    if target.startswith("nmfbench."):
-        raise ConfigError(
-            f"{group}._target_ {target!r} is none of nmfbench's solvers, datasets, evaluators and launchers; refused"
-        )
-    try:
-        declared = defaults(group, name, trusted or trusted_dirs()).get("_target_")
-    except ConfigError:
-        declared = None
-    if declared != target:
-        raise ConfigError(
-            f"{group}._target_ {target!r} is refused: importing a class runs its module, so one from outside nmfbench "
-            f"must stand in {group}/NAME.yaml of yours, in a folder that --config-dir or NMFBENCH_CONFIG names"
-        )
+    keys = ["_target_", *(_NAMED if str(node.get("_target_")).startswith("nmfbench.adapters.") else ())]
+    for key in keys:
+        named = str(node.get(key))
+        # `build` explains what is no dotted path. scikit-learn is a part of every installation.
+        if "." not in named or _OURS.fullmatch(named) or (key != "_target_" and named.startswith("sklearn.")):
+            continue
+        if named.startswith("nmfbench."):
+            raise ConfigError(
+                f"{group}.{key} {named!r} is none of nmfbench's solvers, datasets, evaluators and launchers; refused"
+            )
+        try:
+            declared = defaults(group, name, trusted or trusted_dirs()).get(key)
+        except ConfigError:
+            declared = None
+        if declared != named:
+            raise ConfigError(
+                f"{group}.{key} {named!r} is refused: importing a class runs its module, so one from outside nmfbench "
+                f"must stand in {group}/NAME.yaml of yours, in a folder that --config-dir or NMFBENCH_CONFIG names"
+            )
 
 
 def escaped(value: Any) -> Any:
@@ -293,16 +298,16 @@ def _locate(target: Any, base: type[T], where: str) -> type[T]:
 
 
 @cache
-def source_hash(cls: type[Any]) -> str:
-    """16 digits that change when the source of a class from outside this package does; empty for our own classes.
+def source_hash(code: Any) -> str:
+    """16 digits that change when the source of a class or function from outside this package does; empty for ours.
 
-    Our own classes carry a version instead. The hash covers the class's module and those of its base classes in the
-    same package.
+    Our own classes carry a version instead. The hash covers the module of a function, or of a class and its base
+    classes in the same package.
     """
-    package = cls.__module__.partition(".")[0]
+    package = code.__module__.partition(".")[0]
     if package == "nmfbench":
         return ""
-    modules = {c.__module__ for c in cls.__mro__ if c.__module__.partition(".")[0] == package}
+    modules = {c.__module__ for c in getattr(code, "__mro__", [code]) if c.__module__.partition(".")[0] == package}
     digest = hashlib.sha256()
     for name in sorted(modules):
         try:

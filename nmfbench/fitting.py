@@ -78,6 +78,13 @@ class FitResult:
     error: str | None = None
     traceback: str | None = None
 
+    def __repr__(self) -> str:  # the generated one would print every factor
+        objective = "no objective" if self.objective is None else f"objective {self.objective:.6g}"
+        factors = {} if self.factorization is None else self.factorization.factors
+        shapes = ", ".join(f"{name} {' × '.join(map(str, factor.shape))}" for name, factor in factors.items())
+        ended = f"{self.status} after {self.iterations} iterations and {self.seconds:.3g} s"
+        return f"<FitResult of seed {self.seed}: {ended}, {objective}{f'; {shapes}' if shapes else ''}>"
+
 
 def fit(
     solver: Solver,

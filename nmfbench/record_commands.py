@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.running.jobs import Job
     from nmfbench.running.planning import Plan
 
+CHOICE = "key=value words that choose records: solver=mu,wnnf dataset=orl rank=40; results_dir=DIR"
+TABLE_WORDS = f"an experiment's name and its overrides, or {CHOICE}"
+
 
 def show(words: Sequence[str], results: Path) -> int:
     """`nmfbench show`: a whole record, chosen by its file, the start of its name or words.
@@ -189,6 +192,11 @@ def results_word(words: Sequence[str], results: Path) -> list[str]:
     """The override that names the results folder, unless the words do."""
     named = any(word.startswith("results_dir=") for word in words)
     return [] if named else [f"results_dir={filenames.quoted(str(results))}"]
+
+
+def name_first(words: Sequence[str]) -> list[str]:
+    """The words, those that name something before those that are key=value."""
+    return sorted(words, key=lambda word: "=" in word)
 
 
 def _store(words: Sequence[str], results: Path) -> Store:

@@ -12,11 +12,12 @@ HALL = {"config", "endings", "errors", "records", "progress"}
 MAY = {
     "numerics": {"errors"},
     "solvers": {"numerics", "config", "errors"},
+    "adapters": {"numerics", "solvers", "config", "errors"},
     "papers": set(),
     "datasets": {"numerics", "papers", "fitting", "solvers", "config", "endings", "errors", "progress", "records"},
     "evaluators": {"numerics", "datasets", "errors"},
     "reports": {"numerics", "datasets", "evaluators", "papers", *HALL},
-    "running": {"numerics", "solvers", "datasets", "evaluators", "reports", "fitting", *HALL},
+    "running": {"numerics", "solvers", "adapters", "datasets", "evaluators", "reports", "fitting", *HALL},
     "fitting": {"numerics", "solvers", "errors"},
     "config": {"errors"},
     "errors": set(),
@@ -57,8 +58,8 @@ def test_solver_imports_no_other_method() -> None:
         assert own <= shared, f"{path.name} imports {own - shared}"
 
 
-def test_hall_has_about_ten_files() -> None:
-    assert len([path for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]) <= 11
+def test_hall_has_about_a_dozen_files() -> None:
+    assert len([path for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]) <= 12
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Grid:
     title: the title above it; empty: none.
     keys: how many columns, from the left, name a row; a renderer that must wrap repeats them.
     numeric: which columns are set flush right.
+    commands: for each row, the command that makes its runs; empty: rows are no methods.
     """
 
     headings: list[Cell]
@@ -38,6 +39,7 @@ class Grid:
     title: str = ""
     keys: int = 1
     numeric: frozenset[int] = frozenset()
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,13 @@ def differences(tests: pd.DataFrame, shown: Shown, common: Sequence[str]) -> Gri
     return Grid(cells_of(headings), rows)
 
 
-def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: Sequence[str]) -> Grid:
-    """A row a method, variant, rank and layer. Where codes were clustered, the first metric at each cluster count."""
+def by_method(
+    part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: Sequence[str], commands: Mapping[Any, str]
+) -> Grid:
+    """A row a method, variant, rank and layer. Where codes were clustered, the first metric at each cluster count.
+
+    ``commands``: (solver, variant, rank) → the command that makes its runs.
+    """
     long = _plain(part)
     counts = sorted({row["n_clusters"] for row in long if row["metric"] in metrics[:1]} - {None})
     layered = any(row["layer"] and row["layer"] > 1 for row in long)
@@ -103,7 +110,7 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
     methods: dict[tuple[Any, ...], list[Row]] = {}
     for row in long:
         methods.setdefault((row["solver"], row["variant"], row["rank"]), []).append(row)
-    rows: list[tuple[float, list[Cell]]] = []
+    rows: list[tuple[float, list[Cell], str]] = []
     for (solver, variant, rank), method in methods.items():
         run, whole = method[0], {row["metric"]: row["mean"] for row in method if row["layer"] is None}
         for layer in sorted({row["layer"] for row in method} - {None}) or [None]:
@@ -123,10 +130,11 @@ def by_method(part: pd.DataFrame, metrics: Sequence[str], shown: Shown, common: 
             cells |= {"iterations": (number(run["iterations"], ".0f"),), "seconds": (number(run["seconds"], ".2f"),)}
             cells |= {"fall": (number(run["fall"], ".0e"),), "ended": (run["status"],)}
             line = [cells.get(heading, (DASH,)) for heading in (*keys, *columns, *tail)]
-            rows.append((_rank_of(here, shown), line))
+            rows.append((_rank_of(here, shown), line, commands.get((solver, variant, rank), "")))
     if shown.sort is not None:
         rows.sort(key=lambda row: row[0])  # a stable sort: ties keep their order
-    return Grid(cells_of([*keys, *columns, *tail]), [row for _, row in rows], keys=len(keys))
+    made_by = tuple(command for *_, command in rows)
+    return Grid(cells_of([*keys, *columns, *tail]), [row for _, row, _ in rows], keys=len(keys), commands=made_by)
 
 
 def _plain(part: pd.DataFrame) -> list[Row]:

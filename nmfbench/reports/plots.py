@@ -41,9 +41,14 @@ class Tiles:
 
 
 def file(figure: Figure, kind: str) -> bytes:
-    """The content of a "png" or a "pdf". Without a date, so that the same figure is the same bytes."""
-    metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"CreationDate": None, "Producer": None}
-    with io.BytesIO() as opened, matplotlib.rc_context({"savefig.dpi": DPI}):
+    """The content of a "png", "pdf" or "svg". Without a date, so that the same figure is the same bytes."""
+    undated: dict[str, dict[str, Any]] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Producer": None},
+        "svg": {"Date": None, "Creator": None},
+    }
+    metadata = undated[kind]
+    with io.BytesIO() as opened, matplotlib.rc_context({"savefig.dpi": DPI, "svg.hashsalt": "nmfbench"}):
         figure.savefig(opened, format=kind, metadata=metadata)
         return opened.getvalue()
 

@@ -1,7 +1,9 @@
 """build(): records in, a report out. A report is a value: renderers turn it into text, Markdown, LaTeX or CSV."""
 
 import dataclasses
+import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -27,7 +29,7 @@ from nmfbench.reports.grids import (
 )
 from nmfbench.reports.settings import Table
 from nmfbench.reports.warnings import warnings
-from nmfbench.reports.words import DASH, parts
+from nmfbench.reports.words import DASH, common_settings, variant_words
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,12 @@ def _block(
     known_labels = f"{classes} class{'' if classes == '1' else 'es'}" if classes else "no labels"
     name = f"{records[0]['dataset']}, {block}" if block else records[0]["dataset"]
     heading = f"{name}: {samples} samples × {features} features, {known_labels}"
-    common = _common(records)
+    common = common_settings(records)
     metrics = [m for m in shown.metrics if m in {*part["metric"]}]
     if shown.by_class_count:
         grids = [by_class_count(part, metric, shown, common) for metric in metrics]
     else:
-        grids = [by_method(part, metrics, shown, common)]
+        grids = [by_method(part, metrics, shown, common, _commands(records))]
     warned = warnings(records, common)
     sentences = [*protocol, *([f"All methods: {', '.join(common)}."] if common else []), *warned]
     if compared is not None:
@@ -163,6 +165,31 @@ def _block(
     visible = part[part["metric"].isin(metrics)]
     sentences += notes.on_block(visible, records, shown.first, metrics, shown.declared, shown.by_class_count)
     return Block(heading, grids, _exhibits(records), sentences, warned)
+
+
+def _commands(records: Sequence[Record]) -> dict[tuple[str, str, Any], str]:
+    """(solver, variant, rank) → the command that makes the runs of that row."""
+    commands = {}
+    for repetitions in frames.group_repetitions(records):
+        record = repetitions[0]
+        # A method of a file is named by it.
+        files = (record["config"]["solver"].get(key) or "" for key in ("function", "estimator", "module"))
+        solver = next((file for file in files if ".py:" in file), record["solver"])
+        words = {"solver": solver, "dataset": record["config"]["dataset"]["name"]}
+        words |= {"rank": record["rank"]} if record.get("rank") is not None else {}
+        words |= {key: value for key, value in (record.get("variant") or {}).items() if key != "dataset.draw"}
+        seeds = sorted({repetition["seed"] for repetition in repetitions})
+        words["seeds"] = len(seeds) if seeds == list(range(len(seeds))) else seeds
+        settings = [shlex.quote(f"{key}={_override(value)}") for key, value in words.items()]
+        commands[record["solver"], variant_words(record), record.get("rank")] = " ".join(["nmfbench run", *settings])
+    return commands
+
+
+def _override(value: Any) -> str:
+    """The value as a word of the command line has it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_override, value))}]"
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _span(records: Sequence[Record], key: str) -> str:
@@ -193,17 +220,3 @@ def _is_number(cell: str) -> bool:
         return math.isfinite(float(cell))
     except ValueError:
         return False
-
-
-def _common(records: Sequence[Record]) -> list[str]:
-    """The settings that every method of a block has changed alike. A method that takes no step has no stopping rule."""
-    methods = {(r["solver"], tuple(parts(r))): r for r in records}
-    if len(methods) < 2:
-        return []
-
-    def shares(words: Sequence[str], record: Record, word: str) -> bool:
-        key = word.partition("=")[0].removeprefix("stopping.")
-        return word in words or (not record["iterations"] and key in ("stopping", *record["config"]["stopping"]))
-
-    longest = max((words for _, words in methods), key=len)
-    return [word for word in longest if all(shares(words, record, word) for (_, words), record in methods.items())]

@@ -32,6 +32,20 @@ def parts(record: Record) -> list[str]:
     return words
 
 
+def common_settings(records: Sequence[Record]) -> list[str]:
+    """The settings that every method of a block has changed alike. A method that takes no step has no stopping rule."""
+    methods = {(r["solver"], tuple(parts(r))): r for r in records}
+    if len(methods) < 2:
+        return []
+
+    def shares(words: Sequence[str], record: Record, word: str) -> bool:
+        key = word.partition("=")[0].removeprefix("stopping.")
+        return word in words or (not record["iterations"] and key in ("stopping", *record["config"]["stopping"]))
+
+    longest = max((words for _, words in methods), key=len)
+    return [word for word in longest if all(shares(words, record, word) for (_, words), record in methods.items())]
+
+
 def labels_seen(record: Record) -> str:
     """How many labels were seen, in words; empty where it is the share that was set, or not known.
 

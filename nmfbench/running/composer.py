@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nmfbench import config
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError
+from nmfbench.running import named
 from nmfbench.running.loader import DataLoader, refuse_words
 from nmfbench.running.settings import Settings
 
@@ -135,8 +136,10 @@ class Composer:
     """Hydra over one set of config folders."""
 
     def __init__(self, options: Namespace):
+        options.overrides, named_folder = named.declared(options.overrides)
         primary = Path(options.config_path).absolute() if options.config_path else config.CONFIG_DIR
         more = [Path(options.config_dir).absolute()] if options.config_dir else []
+        more += [named_folder] if named_folder else []
         for folder in [primary, *more]:
             if not folder.is_dir():
                 raise ConfigError(f"the config folder {folder} does not exist")

@@ -181,7 +181,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
 
 
 def _named(composed: Composed, group: str, built: Solver | Evaluator, node: Node) -> Node:
-    source = source_hash(type(built))
+    source = source_hash(getattr(built, "adapted", type(built)))
     return {"name": composed.choices[group], **node, **({"source": source} if source else {})}
 
 
@@ -202,12 +202,16 @@ def _node_for_seed(node: Node, seed: int) -> Node:
 
 def _changed(node: Node, group: str, name: str, request: Request) -> Node:
     """The parameters that differ from the chosen YAML, by dotted key. Interpolated ones do not count."""
-    written = _written(group, name, request.folders)
-    return {
-        f"{group}.{key}": value
-        for key, value in node.items()
-        if value != written.get(key) and not str(written.get(key)).startswith("${")
-    }
+    return dict(_differing(node, _written(group, name, request.folders), group))
+
+
+def _differing(node: Node, written: Node, where: str) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        before = written.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            yield from _differing(value, before, f"{where}.{key}")
+        elif value != before and not str(before).startswith("${"):
+            yield f"{where}.{key}", value
 
 
 @cache  # the jobs of a table come from a few YAMLs

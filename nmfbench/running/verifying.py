@@ -152,7 +152,7 @@ def _built(config: Mapping[str, Any], group: str, base: type[T]) -> T:
     node = {key: value for key, value in config[group].items() if key not in ("name", "version", "source")}
     check_class(node, group, str(config[group].get("name")))
     built = build(escaped(node), base, group)
-    if config[group].get("source", "") != source_hash(type(built)):
+    if config[group].get("source", "") != source_hash(getattr(built, "adapted", type(built))):
         raise ConfigError(f"the source of {group} {config[group].get('name')} has changed since")
     return built
 

@@ -1,0 +1,179 @@
+"""The commands that draw: report and plot."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmfbench import config, record_commands
+from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.progress import plural, say
+from nmfbench.records import write_bytes, write_text
+from nmfbench.running import filenames
+
+if TYPE_CHECKING:  # they take seconds, and most commands need none of them
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from nmfbench.reports.figures import TableFigure
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_results: Callable[..., None]) -> None:
+    """Add the commands to a parser; ``add_results`` adds --results to each."""
+    page = commands.add_parser("report", help="a page of HTML with tables, figures, warnings: opens in any browser")
+    page.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
+    page.add_argument("--metric", help="the metric shown first and drawn")
+    page.add_argument("--output", type=Path, metavar="FILE", help="the page; default: report/NAME.html beside the runs")
+    add_results(page)
+    page.set_defaults(command=_report)
+
+    plot = commands.add_parser("plot", help="a picture of any runs, or a paper's figure; without a name: all of them")
+    plot.add_argument("words", nargs="*", metavar="NAME", help=f"pictures; {record_commands.CHOICE}")
+    plot.add_argument("--metric", help="pictures of any runs: the metric, by default the one that tables show first")
+    plot.add_argument("--all", action="store_true", help="every figure of a paper")
+    add_results(plot)
+    plot.set_defaults(command=_plot)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    """One page of HTML on the records that the words choose, or on an experiment."""
+    from nmfbench import app
+    from nmfbench.reports import charts, report
+    from nmfbench.reports.renderers import html
+
+    words, metric = record_commands.name_first(arguments.words), arguments.metric
+    if words and "=" not in words[0]:
+        planned = record_commands.planned(words, arguments.results)
+        records, store, name = planned.records(), planned.store, app.table_name(planned)
+        if not records:
+            return app.closing(planned)
+        built = app.report_of(planned, metric, None)
+    else:
+        records, store = record_commands.selected(words, arguments.results)
+        name, built = "index", report.build(records, metric=metric, sort="")
+    path = arguments.output or store.root / "report" / f"{name}.html"
+    title = f"nmfbench: {store.root if name == 'index' else words[0]}"
+    write_text(path, html.page(built, charts.charts(records, metric=metric), records, title))
+    print(f"written to {path}, {path.stat().st_size / 2**20:.1f} MB")
+    return 0
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    from nmfbench.reports.charts import KINDS
+    from nmfbench.reports.figures import FIGURES
+
+    words = [word for word in arguments.words if "=" in word]
+    names = list(FIGURES) if arguments.all else [word for word in arguments.words if "=" not in word]
+    for name in names:
+        if name not in FIGURES and name not in KINDS:
+            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, [*KINDS, *FIGURES])}")
+    if not names:
+        width = max(map(len, FIGURES))
+        for name, draw in KINDS.items():
+            print(f"{name:<{width}}  any runs: {(draw.__doc__ or '').splitlines()[0]}")
+        for name, figure in FIGURES.items():
+            runs = "".join(f"\n{'':<{width}}  nmfbench run {line}" for line in figure.runs)
+            print(f"{name:<{width}}  {figure.title}{runs}")
+    if kinds := [name for name in names if name in KINDS]:
+        _charts(kinds, words, arguments.results, arguments.metric)
+    code = 0
+    for name in (name for name in names if name in FIGURES):
+        try:
+            code = max(code, _paper_figure(name, words, arguments.results))
+        except DataError as error:
+            if len(names) == 1:
+                raise
+            print(f"nmfbench: {name}: {error}", file=sys.stderr)  # the others may have their data
+            # Whoever asks for every figure asks for those whose data is here.
+            if not (arguments.all and isinstance(error, DataMissing)):
+                code = 3
+    return code
+
+
+def _charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: str | None) -> None:
+    """Pictures of these kinds of the records that the words choose, each with its numbers."""
+    from nmfbench.reports import charts, notes
+
+    records, store = record_commands.selected(words, results)
+    drawn = list(charts.charts(records, kinds, metric))
+    if not drawn:
+        raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
+    for chart in drawn:
+        path = store.root / "figures" / chart.name
+        _write(path, chart.figure, ("png", "pdf", "svg"), notes.provenance(records), chart.numbers)
+
+
+def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
+    """A figure of a paper from its finished runs, and its numbers; what is missing is named.
+
+    Raises DataMissing or DataError where the data of a run is needed and not here.
+    """
+    from nmfbench.reports import figures, notes
+    from nmfbench.running.finished import finished
+
+    figure = figures.FIGURES[name]
+    if isinstance(figure, figures.TableFigure):
+        return _table_figure(name, figure, words, results)
+    added = [*filenames.literal(words), *record_commands.results_word(words, results)]
+    runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
+    if missing:
+        for line in missing:
+            say(f"{name} is missing {line}")
+        _say_how_to_make(figure.runs, words, results)
+        return 1
+    header, numbers = notes.provenance([run.record for run in runs]), figure.numbers and figure.numbers(runs)
+    _write(store.root / "figures" / name, figure.draw(runs), ("png", "pdf"), header, numbers)
+    return 0
+
+
+def _table_figure(name: str, figure: "TableFigure", words: Sequence[str], results: Path) -> int:
+    """A figure of a table's numbers: from its records if they are whole, else from the CSV of the whole table.
+
+    That CSV is looked for in the results folder and then in the published tables; a table with overrides is neither.
+    """
+    from nmfbench import app
+    from nmfbench.reports.renderers import csv
+
+    planned = record_commands.planned([figure.table, *words], results)
+    folders = [] if planned.request.changes else [planned.store.tables, config.PUBLISHED / "tables"]
+    files = [path for folder in folders if (path := folder / f"{figure.table}.csv").is_file()]
+    if planned.jobs and planned.is_whole and not planned.left_out:
+        built = app.report_of(planned, None, None)
+        header, table, source = built.header, built.frame, plural(len(planned.records()), "record")
+    elif files:
+        header, table = csv.read(files[0])
+        source = f"the table {figure.table}.csv"
+    else:
+        say(f"{name} is missing runs of {figure.table}, and there is no whole table of them")
+        _say_how_to_make(figure.runs, words, results)
+        return 1
+    numbers = figure.numbers(table)
+    made = next((sentence for sentence in header if sentence.startswith("Made by")), "")
+    drawn = figure.draw(numbers, f"Drawn from {source}. {made}")
+    _write(planned.store.root / "figures" / name, drawn, ("png", "pdf"), header, numbers)
+    return 0
+
+
+def _say_how_to_make(runs: Sequence[str], words: Sequence[str], results: Path) -> None:
+    others = [word for word in words if not word.startswith("results_dir=")]
+    place = shlex.join([*others, f"results_dir={filenames.results_dir(words) or results}"])
+    for arguments in runs:
+        say(f"make them with: nmfbench run {arguments} {place}")
+
+
+def _write(
+    path: Path, drawn: "Figure", kinds: Sequence[str], header: Sequence[str], numbers: "DataFrame | None"
+) -> None:
+    """Write the picture in these formats, and its numbers behind the header as CSV."""
+    from nmfbench.reports import plots
+    from nmfbench.reports.renderers import csv
+
+    for kind in kinds:
+        write_bytes(path.with_name(f"{path.name}.{kind}"), plots.file(drawn, kind))
+    suffixes = [f".{kind}" for kind in kinds]
+    if numbers is not None:
+        write_text(path.with_name(f"{path.name}.csv"), csv.commented(header, numbers))
+        suffixes.append(".csv")
+    print(f"written to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")

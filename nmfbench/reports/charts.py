@@ -1,0 +1,301 @@
+"""Pictures of any runs: scores with their spread, a metric against what was swept, time against quality, convergence.
+
+Records in, charts out. A chart is one picture of one part of a report, with the numbers that it shows.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nmfbench.evaluators.metric import Metric
+from nmfbench.records import Record
+from nmfbench.reports import blocks, frames, notes
+from nmfbench.reports.declared import declarations, metric_of
+from nmfbench.reports.plots import COLOURS, MARKERS, styled
+from nmfbench.reports.words import common_settings, parts
+
+DASHES = ("-", "--", ":", "-.")
+MOST_METHODS, MOST_LINES, MOST_NAMES = 40, 12, 15
+"""What a page still shows: methods below each other, lines that can be told apart, names beside dots. The best are
+kept; names beside dots beyond that many are those of the frontier."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture and its numbers.
+
+    Parameters
+    ----------
+    name: a file name: the kind of chart, the dataset and, in a sweep, its key.
+    title: the words above it.
+    text: what it shows, in a sentence, for those who do not see it.
+    figure: the picture.
+    numbers: every number in it.
+    """
+
+    name: str
+    title: str
+    text: str
+    figure: Figure
+    numbers: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Method:
+    """The runs of one method with one setting on one dataset.
+
+    Parameters
+    ----------
+    solver: the solver's name.
+    setting: its settings that differ from its YAML, without those that all methods share, in words.
+    rank: its rank; None: it has none.
+    swept: every setting that a sweep may vary: rank, and what differs from the YAMLs, by dotted key.
+    records: its finished runs, one a seed and draw.
+    values: the metric in the top layer of each run, at the smallest number of clusters.
+    """
+
+    solver: str
+    setting: str
+    rank: int | None
+    swept: Mapping[str, Any]
+    records: list[Record]
+    values: list[float]
+
+    @property
+    def label(self) -> str:
+        rank = f"rank {self.rank}" if self.rank is not None else ""
+        return ", ".join(filter(None, [self.solver, self.setting, rank]))
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+    @property
+    def sd(self) -> float:
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else math.nan
+
+    @property
+    def seconds(self) -> float:
+        return float(np.mean([record["seconds"] for record in self.records]))
+
+
+def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | None = None) -> Iterator[Chart]:
+    """The charts of these kinds (of `KINDS`; none: all) that the records have numbers for, dataset by dataset.
+
+    ``metric`` in the place of the one that tables show first. Records without it are left out.
+    """
+    records = [record for record in blocks.told_apart(records) if record["status"] != "failed"]
+    declared = declarations(records)
+    for dataset in dict.fromkeys(record["dataset"] for record in records):
+        of_dataset = [record for record in records if record["dataset"] == dataset]
+        name = metric or next((shown for record in of_dataset for shown in notes.shown_metrics(record)), "error")
+        methods = list(_methods(of_dataset, name))
+        for kind in kinds or KINDS:
+            yield from KINDS[kind](dataset, methods, metric_of(name, declared)) if methods else ()
+
+
+def _methods(records: Sequence[Record], metric: str) -> Iterator[Method]:
+    """The methods that have this metric."""
+    groups = frames.group_repetitions(records)
+    shared = common_settings(records)
+    for group in groups:
+        scored = [(record, value) for record in group if (value := _value(record, metric)) is not None]
+        if scored:
+            first = group[0]
+            setting = ", ".join(word for word in parts(first) if word not in shared)
+            swept = {"rank": first.get("rank"), **(first.get("variant") or {})}
+            values = [value for _, value in scored]
+            yield Method(first["solver"], setting, first.get("rank"), swept, [r for r, _ in scored], values)
+
+
+def _value(record: Record, metric: str) -> float | None:
+    rows = [row for row in record["metrics"] if row["metric"] == metric and row["value"] is not None]
+    if not rows:
+        return None
+    top = max(row.get("layer") or 0 for row in rows)  # a measure of the whole factorization has no layer
+    of_top = (row for row in rows if (row.get("layer") or 0) == top)
+    return float(min(of_top, key=lambda row: row.get("n_clusters") or 0)["value"])
+
+
+def _axis(metric: Metric) -> str:
+    return f"{metric.title} (%)" if metric.unit == "%" else metric.title
+
+
+def _in_unit(metric: Metric, value: float) -> float:
+    """The value as tables show it: metrics in percent are fractions in records."""
+    return 100 * value if metric.unit == "%" else value
+
+
+def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """A colour, marker and dash for each method: no two share all three, and grey print still tells them apart."""
+    looks = product(DASHES, zip(COLOURS, MARKERS, strict=True))
+    return {
+        name: {"color": colour, "marker": marker, "linestyle": dash}
+        for name, (dash, (colour, marker)) in zip(methods, looks, strict=False)
+    }
+
+
+@styled
+def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
+    """The mean and standard deviation of every method, the best at the top, each run as a dot."""
+    sign = 1 if metric.better == "lower" else -1
+    ranked = sorted(methods, key=lambda method: sign * method.mean)[:MOST_METHODS]
+    figure = Figure(figsize=(7, 0.24 * len(ranked) + 1), layout="constrained")
+    ax = figure.subplots()
+    for place, method in enumerate(ranked):
+        runs = [_in_unit(metric, value) for value in method.values]
+        ax.plot(runs, [place] * len(runs), "o", color="0.75", markersize=3, zorder=1)
+        spread = 0 if math.isnan(method.sd) else _in_unit(metric, method.sd)
+        ax.errorbar(np.mean(runs), place, xerr=spread, fmt="o", color=COLOURS[0], markersize=5, capsize=2, zorder=2)
+    ax.set_yticks(range(len(ranked)), [method.label for method in ranked])
+    ax.set(ylim=(len(ranked) - 0.5, -0.5), xlabel=f"{_axis(metric)}: mean, standard deviation, and each run")
+    ax.grid(axis="y", color="0.92")
+    numbers = pd.DataFrame(
+        {
+            "method": [method.label for method in ranked],
+            "mean": [_in_unit(metric, method.mean) for method in ranked],
+            "sd": [_in_unit(metric, method.sd) for method in ranked],
+            "n": [len(method.values) for method in ranked],
+        }
+    )
+    first, last = (f"{numbers['method'].iloc[at]}, {numbers['mean'].iloc[at]:.4g}" for at in (0, -1))
+    title = f"{dataset}: {metric.title} of {len(ranked)} methods"
+    return [Chart(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
+
+
+@styled
+def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
+    """The metric against each number that was swept over three values at least; a line a method, a band of one sd."""
+    keys = dict.fromkeys(key for method in methods for key in method.swept)
+    drawn = []
+    for key in keys:
+        swept = [method for method in methods if _is_number(method.swept.get(key))]
+        lines: dict[str, dict[float, Method]] = {}
+        for method in swept:
+            others = [w for w in method.setting.split(", ") if w and not w.startswith(f"{key.rpartition('.')[2]}=")]
+            others += [f"rank {method.rank}"] if key != "rank" and _varies(swept, "rank", method.solver) else []
+            lines.setdefault(", ".join([method.solver, *others]), {})[float(method.swept[key])] = method
+        lines = {name: dict(sorted(points.items())) for name, points in lines.items() if len(points) > 2}
+        if not lines:
+            continue
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        ax = figure.subplots()
+        for name, look in _lines(list(lines)).items():
+            x = list(lines[name])
+            mean = np.array([_in_unit(metric, method.mean) for method in lines[name].values()])
+            sd = np.nan_to_num([_in_unit(metric, method.sd) for method in lines[name].values()])
+            ax.plot(x, mean, label=name, markersize=4, **look)
+            ax.fill_between(x, mean - sd, mean + sd, color=look["color"], alpha=0.15, linewidth=0)
+        every = sorted({x for points in lines.values() for x in points})
+        if every[0] > 0 and every[-1] / every[0] > 50:
+            ax.set_xscale("log")
+        short = key.rpartition(".")[2]
+        ax.set(xlabel=short, ylabel=_axis(metric))
+        figure.legend(loc="outside right upper")
+        numbers = pd.DataFrame(
+            {
+                "method": name,
+                short: x,
+                "mean": _in_unit(metric, method.mean),
+                "sd": _in_unit(metric, method.sd),
+                "n": len(method.values),
+            }
+            for name, points in lines.items()
+            for x, method in points.items()
+        )
+        title = f"{dataset}: {metric.title} against {short}"
+        text = f"{title}, {short} from {every[0]:g} to {every[-1]:g}; the band is one standard deviation."
+        drawn.append(Chart(f"sweep_{dataset}_{short}", title, text, figure, numbers))
+    return drawn
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _varies(methods: Sequence[Method], key: str, solver: str) -> bool:
+    return len({method.swept.get(key) for method in methods if method.solver == solver}) > 1
+
+
+@styled
+def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
+    """The metric against the seconds of a fit; the line joins the methods that no faster one beats."""
+    timed = [method for method in methods if method.seconds > 0]
+    if len(timed) < 2:
+        return []
+    sign = 1 if metric.better == "lower" else -1
+    best: list[Method] = []
+    for method in sorted(timed, key=lambda method: method.seconds):
+        if not best or sign * method.mean < sign * best[-1].mean:
+            best.append(method)
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    ax = figure.subplots()
+    ax.plot([m.seconds for m in best], [_in_unit(metric, m.mean) for m in best], color="0.6", drawstyle="steps-post")
+    for method, on in ((method, method in best) for method in timed):
+        ax.plot(method.seconds, _in_unit(metric, method.mean), MARKERS[0] if on else MARKERS[1], color=COLOURS[not on])
+        if on or len(timed) <= MOST_NAMES:
+            at, grey = (method.seconds, _in_unit(metric, method.mean)), "0.2" if on else "0.4"
+            ax.annotate(method.label, at, xytext=(4, 3), textcoords="offset points", fontsize=7, color=grey)
+    ax.margins(x=0.12)
+    ax.set(xscale="log", xlabel="seconds of a fit", ylabel=_axis(metric))
+    numbers = pd.DataFrame(
+        {
+            "method": [method.label for method in timed],
+            "seconds": [method.seconds for method in timed],
+            "mean": [_in_unit(metric, method.mean) for method in timed],
+            "no faster one is better": [method in best for method in timed],
+        }
+    )
+    title = f"{dataset}: {metric.title} against seconds"
+    text = f"{title}; no faster method is better than {', '.join(method.label for method in best)}."
+    return [Chart(f"frontier_{dataset}", title, text, figure, numbers)]
+
+
+@styled
+def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
+    """The objective over that at the start, against iterations and seconds, for the median seed of each method."""
+    curves = {}
+    sign = 1 if metric.better == "lower" else -1
+    for method in sorted(methods, key=lambda method: sign * method.mean):
+        histories = [r for r in method.records if len(r.get("history") or []) > 2 and r["history"][0][1] > 0]
+        if histories:
+            ranked = sorted(histories, key=lambda record: record["objective"])
+            curves[method.label] = np.array(ranked[len(ranked) // 2]["history"], dtype=float)
+    looks = _lines(list(curves)[:MOST_LINES])
+    if not looks:
+        return []
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for name, look in looks.items():
+        iterations, objective, seconds = curves[name].T
+        for ax, x in zip(axes, (iterations, seconds), strict=True):
+            shown = x > 0
+            look_here = {"color": look["color"], "linestyle": look["linestyle"]}
+            ax.plot(x[shown], objective[shown] / objective[0], label=name, **look_here)
+    for ax, label in zip(axes, ("iterations", "seconds"), strict=True):
+        ax.set(xscale="log", yscale="log", xlabel=label)
+    axes[0].set_ylabel("objective / objective at the start")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    numbers = pd.DataFrame(
+        {"method": name, "iteration": int(i), "seconds": s, "objective": o}
+        for name in looks
+        for i, o, s in curves[name]
+    )
+    title = f"{dataset}: objective against iterations and seconds"
+    text = f"{title}, of the {len(looks)} best methods, each over its own objective at the start; median seeds."
+    return [Chart(f"convergence_{dataset}", title, text, figure, numbers)]
+
+
+KINDS: dict[str, Callable[[str, Sequence[Method], Metric], list[Chart]]] = {
+    "scores": scores,
+    "sweep": sweep,
+    "frontier": frontier,
+    "convergence": convergence,
+}
+"""The kinds of charts: `nmfbench plot scores` draws one."""

@@ -1,0 +1,62 @@
+"""One page of HTML with everything inside: tables that sort and filter, figures, warnings, protocol, environment."""
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from nmfbench import __version__
+from nmfbench.records import Record
+from nmfbench.reports import plots
+from nmfbench.reports.charts import Chart
+from nmfbench.reports.report import Report
+from nmfbench.reports.words import DASH
+
+_NUMBER = re.compile(rf"{DASH}|[-+]?\d+(\.\d+)?(e[-+]?\d+)?( ± .*)?( \[.*\])?")
+"""A cell that a column of numbers may hold; the page sorts it by its first number."""
+_PAGE = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart as the page shows it.
+
+    Parameters
+    ----------
+    chart: the chart.
+    source: its image, as a data: address.
+    """
+
+    chart: Chart
+    source: str
+
+
+def page(report: Report, charts: Iterable[Chart], records: Sequence[Record], title: str) -> str:
+    """The page. It opens from a folder: nothing in it comes from a network."""
+    pictures = [Picture(chart, _inline(chart)) for chart in charts]
+    failed = [record for record in records if record["status"] == "failed"]
+    return _PAGE.get_template("page.html").render(
+        title=title,
+        version=__version__,
+        blocks=report.blocks,
+        sentences=report.sentences,
+        pictures=pictures,
+        warnings=[(block.heading.partition(":")[0], warning) for block in report.blocks for warning in block.warnings],
+        failed=failed,
+        environment=report.header,
+        numeric=lambda grid, column: all(_NUMBER.fullmatch(row[column][0]) for row in grid.rows),
+        shown=lambda chart: chart.numbers.to_dict("records"),
+    )
+
+
+def _inline(chart: Chart) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(plots.file(chart.figure, "svg")).decode()
