@@ -13,7 +13,7 @@ from nmfbench.progress import plural, say
 from nmfbench.records import write_bytes, write_text
 from nmfbench.running import filenames
 
-if TYPE_CHECKING:  # they take seconds
+if TYPE_CHECKING:  # they take seconds, and most commands need none of them
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -101,8 +101,8 @@ def _charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: s
     if not drawn:
         raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
     for chart in drawn:
-        path, header = store.root / "figures" / chart.name, notes.provenance(records)
-        _write_figure(path, chart.figure, header, chart.numbers, kinds=("png", "pdf", "svg"))
+        path = store.root / "figures" / chart.name
+        _write(path, chart.figure, ("png", "pdf", "svg"), notes.provenance(records), chart.numbers)
 
 
 def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
@@ -115,22 +115,20 @@ def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
 
     figure = figures.FIGURES[name]
     if isinstance(figure, figures.TableFigure):
-        return _plot_table(name, figure, words, results)
+        return _table_figure(name, figure, words, results)
     added = [*filenames.literal(words), *record_commands.results_word(words, results)]
     runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
             say(f"{name} is missing {line}")
-        place = shlex.join(_with_results(words, results))
-        for arguments in figure.runs:
-            say(f"make them with: nmfbench run {arguments} {place}")
+        _say_how_to_make(figure.runs, words, results)
         return 1
-    numbers = figure.numbers(runs) if figure.numbers else None
-    _write_figure(store.root / "figures" / name, figure.draw(runs), notes.provenance([r.record for r in runs]), numbers)
+    header, numbers = notes.provenance([run.record for run in runs]), figure.numbers and figure.numbers(runs)
+    _write(store.root / "figures" / name, figure.draw(runs), ("png", "pdf"), header, numbers)
     return 0
 
 
-def _plot_table(name: str, figure: "TableFigure", words: Sequence[str], results: Path) -> int:
+def _table_figure(name: str, figure: "TableFigure", words: Sequence[str], results: Path) -> int:
     """A figure of a table's numbers: from its records if they are whole, else from the CSV of the whole table.
 
     That CSV is looked for in the results folder and then in the published tables; a table with overrides is neither.
@@ -143,42 +141,39 @@ def _plot_table(name: str, figure: "TableFigure", words: Sequence[str], results:
     files = [path for folder in folders if (path := folder / f"{figure.table}.csv").is_file()]
     if planned.jobs and planned.is_whole and not planned.left_out:
         built = app.report_of(planned, None, None)
-        header, frame, source = built.header, built.frame, plural(len(planned.records()), "record")
+        header, table, source = built.header, built.frame, plural(len(planned.records()), "record")
     elif files:
-        header, frame = csv.read(files[0])
+        header, table = csv.read(files[0])
         source = f"the table {figure.table}.csv"
     else:
         say(f"{name} is missing runs of {figure.table}, and there is no whole table of them")
-        say(f"make them with: nmfbench run {figure.runs[0]} {shlex.join(_with_results(words, results))}")
+        _say_how_to_make(figure.runs, words, results)
         return 1
-    numbers = figure.numbers(frame)
+    numbers = figure.numbers(table)
     made = next((sentence for sentence in header if sentence.startswith("Made by")), "")
     drawn = figure.draw(numbers, f"Drawn from {source}. {made}")
-    _write_figure(planned.store.root / "figures" / name, drawn, header, numbers)
+    _write(planned.store.root / "figures" / name, drawn, ("png", "pdf"), header, numbers)
     return 0
 
 
-def _with_results(words: Sequence[str], results: Path) -> list[str]:
-    """The words, with the results folder as the last of them."""
+def _say_how_to_make(runs: Sequence[str], words: Sequence[str], results: Path) -> None:
     others = [word for word in words if not word.startswith("results_dir=")]
-    return [*others, f"results_dir={filenames.results_dir(words) or results}"]
+    place = shlex.join([*others, f"results_dir={filenames.results_dir(words) or results}"])
+    for arguments in runs:
+        say(f"make them with: nmfbench run {arguments} {place}")
 
 
-def _write_figure(
-    path: Path,
-    drawn: "Figure",
-    header: Sequence[str],
-    numbers: "DataFrame | None",
-    kinds: Sequence[str] = ("png", "pdf"),
+def _write(
+    path: Path, drawn: "Figure", kinds: Sequence[str], header: Sequence[str], numbers: "DataFrame | None"
 ) -> None:
-    """Write the figure as these kinds of files, and its numbers behind the header as CSV."""
+    """Write the picture in these formats, and its numbers behind the header as CSV."""
     from nmfbench.reports import plots
     from nmfbench.reports.renderers import csv
 
     for kind in kinds:
         write_bytes(path.with_name(f"{path.name}.{kind}"), plots.file(drawn, kind))
+    suffixes = [f".{kind}" for kind in kinds]
     if numbers is not None:
         write_text(path.with_name(f"{path.name}.csv"), csv.commented(header, numbers))
-        kinds = [*kinds, "csv"]
-    suffixes = [f".{kind}" for kind in kinds]
+        suffixes.append(".csv")
     print(f"written to {path}{', '.join(suffixes[:-1])} and {suffixes[-1]}")
