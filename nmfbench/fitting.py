@@ -209,8 +209,6 @@ def _fit_batch(
         in_start, exhausted = factorization is None, False
         try:
             with torch.no_grad(), clock:
-                if fills and factorization is not None:
-                    problem.fill(factorization.bases[0][0], factorization.codes[0][0])
                 following = next(iterates)
             while following is None:
                 if on_look:
@@ -219,6 +217,9 @@ def _fit_batch(
                 with torch.no_grad(), clock:
                     following = iterates.send(late())
             factorization, iteration = following, iteration + 1
+            if fills:  # now, so that the objective sees the product in the place of what is missing too
+                with torch.no_grad(), clock:
+                    problem.fill(factorization.bases[0][0], factorization.codes[0][0])
         except StopIteration:
             exhausted = True
         if factorization is None:
@@ -242,7 +243,7 @@ def _fit_batch(
             if not (finite[s] and math.isfinite(objective)):
                 reason = "not finite"
             elif (vanishes := abs(objective) < smallest) or stalled:
-                reason = losses.lost_to_scale(problem.X, factorization.restart(s), vanishes)
+                reason = losses.lost_to_scale(problem, factorization.restart(s), vanishes)
                 hint = "; scale X, or use dtype=float64"
             if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""

@@ -9,6 +9,7 @@ import scipy.sparse
 from contract import build, matrix
 from shell import load, nmfbench, run
 
+from nmfbench import papers
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.evaluators import Fitted
@@ -133,6 +134,14 @@ def test_job_that_travelled_makes_the_same_records(results: Path, tmp_path: Path
     for seed, record in made.items():
         same = Store(results).finished(record["config"], seed)
         assert same and same["metrics"] == record["metrics"]
+
+
+def test_no_printed_number_stands_beside_a_fit_with_held_out_entries() -> None:
+    whole = {"dataset": {"name": "hierarchy"}, "solver": {"name": "deep_mu", "ranks": [9]}}
+    data = {"features": 87, "samples": 90, "classes": 9}
+    record = {"config": whole, "data": data, "variant": {}}
+    assert papers.printed(record)
+    assert not papers.printed(record | {"config": whole | {"hidden": {"name": "heldout"}}})
 
 
 def test_method_that_draws_nothing_is_fitted_for_each_mask(tmp_path: Path) -> None:

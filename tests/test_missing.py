@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 import scipy.sparse
 import torch
-from contract import SOLVERS, build, matrix, states
+from contract import RANK, SOLVERS, build, matrix, states
 
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.fitting import FitResult, fit
@@ -84,6 +84,20 @@ def test_loss_over_the_observed_entries_does_not_rise(name: str, X: np.ndarray) 
         assert (np.diff(objectives) <= 1e-10 * objectives[:-1]).all()
 
 
+@every_accepting
+def test_planted_matrix_is_fitted_better_than_its_copy_with_means(name: str) -> None:
+    generator = np.random.default_rng(5)
+    X = generator.uniform(size=(13, 2)) ** 2 @ generator.uniform(size=(2, 29)) ** 2 + 0.01
+    solver = replace(build(name), lam=0.01) if name == "gnmf" else build(name)  # 100 smooths whatever is there
+    stopping = Stopping(max_iter=400 if name == "deep_mu" else 40)
+    errors = []
+    for data in (problem(X), replace(problem(X), observed=None)):
+        (result,) = fit(solver, data, seeds=[3], stopping=stopping)
+        V = result.factorization.bases[0] @ result.factorization.codes[0]
+        errors.append(np.linalg.norm((X - V.numpy())[MASK]))
+    assert errors[0] < 0.5 * errors[1]
+
+
 @pytest.mark.parametrize("name", FIRST_LAYER_DESCENDS)
 def test_first_layer_of_a_layerwise_method_does_not_lose_observed_entries(name: str, X: np.ndarray) -> None:
     results = [run(name, problem(X), max_iter=n) for n in range(12)]
@@ -99,15 +113,18 @@ def _loss(X: np.ndarray, V: torch.Tensor, beta: float) -> float:
 
 @every_accepting
 def test_objective_is_that_of_data_filled_in_from_the_first_layer(name: str, X: np.ndarray) -> None:
-    solver, data = build(name), problem(X)
+    solver, data = build(name), problem(X).fillable()
     if isinstance(solver, WeakSolver):  # which takes X in the unit of its own mean unless its reading is absolute
         solver = replace(solver, reading="penalty")
     with torch.no_grad():
         *_, state = islice(states(solver, data, [0]), 4)
     if getattr(state, "XHt", None) is not None:  # the product of the last step belongs to its data
         state = replace(state, XHt=None)
-    V = (state.reconstruct() if state.layering == "convolution" else state.bases[0] @ state.codes[0])[0]
-    filled = replace(data, X=torch.where(data.observed, data.X, V), observed=None)
+    factors = state.bases[0][0], state.codes[0][0]
+    if state.layering == "convolution":
+        factors = state.reconstruct()[0], torch.eye(X.shape[1], dtype=torch.float64)
+    data.fill(*factors)
+    filled = replace(data, observed=None)
     loss, expected = (
         solver.objective(p, state) - (0 if (penalty := solver.penalty(p, state)) is None else penalty)
         for p in (data, filled)
@@ -142,9 +159,9 @@ def test_accelerated_variants_refuse_a_mask(solver: type, X: np.ndarray) -> None
         fit(solver(rank=3, accelerate="inner"), X, observed=MASK)
 
 
-def test_missing_entries_start_as_the_mean_of_the_others(X: np.ndarray) -> None:
+def test_missing_entries_start_as_the_mean_of_their_feature(X: np.ndarray) -> None:
     data = problem(np.where(MASK, X, np.nan))
-    expected = np.where(MASK, X, X[MASK].mean())
+    expected = np.where(MASK, X, [[feature[seen].mean()] for feature, seen in zip(X, MASK, strict=True)])
     np.testing.assert_allclose(data.X.numpy(), expected, rtol=1e-15)
     start = next(HALS(rank=4, init="nndsvd").iterates(data, Streams([0])))
     torch.testing.assert_close(
@@ -177,3 +194,10 @@ def test_mask_of_a_sparse_X_and_a_second_mask_are_refused_and_observed_NaN_is_fo
     X[i, j] = np.inf
     with pytest.raises(DataError, match=f"1 entries .* feature {i}, sample {j} "):
         fit(HALS(rank=2), X, observed=MASK)
+
+
+def test_standstill_is_judged_by_the_observed_entries(X: np.ndarray) -> None:
+    lone = np.where(np.arange(X.size).reshape(X.shape) == 40, 1e-6, 0)  # an observed one
+    stopping = Stopping(max_iter=30, check_every=1)
+    (result,) = fit(MultiplicativeNMF(rank=RANK), lone, observed=MASK, seeds=[3], stopping=stopping)
+    assert result.status != "diverged" and not result.error

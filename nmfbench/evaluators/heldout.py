@@ -22,6 +22,7 @@ class Heldout(Evaluator):
     each row and column the observed entry with the smallest draw stays. Layer l predicts X by its bases times its
     codes. Errors are in the unit of the scaled X. At a ratio of 100 % a layer is no better than each feature's mean.
     There is no divergence where X has negative entries; predictions below 10⁻⁷ of the mean count as that much for it.
+    The relative error that every table shows is that of the entries which were fitted.
 
     Parameters
     ----------

@@ -44,11 +44,9 @@ def sweeps(
 
 def error(problem: Problem, chain: Chain) -> Tensor:
     """Σ ½‖H_{l−1} − W_l H_l‖², (S,)."""
-    first, *others = (W @ H for W, H in zip(chain.Ws, chain.Hs, strict=True))
-    if problem.observed is not None:
-        first = torch.where(problem.observed, first, problem.X)
-    layers = zip((problem.X, *chain.Hs[:-1]), (first, *others), strict=True)
-    return torch.stack([losses.beta_divergence(below, V, beta=2) for below, V in layers]).sum(0)
+    data = (problem.X, *chain.Hs[:-1])
+    layers = zip(data, chain.Ws, chain.Hs, strict=True)
+    return torch.stack([losses.beta_divergence(below, W @ H, beta=2) for below, W, H in layers]).sum(0)
 
 
 def _sweep(

@@ -102,18 +102,19 @@ def relative_error(X: Tensor | SparseMatrix, factorization: Factorization, obser
     return residual / norm if norm > 0 else residual
 
 
-def lost_to_scale(X: Tensor | SparseMatrix, factorization: Factorization, vanishes: bool) -> str:
+def lost_to_scale(problem: Problem, factorization: Factorization, vanishes: bool) -> str:
     """Why the scale of X (m, n) makes a standstill of one restart meaningless, in words; empty: it does not.
 
     ``vanishes``: the objective is below the numbers that its dtype holds in full.
     """
+    X, observed = problem.X, problem.observed
     entries = X.values if isinstance(X, SparseMatrix) else X
     size = torch.stack(pieces.as_stored(entries).aminmax()).abs().max().item() if entries.numel() else 0.0
     if vanishes and 0 < size < 1e-3:  # powers of larger entries do not vanish, so there the method means its zero
         precision = torch.finfo(entries.dtype)
-        if relative_error(X, factorization) > precision.eps**0.5:
+        if relative_error(X, factorization, observed) > precision.eps**0.5:
             return f"X is so small that the objective vanishes in {precision.dtype}"
-    elif size > 0 and not (vanishes or 1e-10 < size < 1e10) and relative_error(X, factorization) > 0.999:
+    elif size > 0 and not (vanishes or 1e-10 < size < 1e10) and relative_error(X, factorization, observed) > 0.999:
         return f"the factors stand still far from X, whose entries go up to {size:.2g},"
     return ""
 

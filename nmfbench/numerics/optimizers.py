@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from nmfbench.numerics.pieces import columns, product_like
+from nmfbench.numerics.pieces import blocks, product_like
 
 
 class Adam:
@@ -129,7 +129,7 @@ def masked_coordinate_sweep(H: Tensor, A: Tensor, X: Tensor, M: Tensor) -> None:
 
     h_k ← [h_k + a_k(M ∘ R)/(a_k²M)]₊ with the residual R = X − AᵀH kept current; a_k² is elementwise.
     """
-    for part in columns(X):  # of which H needs no other, so that R stays in the cache
+    for part in blocks(X, len(A)):  # of which H needs no other, so that R stays in the cache
         x, weight, h = X[:, part], M[:, part], H[..., part]
         squares, R = A.square() @ weight, (x - product_like(x, A, h)).mul_(weight)
         # Keep an entry whose other factor is zero in all observed entries, as `coordinate_sweep` does.

@@ -45,6 +45,15 @@ def columns(W: Tensor) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, W.shape[-1], size))
 
 
+def blocks(X: Tensor, S: int) -> Iterator[slice]:
+    """Slices of columns of X (m, n) that are two pieces of S restarts, for steps that return to a block many times.
+
+    Thinner ones spend their time on calls: on ORL a masked sweep of `hals` takes 165 ms with these, 450 ms with an 8th.
+    """
+    size = max(1, 2 * _entries(X) // (S * len(X)))
+    return (slice(start, start + size) for start in range(0, X.shape[-1], size))
+
+
 def quotient_product(A: Tensor, X: Tensor | SparseMatrix, B: Tensor, floor: float) -> Tensor:
     """A(X/(AᵀB)) (S, r, q), with AᵀB kept at or above ``floor``. Where a sparse X is zero, so is the quotient."""
     if isinstance(X, SparseMatrix):

@@ -31,7 +31,7 @@ class Problem:
     labels: labels (n,), only for solvers that declare `uses_labels`; None: there are none.
     labelled: mask (n,) of the labels that may be used; None: none may.
     observed: mask (m, n), True where an entry of a dense X is observed; None: all are. `place` puts the mean of the
-        observed entries where it is False.
+        feature's observed entries where it is False.
     """
 
     X: Tensor
@@ -90,7 +90,10 @@ class Problem:
 
     def fillable(self) -> "Problem":
         """The same problem with an X of its own, which `fill` may change."""
-        return replace(self, X=self.by_sample.clone())
+        own = replace(self, X=self.by_sample.clone())
+        # Weights are relative to these numbers, which therefore stay those of the start.
+        vars(own).update({name: getattr(self, name) for name in ("extremes", "unit", "mean", "square")})
+        return own
 
     def fill(self, W: Tensor, H: Tensor) -> None:
         """Put the entries of WH, W (m, r) and H (r, n), where X is missing, in place.
@@ -145,8 +148,10 @@ def place(
     mask = None if observed is None else _mask(observed, X)
     if mask is not None:
         given = given.double()
-        # Divided first, because a sum of huge entries overflows. Both are stored as `by_sample`.
-        given = torch.where(mask, given, (given[mask] / mask.sum()).sum()).mT.contiguous().mT
+        # Divided first, because a sum of huge entries overflows.
+        means = torch.where(mask, given / mask.sum(1, keepdim=True), 0).sum(1, keepdim=True)
+        # Both are stored as `by_sample`.
+        given = torch.where(mask, given, means).mT.contiguous().mT
         mask = mask.to(on).mT.contiguous().mT
     if not issparse(X):
         placed = values = given.to(on, kind)

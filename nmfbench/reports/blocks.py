@@ -16,19 +16,20 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by the number of layers, by the share of labels, or by both.
-
-    The blocks of a dataset stand in the order of these numbers.
-    """
+    """The records, each with its block: by the number of layers, by the share of labels, or by both."""
     words = {"layers": _layers, "label_fraction": _labels}
+    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in records]
+
+
+def in_order(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
+    """The records, those of a dataset in the order of the numbers by which `split` divides them: layers, labels."""
     numbers = {"layers": _n_layers, "label_fraction": lambda record: record["config"].get("label_fraction", 0)}
     datasets = list(dict.fromkeys(record["dataset"] for record in records))
 
     def place(record: Record) -> Key:
-        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys)
+        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys if key in numbers)
 
-    ordered = sorted(records, key=place)
-    return [record | {"block": ", ".join(words[key](record) for key in keys)} for record in ordered]
+    return sorted(records, key=place)
 
 
 def without_parts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def fitted(
             on_end(ended[result.seed])
 
     try:
-        problem = place(dataset.X, dtype, device, dataset.shape, observed)
+        problem = place(dataset.X, dtype, device, dataset.shape, observed=observed)
         if labelled is not None:
             labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
             problem = replace(problem, labels=labels, labelled=mask)

@@ -83,8 +83,9 @@ class Solver(metaclass=Checked):
     def accepts_missing(self) -> bool:
         """Whether it can take an X with missing entries, none of which moves a bit of the result.
 
-        A monotone method can, because `fit` fills them in (see `Problem.fill`): each sweep must then read X anew, and
-        the first layer's divergence must be a term of the objective.
+        A monotone method can, because `fit` fills them in (see `Problem.fill`). Each sweep must then read X anew, the
+        first layer's divergence must be a term of the objective, no basis may be made of X, and weights relative to X
+        must be those of the start, as the numbers that `Problem` keeps are.
         """
         return self.skips_missing or self.monotone
 
@@ -131,8 +132,8 @@ class Solver(metaclass=Checked):
         if problem.observed is not None and not self.accepts_missing:
             raise NotApplicable(
                 f"{type(self).__name__} with these settings needs all entries of X, and "
-                f"{int((~problem.observed).sum())} are missing; choose a solver that accepts missing entries "
-                "(nmfbench list solvers --table), or remove their rows or columns"
+                f"{int((~problem.observed).sum())} are missing or held out; nmfbench list solvers --table tells which "
+                "solvers accept that"
             )
         if problem.extremes[0] < 0 and not self.accepts_negative:
             raise NotApplicable(
