@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nmfbench.errors import ConfigError
-from nmfbench.reports.blocks import BEST, split, tuned, with_quotient
+from nmfbench.reports.blocks import BEST, in_order, split, tuned, with_quotient
 from nmfbench.reports.frames import compare
 from nmfbench.reports.settings import Relative, Table, Tuning
 
@@ -95,11 +95,10 @@ def test_blocks_by_layers_and_labels() -> None:
     one = record("s", "", 2, 0, 0.5)
     half = one | {"config": one["config"] | {"label_fraction": 0.4, "solver": {"name": "s", "ranks": [9]}}}
     names = [r["block"] for r in split([one, half], ["layers", "label_fraction"])]
-    assert names == ["1 layer, 40% of the labels", "2 layers, no labels"], "in the order of the numbers"
-    names = [r["block"] for r in split([half, one], ["label_fraction", "layers"])]
-    assert names == ["no labels, 2 layers", "40% of the labels, 1 layer"]
+    assert names == ["2 layers, no labels", "1 layer, 40% of the labels"]
     other = half | {"dataset": "e"}
-    assert [r["dataset"] for r in split([other, one, half], ["layers"])] == ["e", "d", "d"]
+    assert in_order([other, one, half], ["layers", "label_fraction"]) == [other, half, one], "fewer layers first"
+    assert in_order([half, one], ["label_fraction", "layers"]) == [one, half], "no labels first"
 
 
 def test_blocks_by_settings_of_solver_and_data_leave_out_what_is_not_set() -> None:

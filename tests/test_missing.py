@@ -122,8 +122,10 @@ def test_objective_is_that_of_data_filled_in_from_the_first_layer(name: str, X: 
         *_, state = islice(states(solver, data, [0]), 4)
     if getattr(state, "XHt", None) is not None:  # the product of the last step belongs to its data
         state = replace(state, XHt=None)
-    V = (state.reconstruct() if state.layering == "convolution" else state.bases[0] @ state.codes[0])[0]
-    data.X.copy_(torch.where(data.observed, data.X, V))
+    factors = state.bases[0][0], state.codes[0][0]
+    if state.layering == "convolution":
+        factors = state.reconstruct()[0], torch.eye(X.shape[1], dtype=torch.float64)
+    data.fill(*factors)
     filled = replace(data, observed=None)
     loss, expected = (
         solver.objective(p, state) - (0 if (penalty := solver.penalty(p, state)) is None else penalty)

@@ -93,6 +93,11 @@ def test_table_says_how_many_labels_were_seen_where_each_class_keeps_one() -> No
         assert split([as_set | {"data": data}], ["label_fraction"])[0]["block"] == "40% of the labels"
 
 
+def test_method_that_needs_labels_is_checked_with_them_before_it_runs(run) -> None:
+    (record,) = run("solver=unfolded", "solver.training=supervised", "evaluator=labels", "label_fraction=0.4")
+    assert "classification_unseen" in {row["metric"] for row in record["metrics"]}
+
+
 def test_no_fraction_gives_no_labels(run) -> None:
     (record,) = run("solver=cheat")
     assert nmi(record) == pytest.approx(0, abs=1e-9)

@@ -208,7 +208,7 @@ def test_absolute_readings_depend_on_the_scale_of_X(reading: str, X: np.ndarray)
 
 def test_each_reading_has_its_own_default_weight_and_learning_rate() -> None:
     assert (WNNF(rank=4).weight, WNNF(rank=4).rate) == (0.001, 0.0025)
-    assert WNNF(rank=4, optimizer="adamw").weight == 0.1
+    assert WNNF(rank=4, optimizer="adamw").weight == 0.1 and WNNF(rank=4, optimizer="sgd").rate == 10
     assert ((paper := WNNF(rank=4, reading="penalty")).weight, paper.rate) == (0.1, 0.001)
 
 

@@ -68,6 +68,16 @@ def test_full_batch_fit_is_autograd_with_the_optimizer_of_torch_that_it_names(X:
         torch.testing.assert_close(after.H[0].mT, H.detach(), rtol=1e-9, atol=1e-12)
 
 
+def test_relative_steps_of_sgd_are_in_units_of_the_bound_over_the_features(X: np.ndarray) -> None:
+    solver, problem = WNNF(rank=4, batch_size=None, optimizer="sgd", lr=2), Problem(torch.from_numpy(X))
+    iterates = solver.iterates(problem, Streams([0]))
+    start, unit = next(iterates).map(torch.clone), X.mean()
+    gradient = solver.gradient(problem, torch.from_numpy(X.T / unit)[None], [start.Ws[0] / unit], start.H.mT, 0.1)
+    with torch.no_grad():
+        moved = next(iterates).H - start.H
+    torch.testing.assert_close(moved, -2 * (6 / 4) ** 0.5 / 13 * gradient[1].mT)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
 def test_decoupled_reading_decays_the_parameters_of_every_optimizer(optimizer: str, X: np.ndarray) -> None:
     # Without a gradient, λ alone moves them, by λ times the learning rate.

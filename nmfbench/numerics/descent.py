@@ -38,5 +38,10 @@ class RMSprop:
         torch._foreach_addcdiv_(self.parameters, gradients, roots, value=-self.lr)
 
 
-OPTIMIZERS = {"adam": Adam, "adamw": Adam, "sgd": SGD, "rmsprop": RMSprop}
+OPTIMIZERS: dict[str, type[Adam] | type[SGD] | type[RMSprop]] = {
+    "adam": Adam,
+    "adamw": Adam,
+    "sgd": SGD,
+    "rmsprop": RMSprop,
+}
 """Name → class; adamw is Adam with a decay."""

@@ -42,7 +42,7 @@ class Classified(Product):
     ----------
     W: bases (…, m, r).
     H: codes (…, r, n); row k is the score of class k.
-    XHt: None.
+    XHt: None, because the objective has no such product.
     """
 
     @property

@@ -17,20 +17,11 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by layers, share of labels, solver, or a setting of solver or dataset.
-
-    The blocks of a dataset stand in the order of these numbers.
-    """
+    """The records, each with its block: by layers, share of labels, solver, or a setting of solver or dataset."""
     words = {"layers": _layers, "label_fraction": _labels, "solver": lambda record: str(record["solver"])}
-    numbers = {"layers": _n_layers, "label_fraction": lambda record: record["config"].get("label_fraction", 0)}
-    datasets = list(dict.fromkeys(record["dataset"] for record in records))
-
-    def place(record: Record) -> Key:
-        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys if key in numbers)
-
     return [
         record | {"block": ", ".join(filter(None, ((words.get(key) or partial(_part, key))(record) for key in keys)))}
-        for record in sorted(records, key=place)
+        for record in records
     ]
 
 
@@ -39,6 +30,17 @@ def _part(key: str, record: Record) -> str:
     group, _, name = key.partition(".")
     value = record["config"][group].get(name)
     return "" if value is None else f"{name} = {value}"
+
+
+def in_order(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
+    """The records, those of a dataset in the order of the numbers by which `split` divides them: layers, labels."""
+    numbers = {"layers": _n_layers, "label_fraction": lambda record: record["config"].get("label_fraction", 0)}
+    datasets = list(dict.fromkeys(record["dataset"] for record in records))
+
+    def place(record: Record) -> Key:
+        return datasets.index(record["dataset"]), *(numbers[key](record) for key in keys if key in numbers)
+
+    return sorted(records, key=place)
 
 
 def without_parts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def layers(methods: Mapping[str, Sequence[Layer]], X: np.ndarray, title: str, no
     for row, (method, drawn) in zip(parts, methods.items(), strict=True):
         for part, layer in zip(row, drawn, strict=False):
             layer = layer.in_order
-            (corner, above), (left, inside) = _quarters(part, *X.shape, layer.W.shape[1])
+            (corner, above), (left, inside) = _quarters(part, len(X), X.shape[1], layer.W.shape[1])
             corner.axis("off")
             _image(above, layer.H, layer.H.max())
             _image(left, layer.W, 1)
@@ -60,7 +60,7 @@ def layers(methods: Mapping[str, Sequence[Layer]], X: np.ndarray, title: str, no
             above.set_title(f"{method}, {layer.title}")
             left.set_ylabel("feature")
             inside.set_xlabel("sample")
-    (corner, above), (left, inside) = _quarters(parts[0, -1], *X.shape, 1)
+    (corner, above), (left, inside) = _quarters(parts[0, -1], len(X), X.shape[1], 1)
     for ax in (corner, above, left):
         ax.axis("off")
     _image(inside, X, X.max())

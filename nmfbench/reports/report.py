@@ -91,7 +91,7 @@ def build(
     if layout.relative:
         records = blocks.with_quotient(records, layout.relative)
     if layout.split:
-        records = blocks.split(records, layout.split)
+        records = blocks.split(blocks.in_order(records, layout.split) if layout.together else records, layout.split)
     tested = records
     if layout.tuning:
         tested, best = blocks.tuned(records, layout.tuning)

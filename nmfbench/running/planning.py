@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+
+import torch
 
 from nmfbench.config import build, escaped, nearest
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
@@ -200,9 +202,12 @@ def _checked(
     node = json.dumps(card.node)
     try:
         hidden = json.dumps(job.config.get("hidden"))
-        job.solver.check(problem(node, current.sha256, settings.dtype, hidden, min(job.records)))
-        dataset = load(node)
-        job.evaluator.check(dataset, labelled_samples(dataset, job.config["label_fraction"]))
+        data, dataset = problem(node, current.sha256, settings.dtype, hidden, min(job.records)), load(node)
+        labelled = labelled_samples(dataset, job.config["label_fraction"])
+        if labelled is not None:
+            data = replace(data, labels=torch.as_tensor(dataset.y), labelled=torch.as_tensor(labelled))
+        job.solver.check(data)
+        job.evaluator.check(dataset, labelled)
     except NotApplicable as error:
         cards.refuse(card.node, job.config, str(error))
         raise

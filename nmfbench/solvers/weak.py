@@ -63,7 +63,8 @@ class WeakSolver(Solver):
     @property
     def rate(self) -> float:
         """The learning rate, in units of the codes' bound at the start if the reading is relative."""
-        return READINGS[self.reading][1] if self.lr is None else self.lr
+        default = 10.0 if self.optimizer == "sgd" and self.scale_free else READINGS[self.reading][1]
+        return default if self.lr is None else self.lr
 
     def unit(self, problem: Problem) -> float:
         """What counts as an entry of 1: the mean of |X| if the reading is relative."""
@@ -119,6 +120,8 @@ class WeakSolver(Solver):
         mask = None if problem.observed is None else self.arranged(problem, problem.observed)
         # Factors of a lower rank start larger, so they need larger steps.
         scale = leaky.bound(H.shape[-1]) if self.scale_free else 1
+        if self.optimizer == "sgd" and self.scale_free:
+            scale /= len(problem.X)  # because gradients, which the others normalise, are sums over the features
         optimizer = descent.OPTIMIZERS[self.optimizer]([*Ws, H], self.rate * scale, self.weight if self.decays else 0.0)
         epochs = batches.epochs(samples, mask, unit, rng.permutations("batches", n, H), S, self.batch_size)
         for number, epoch in enumerate(epochs):

@@ -35,8 +35,8 @@ class WNNF(WeakSolver):
         batch's codes; "decoupled" is AdamW's decay of all parameters. Not printed; the penalty fits Table 2.
     loss_reduction: one of mean, sum, over the samples of a batch; not printed, the mean fits Table 2.
     batch_size: samples a step, ≥ 1; None: all. Not printed.
-    lr: learning rate of Adam, > 0. None: 0.0025 with ``reading="relative"``, in units of the codes' bound at the start;
-        else the paper's 0.001, Sec. 2.2.
+    lr: learning rate, > 0. None: 0.0025 with ``reading="relative"``, in units of the codes' bound at the start, and 10
+        such units over the number of features for sgd; else the paper's 0.001, Sec. 2.2.
     curriculum: epochs ≥ 0 over which η falls linearly from 1 to ``eta``; 0 keeps it constant. The paper's 1⇝0 is eta=0
         with curriculum > 0.
     init: one of uniform, nndsvd, nndsvda, nndsvdar, spa, snpa, kmeans. "uniform" has both signs, as in the paper; the

@@ -40,7 +40,7 @@ def numbers(runs: Sequence[Run]) -> pd.DataFrame:
     """Mean and standard deviation over the seeds, a row a method and layer; the paper prints the last layer's error."""
     table = pd.DataFrame(_rows(runs)).groupby(["solver", "layer", "topics"], sort=False)
     made = table[["error", "nmi"]].agg(["mean", "std", "count"])
-    made.columns = [f"{name}_{statistic}" for name, statistic in made.columns]
+    made.columns = ["_".join(pair) for pair in made.columns]
     made = made.drop(columns="nmi_count").rename(columns={"error_count": "n"})
     return made.assign(paper_error=table["paper"].first()).reset_index()
 
