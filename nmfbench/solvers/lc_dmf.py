@@ -24,7 +24,8 @@ class LayerCentricDMF(DeepStarted):
 
     With ``loss="data"`` layer l is compared with the data instead, ‖X − W_l H_l…H_1‖².
     Columns of W_l, or rows or columns of H_l, sum to one; otherwise the upper errors would vanish by scaling alone.
-    Blocks move by accelerated proximal gradient, the log det by its tangent.
+    Blocks move by accelerated proximal gradient, the log det by its tangent. Columns of H_l that sum to one fit samples
+    of equal brightness alone: on Samson's pixels they leave an error of 17 %, against 7 %.
     Scale-free: if columns of W_l sum to one, with weights of the start, since given weights set layers in different
     units against each other, or against the data. Else without a volume penalty, as δ is absolute.
     Descends: always.
