@@ -83,3 +83,13 @@ def test_lambda_one_makes_all_codes_zero(X: np.ndarray) -> None:
 def test_unknown_factor_is_refused() -> None:
     with pytest.raises(ConfigError, match="of must be one of H, W, both, got 'V'"):
         DeepSparseNMF(rank=4, of="V")
+
+
+@pytest.mark.parametrize("of", ["W", "both"])
+def test_restart_in_a_batch_equals_the_run_alone_with_its_own_weights(of: str, X: np.ndarray) -> None:
+    solver = DeepSparseNMF(ranks=[5, 3], of=of, pretrain=10)
+    batch = fit(solver, X, seeds=[7, 5], stopping=Stopping(max_iter=10), dtype="float64", together=True)
+    alone = after(solver, X, 10).factorization
+    assert batch[1].batch == (7, 5) and not torch.equal(batch[0].factorization.weights, alone.weights)
+    torch.testing.assert_close(batch[1].factorization.weights, alone.weights)
+    torch.testing.assert_close(batch[1].factorization.codes, alone.codes, rtol=1e-6, atol=1e-9)

@@ -119,3 +119,13 @@ def test_scale_of_an_exact_fit_is_the_rounding_of_X() -> None:
     for loss in robust.LOSSES:
         c = robust.scale(loss, Problem(torch.ones(3, 4)), A, B)
         assert 0 < c.item() < 1e-6 and robust.total(loss, torch.ones(3, 4), A, B, c[:, None, None]).item() == 0
+
+
+@every_loss
+def test_restart_in_a_batch_equals_the_run_alone_with_its_own_scale(loss: str, X: np.ndarray) -> None:
+    solver, stopping = RobustNMF(rank=4, loss=loss, pretrain=5), Stopping(max_iter=20)
+    batch = fit(solver, X, seeds=[7, 5], stopping=stopping, dtype="float64", together=True)
+    assert batch[1].batch == (7, 5) and batch[0].factorization.scale != batch[1].factorization.scale
+    alone = after(loss, X, 20, pretrain=5).factorization
+    torch.testing.assert_close(batch[1].factorization.scale, alone.scale)
+    torch.testing.assert_close(batch[1].factorization.H, alone.H, rtol=1e-6, atol=1e-9)
