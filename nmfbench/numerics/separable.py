@@ -1,5 +1,7 @@
 """Samples that span the others: the indices J (S, r) of the columns of X whose cone, hull or spread covers the rest."""
 
+from functools import partial
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -54,7 +56,7 @@ def snpa(X: Tensor, rank: int) -> Tensor:
         j = _largest(left, J)
         J, W, Ht = torch.cat([J, j], -1), torch.cat([W, columns(X, j)], -1), F.pad(Ht, (0, 1))
         gram, cross = W.mT @ W, X.mT @ W
-        Ht = apg(Ht, lambda P, G=gram: P @ G, cross, spectral_norm(gram), STEPS, simplex)
+        Ht = apg(Ht, partial(torch.matmul, other=gram), cross, spectral_norm(gram), STEPS, simplex)
         left = squares + ((Ht @ gram - 2 * cross) * Ht).sum(-1)
     return J
 
