@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from nmfbench import load_dataset
 from nmfbench.datasets.base import Dataset
-from nmfbench.errors import ConfigError, DataError, NotApplicable
+from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.communities import Communities, modularity
 
@@ -114,6 +114,11 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(DataError, match=message):
             load_dataset("graph", path=path, y=written(tmp_path / "y.csv", text))
+
+
+def test_labels_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match=r"there is no file .*nowhere\.csv; correct dataset\.y"):
+        load_dataset("graph", path=written(tmp_path / "g.csv", EDGES), y=str(tmp_path / "nowhere.csv"))
 
 
 def test_scaling_that_breaks_the_symmetry_is_refused(tmp_path: Path) -> None:

@@ -154,6 +154,12 @@ def test_parcel_is_small_and_holds_absolute_paths(tmp_path: Path, monkeypatch) -
     sent = pickle.loads(remote.pack(Task(job, (0,)), ("none", "none"), False).task).job
     assert sent.loader_node["path"] == str(tmp_path / "X.csv") and sent.store.root == tmp_path / "mine"
     assert sent.config == job.config
+    (tmp_path / "Y.csv").write_bytes((tmp_path / "X.csv").read_bytes())
+    (request,) = requests(["dataset=views", "dataset.files=[X.csv,Y.csv]", "solver=mu", "rank=2", "results_dir=mine"])
+    (job,) = plan(request).jobs
+    sent = pickle.loads(remote.pack(Task(job, (0,)), ("none", "none"), False).task).job
+    assert sent.loader_node["files"] == [str(tmp_path / name) for name in ("X.csv", "Y.csv")]
+    assert sent.config == job.config
 
 
 def test_seeds_are_divided_between_idle_workers_and_the_longest_task_comes_first(tmp_path: Path) -> None:

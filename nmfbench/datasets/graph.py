@@ -11,7 +11,7 @@ from nmfbench.datasets import base, labels
 from nmfbench.datasets.file import File
 from nmfbench.datasets.formats import TEXT, stem
 from nmfbench.datasets.formats.held import Table
-from nmfbench.errors import ConfigError, DataError
+from nmfbench.errors import ConfigError, DataError, DataMissing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +19,8 @@ class Graph(base.Loader):
     """The adjacency matrix X (n, n) ≥ 0 of an undirected graph of n nodes, sparse unless ``dense``.
 
     A list of edges is a table of two columns, or three with weights. The ends of an edge are numbers or words, and it
-    may be listed in one direction or both. Nodes are ordered by number or by letter. Any other file, and
-    a table with as many rows as columns, must hold a symmetric matrix.
+    may be listed in one direction or both. Nodes are ordered by number or by letter. Any other file, and a table of as
+    many rows as columns, must hold a symmetric matrix.
 
     Parameters
     ----------
@@ -123,6 +123,8 @@ def _is_square(table: Table) -> bool:
 
 def _labels(path: Path, header: bool) -> tuple[np.ndarray, np.ndarray]:
     """The nodes and their labels in a table of two columns. Raises DataError if a node is named twice."""
+    if not path.exists():
+        raise DataMissing(f"there is no file {path.absolute()}; correct dataset.y")
     held = File(path=str(path), header=header).held()
     if not isinstance(held, Table) or len(held.columns) != 2:
         raise DataError(f"{path} must be a table of two columns, node and label")
