@@ -27,6 +27,8 @@ class HoyerNMF(Started):
     Each sweep moves H, then W, by ``inner`` steps of accelerated proximal gradient; after each step the sparse factor
     is projected onto its constraint. The projection is exact, so a step of length 1/L descends although the constraint
     is not convex; the paper searches for the length of its step instead.
+    Choose s near what plain NMF has, or a little above: on multi-feature, whose codes have 0.23, s = 0.3 leaves the NMI
+    of k-means where it was and 0.5 costs 25 points; on the ORL faces (0.33) 0.5 costs none.
     Descends: always.
 
     Parameters
