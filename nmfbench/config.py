@@ -2,13 +2,11 @@
 
 import dataclasses
 import difflib
-import hashlib
 import importlib
 import inspect
 import math
 import os
 import re
-import sys
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -304,23 +302,3 @@ def _locate(target: Any, base: type[T], where: str) -> type[T]:
     ):
         raise ConfigError(f"{where}._target_ {target!r} is not a final {base.__name__} dataclass; refused")
     return cast(type[T], cls)
-
-
-@cache
-def source_hash(code: Any) -> str:
-    """16 digits that change when the source of a class or function from outside this package does; empty for ours.
-
-    Our own classes carry a version instead. The hash covers the module of a function, or of a class and its base
-    classes in the same package.
-    """
-    package = code.__module__.partition(".")[0]
-    if package == "nmfbench":
-        return ""
-    modules = {c.__module__ for c in getattr(code, "__mro__", [code]) if c.__module__.partition(".")[0] == package}
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        try:
-            digest.update(inspect.getsource(sys.modules[name]).encode())
-        except (OSError, TypeError):  # typed into an interpreter
-            digest.update(name.encode())
-    return digest.hexdigest()[:16]

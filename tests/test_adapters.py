@@ -210,11 +210,10 @@ def test_edited_file_is_run_again(tmp_path: Path, file: str) -> None:
     assert run(f"solver={file}:fixed", "seeds=1") == 0
     assert len(Store(Path("r")).load()[0]) == 1
     (tmp_path / file).write_text(METHODS.replace("return X[:, :rank]", "return 2 * X[:, :rank]"))
-    from nmfbench import config
     from nmfbench.adapters import source
 
     source.load.cache_clear()  # a new process has none
-    config.source_hash.cache_clear()
+    source.source_hash.cache_clear()
     assert run(f"solver={file}:fixed", "seeds=1") == 0
     assert len(Store(Path("r")).load()[0]) == 2
 

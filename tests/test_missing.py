@@ -24,7 +24,7 @@ ACCEPTING = [name for name in SOLVERS if build(name).accepts_missing]
 every_accepting = pytest.mark.parametrize("name", ACCEPTING)
 FIRST_LAYER_DESCENDS = {"multilayer": 2.0, "hierarchical": 2.0, "multilayer_kl": 1.0}
 """β of the methods that are not monotone as a whole."""
-LIGHT = {"gnmf": {"lam": 0.01}}
+LIGHT = {"gnmf": {"lam": 0.01}, "sparse": {"lam": 0.01}}
 """Weights of penalties that else decide the factors, whatever the data."""
 
 

@@ -135,12 +135,7 @@ def chosen(arguments: str) -> int:
     return sum(len(request.composed) for request in requests(arguments.split()))
 
 
-# Strict, so that the line of the Makefile that makes them ends this.
-unmade = pytest.mark.xfail(strict=True, reason="FIGURES of the Makefile lacks urban_synthetic and scaling")
-NEW = ("urban_synthetic_maps", "urban_synthetic_spectra", "scaling")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[unmade] if name in NEW else []) for name in FIGURES])
+@pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_names_runs_of_an_experiment_that_make_figures_makes(name: str) -> None:
     made = (ROOT / "Makefile").read_text().partition("FIGURES :=")[2].partition("figures:")[0]
     for arguments in FIGURES[name].runs:
@@ -272,29 +267,6 @@ def test_sweeps_show_mean_and_standard_deviation_in_their_panel() -> None:
     np.testing.assert_allclose(below.containers[0].lines[0].get_ydata(orig=False), 2 * values.mean(0))
     assert above.get_title() == "A" and (above.get_ylabel(), below.get_ylabel()) == ("cosine", "error")
     assert [tick.get_text() for tick in below.get_xticklabels()] == ["0", "0.1", "1"]
-
-
-def test_recovery_is_counted_by_method_loss_noise_and_layer() -> None:
-    def finished(loss: str, alpha: list[float] | None, noise: float, seed: int, value: float) -> common.Run:
-        config = {"solver": {"loss": loss, "alpha": alpha}, "dataset": {"noise": noise}}
-        names = ("cosine_W", "cosine_H", "rank_found")
-        metrics = [{"layer": l, "metric": name, "value": value * l} for l in (1, 2) for name in names]
-        return common.Run({"solver": "lc_dmf", "seed": seed, "config": config, "metrics": metrics}, None, None)
-
-    runs = [
-        finished(loss, alpha, noise, seed, (1 + noise) * (2 if loss == "data" else 1) + seed)
-        for loss in ("layers", "data")
-        for alpha in (None, [1.0, 1.0])
-        for noise in (0.1, 0.0)
-        for seed in (5, 6)
-    ]
-    table = FIGURES["deep_loss"].numbers(runs).set_index(["method", "loss", "noise", "layer", "metric"])
-    assert len(table) == 2 * 2 * 2 * 2 * 2 and (table["n"] == 2).all()
-    assert table.loc[("LC-DMF", "data-centric", 0.1, 2, "cosine_W"), "mean"] == pytest.approx(2 * (2.2 + 5.5))
-    figure = FIGURES["deep_loss"].draw(runs)
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["LC-DMF", "LC-DMF, min-vol α = [1.0, 1.0]"]
-    curves = {c.get_label(): c.lines[0].get_ydata(orig=False) for c in figure.axes[0].containers}
-    np.testing.assert_allclose(curves["layer-centric, layer 1"], [1 + 5.5, 1.1 + 5.5])
 
 
 def test_bars_of_accuracy_against_depth_say_what_varies() -> None:

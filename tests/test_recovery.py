@@ -13,6 +13,7 @@ from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.recovery import Recovery
 from nmfbench.numerics.factorization import Chain, Hierarchy, Product
+from nmfbench.reports.figures import FIGURES, common
 from nmfbench.running.measuring import arrays
 
 
@@ -151,3 +152,26 @@ def test_data_without_true_factors_is_refused_with_those_that_have_them() -> Non
             Recovery().check(data, None)
     for name in ("planted_deep", "synthetic"):
         Recovery().check(load_dataset(name), None)
+
+
+def test_recovery_is_counted_by_method_loss_noise_and_layer() -> None:
+    def finished(loss: str, alpha: list[float] | None, noise: float, seed: int, value: float) -> common.Run:
+        config = {"solver": {"loss": loss, "alpha": alpha}, "dataset": {"noise": noise}}
+        names = ("cosine_W", "cosine_H", "rank_found")
+        metrics = [{"layer": l, "metric": name, "value": value * l} for l in (1, 2) for name in names]
+        return common.Run({"solver": "lc_dmf", "seed": seed, "config": config, "metrics": metrics}, None, None)
+
+    runs = [
+        finished(loss, alpha, noise, seed, (1 + noise) * (2 if loss == "data" else 1) + seed)
+        for loss in ("layers", "data")
+        for alpha in (None, [1.0, 1.0])
+        for noise in (0.1, 0.0)
+        for seed in (5, 6)
+    ]
+    table = FIGURES["deep_loss"].numbers(runs).set_index(["method", "loss", "noise", "layer", "metric"])
+    assert len(table) == 2 * 2 * 2 * 2 * 2 and (table["n"] == 2).all()
+    assert table.loc[("LC-DMF", "data-centric", 0.1, 2, "cosine_W"), "mean"] == pytest.approx(2 * (2.2 + 5.5))
+    figure = FIGURES["deep_loss"].draw(runs)
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["LC-DMF", "LC-DMF, min-vol α = [1.0, 1.0]"]
+    curves = {c.get_label(): c.lines[0].get_ydata(orig=False) for c in figure.axes[0].containers}
+    np.testing.assert_allclose(curves["layer-centric, layer 1"], [1 + 5.5, 1.1 + 5.5])

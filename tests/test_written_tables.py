@@ -211,7 +211,7 @@ def forget(module: str) -> None:
     import linecache
     import sys
 
-    from nmfbench.config import source_hash
+    from nmfbench.adapters.source import source_hash
 
     sys.modules.pop(module, None)
     importlib.invalidate_caches()

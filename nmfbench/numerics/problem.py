@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from torch import Tensor
 
 from nmfbench.errors import ConfigError, DataError
+from nmfbench.numerics.penalised import longest
 from nmfbench.numerics.pieces import as_stored, mean, pieces, summed
 from nmfbench.numerics.plain import real_matrix
 from nmfbench.numerics.sparse import SparseMatrix, canonical
@@ -81,6 +82,11 @@ class Problem:
         return summed(self.entries, torch.square_)
 
     @cached_property
+    def longest(self) -> float:
+        """The length of the longest sample."""
+        return float(longest(self.X, dim=-2))
+
+    @cached_property
     def entropy(self) -> float:
         """Σ x log x − x over the entries, for X ≥ 0: what the Kullback–Leibler divergence has besides the product."""
         return summed(self.entries, lambda x: torch.xlogy(x, x) - x)
@@ -99,7 +105,7 @@ class Problem:
         """The same problem with an X of its own, which `fill` may change."""
         own = replace(self, X=self.by_sample.clone())
         # Weights are relative to these numbers, which therefore stay those of the start.
-        vars(own).update({name: getattr(self, name) for name in ("extremes", "unit", "mean", "square")})
+        vars(own).update({name: getattr(self, name) for name in ("extremes", "unit", "mean", "square", "longest")})
         return own
 
     def fill(self, W: Tensor, H: Tensor) -> None:

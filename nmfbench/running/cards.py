@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nmfbench.config import build, escaped, source_hash
+from nmfbench.adapters.source import source_hash
+from nmfbench.config import build, escaped
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import fingerprint, locate
 from nmfbench.records import Store, digest, write_text

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from nmfbench import config as configs
-from nmfbench.config import build, escaped, source_hash, structured
+from nmfbench.adapters.source import source_hash
+from nmfbench.config import build, escaped, structured
 from nmfbench.datasets.base import Dataset, labelled_mask
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.base import Evaluator

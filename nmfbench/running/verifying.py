@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from nmfbench import endings
-from nmfbench.config import build, check_class, escaped, source_hash, structured
+from nmfbench.adapters.source import source_hash
+from nmfbench.config import build, check_class, escaped, structured
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.evaluators.base import Evaluator

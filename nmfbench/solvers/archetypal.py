@@ -48,6 +48,10 @@ class ArchetypalAnalysis(Started):
     def monotone(self) -> bool:
         return True
 
+    @property
+    def accepts_missing(self) -> bool:
+        return False  # its bases are made of X, so what is filled in moves them
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         X = problem.by_sample
         samples, centred = Samples(X, None), Samples.centred(X)

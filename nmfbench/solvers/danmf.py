@@ -94,6 +94,10 @@ class DANMF(DeepSolver):
                 f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; choose p < {n}"
             )
 
+    @property
+    def accepts_missing(self) -> bool:
+        return False  # its encoder multiplies X as well
+
     def iterates(self, problem: Problem, rng: Streams) -> Generator[AutoencoderChain | None, bool, None]:
         X, graph = problem.by_sample, of_data(problem.X, self.p)
         Us, Vs = yield from self.pretrained(problem, rng)

@@ -76,6 +76,10 @@ class MultiViewSemiNMF(DeepSolver):
                 f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; choose p < {n}"
             )
 
+    @property
+    def accepts_missing(self) -> bool:
+        return False  # its views are factored one by one
+
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Views | None, bool, None]:
         Xs = [view.by_sample for view in problem.by_view]
         lams, graphs = self.lams(problem), tuple(nearest_neighbours(X, self.p) for X in Xs) if self.lam else ()

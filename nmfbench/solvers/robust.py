@@ -83,6 +83,10 @@ class RobustNMF(Started):
     def monotone(self) -> bool:
         return True
 
+    @property
+    def accepts_missing(self) -> bool:
+        return False  # what is filled in has no residual, and would count in the scale of the others
+
     def iterates(self, problem: Problem, rng: Streams) -> Generator[RobustProduct | None, bool, None]:
         X = problem.by_sample
         W, H = inits.start(self.init, X, self.rank, rng)

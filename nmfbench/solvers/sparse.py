@@ -11,7 +11,7 @@ from torch import Tensor
 from nmfbench.numerics import inits, losses
 from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.optimizers import apg, spectral_norm
-from nmfbench.numerics.penalised import longest, unit_rows
+from nmfbench.numerics.penalised import unit_rows
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.projections import ball
 from nmfbench.numerics.rng import Streams
@@ -79,4 +79,4 @@ class SparseNMF(Started):
 
     def _weight(self, problem: Problem) -> float:
         """λ in the unit of X."""
-        return self.lam * longest(problem.X, dim=-2).item() if self.lam else 0.0
+        return self.lam * problem.longest if self.lam else 0.0

@@ -15,21 +15,12 @@ from nmfbench.numerics.optimizers import Adam
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.numerics.unfolding import Classified, distinct, network
-from nmfbench.solvers.base import (
-    Solver,
-    Stopping,
-    check_at_least,
-    check_choice,
-    check_nonnegative,
-    check_positive,
-    check_rank,
-)
-
-CHOICES = ("ones", "random", *inits.CHOICES[1:])
+from nmfbench.solvers.base import Stopping, check_at_least, check_choice, check_nonnegative, check_positive
+from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnfoldedNMF(Solver):
+class UnfoldedNMF(Started):
     """min (½‖X − WH‖² + l₁ΣH + ½l₂‖H‖²)/n over W ≥ 0 and the weights P, Q ≥ 0 of the network H = net(X).
 
     Each of its layers is h ← h ∘ Px/(Qh + l₂h + l₁ + ε): P (r, m) in the place of Wᵀ, Q (r, r) in that of WᵀW, both
@@ -63,7 +54,8 @@ class UnfoldedNMF(Solver):
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
 
-    rank: int
+    starts: ClassVar[tuple[str, ...]] = ("ones", "random", *inits.CHOICES[1:])
+
     n_layers: int = 10
     l1: float = 0.0
     l2: float = 0.0
@@ -72,26 +64,19 @@ class UnfoldedNMF(Solver):
     training: str = "unsupervised"
 
     def __post_init__(self) -> None:
-        check_rank(self.rank)
+        super().__post_init__()
         check_at_least("n_layers", self.n_layers, 1)
         check_nonnegative("l1", self.l1)
         check_nonnegative("l2", self.l2)
         check_positive("lr", self.lr)
-        inits.check_name(self.init, CHOICES)
         check_choice("training", self.training, ("unsupervised", "supervised"))
 
     @property
     def uses_labels(self) -> bool:
         return self.training == "supervised"
 
-    @property
-    def draws(self) -> bool:
-        return inits.draws(self.init)
-
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if self.init not in ("ones", "random"):
-            inits.check(self.init, problem.X, [self.rank])
         if not self.uses_labels:
             return
         if (seen := label_term.seen(problem)) is None:
