@@ -25,6 +25,7 @@ every_accepting = pytest.mark.parametrize("name", ACCEPTING)
 FIRST_LAYER_DESCENDS = {"multilayer": 2.0, "hierarchical": 2.0, "multilayer_kl": 1.0}
 """β of the methods that are not monotone as a whole."""
 LIGHT = {"gnmf": {"lam": 0.01}, "sparse": {"lam": 0.01}}
+LIGHT |= {"wnnf": {"lam": 1e-6, "lr": 0.03}, "wnnf_deep": {"lam": 1e-6, "lr": 0.03}}
 """Weights of penalties that else decide the factors, whatever the data."""
 
 
@@ -90,8 +91,10 @@ def test_loss_over_the_observed_entries_does_not_rise(name: str, X: np.ndarray) 
 def test_planted_matrix_is_fitted_better_than_its_copy_with_means(name: str) -> None:
     generator = np.random.default_rng(5)
     X = generator.uniform(size=(13, 2)) ** 2 @ generator.uniform(size=(2, 29)) ** 2 + 0.01
+    if name == "wnnf_deconv":
+        pytest.skip("its kernels have more entries than these images, so it fits any copy")
     solver = replace(build(name), **LIGHT.get(name, {}))
-    stopping = Stopping(max_iter=400 if name == "deep_mu" else 40)
+    stopping = Stopping(max_iter=400 if name == "deep_mu" or name.startswith("wnnf") else 40)
     errors = []
     for data in (problem(X), replace(problem(X), observed=None)):
         (result,) = fit(solver, data, seeds=[3], stopping=stopping)

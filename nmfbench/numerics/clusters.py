@@ -1,4 +1,4 @@
-"""K-means, as a start: a few of Lloyd's steps for all restarts at once."""
+"""K-means, as a start that takes sparse X and more clusters than samples: a few of Lloyd's steps for all restarts."""
 
 import numpy as np
 import torch

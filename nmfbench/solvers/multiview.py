@@ -64,7 +64,7 @@ class MultiViewSemiNMF(DeepSolver):
 
     @property
     def draws(self) -> bool:
-        return self.init == "random"
+        return inits.draws(self.init)
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
@@ -72,9 +72,7 @@ class MultiViewSemiNMF(DeepSolver):
             inits.check_semi(self.init, view.X, self.layers)
         n = problem.X.shape[-1]
         if self.lam and self.p >= n:
-            raise NotApplicable(
-                f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; choose p < {n}"
-            )
+            raise NotApplicable(f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; use p < {n}")
 
     @property
     def accepts_missing(self) -> bool:
@@ -111,8 +109,7 @@ class MultiViewSemiNMF(DeepSolver):
     ) -> Generator[None, bool, tuple[list[list[Tensor]], list[list[Tensor]], Tensor]]:
         """Z_l of each view, H_l of each view below the top, and H_L (S, r_L, n), for X_v (m_v, n)."""
         Zs: list[list[Tensor]] = [[] for _ in Xs]
-        Hs: list[list[Tensor]] = [[] for _ in Xs]
-        below = list(Xs)
+        Hs, below = [[*Z] for Z in Zs], list(Xs)
         for l in range(1, len(self.layers)):
             for v, X in enumerate(below):
                 Z, below[v] = yield from self.semi(X, l, rng)
