@@ -38,7 +38,7 @@ class MultiViewSemiNMF(DeepSolver):
         units of their mean square length.
     p: nearest neighbours of a sample, 1 to n − 1, joined with weight 1; paper: 5.
     pretrain: iterations of semi-NMF a layer, ≥ 0; authors' program: 100.
-    init: one of svd, random, as for `deep_semi`; "random" draws the same H for all views.
+    init: one of svd, random, spa, snpa, kmeans, as for `deep_semi`; "random" draws the same H for all views.
 
     Zhao, Ding & Fu (2017), Algorithm 1.
     """
