@@ -33,7 +33,7 @@ class ImageNetLike(base.Loader):
     n_samples: int = 50_000
     n_classes: int = 1000
     dimensions: int = 64
-    spread: float = 1.4
+    spread: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
