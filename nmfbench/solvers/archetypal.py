@@ -19,8 +19,8 @@ class ArchetypalAnalysis(Started):
     """min ½‖X − XAH‖² over A, H ≥ 0 with columns that sum to one, for X of any sign.
 
     The archetypes XA lie in the hull of the samples, and are pulled to its corners. Each sweep moves H, then A, by
-    accelerated projected gradient, of A with steps as long as descend. K = XᵀX is formed where n ≤ 2m; a sweep multiplies r vectors with it inner + 2
-    times, or twice as often with X.
+    accelerated projected gradient, A by steps as long as descend. K = XᵀX is formed where n ≤ 2m; a sweep multiplies r
+    vectors with it inner + 2 times, or twice as often with X.
     Descends: always.
 
     Parameters
