@@ -52,7 +52,7 @@ class ArchetypalAnalysis(Started):
         X = problem.by_sample
         samples, centred = Samples(X, None), Samples.centred(X)
         At, Ht = mixtures.archetypes(self.init, X, centred, self.rank, rng)
-        stretch = X.new_ones(len(At))
+        stretch = X.new_full((len(At),), X.shape[-1] ** 0.5)
         while True:
             yield Mixtures(samples, (At.mT,), (Ht.mT,))
             At, Ht, stretch = mixtures.archetypal_sweep(centred, At, Ht, self.inner, stretch)

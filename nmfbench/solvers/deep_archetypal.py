@@ -53,7 +53,7 @@ class DeepArchetypalAnalysis(DeepStarted):
             Ats.append(At)
             Hts.append(Ht)
             below, centred = Ht.mT, Samples.centred(Ht.mT)
-        stretches = [X.new_ones(len(At)) for At in Ats]
+        stretches = [X.new_full((len(At),), X.shape[-1] ** 0.5) for At in Ats]
         while True:
             yield Mixtures(samples, tuple(At.mT for At in Ats), tuple(Ht.mT for Ht in Hts))
             centred = first
