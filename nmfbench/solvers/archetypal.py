@@ -19,8 +19,8 @@ class ArchetypalAnalysis(Started):
     """min ½‖X − XAH‖² over A, H ≥ 0 with columns that sum to one, for X of any sign.
 
     The archetypes XA lie in the hull of the samples, and are pulled to its corners. Each sweep moves H, then A, by
-    accelerated projected gradient. K = XᵀX is formed where n ≤ 2m; a sweep multiplies r vectors with it inner + 2
-    times, or twice as often with X.
+    accelerated projected gradient, A by steps as long as descend. K = XᵀX is formed where n ≤ 2m; a sweep multiplies r
+    vectors with it inner + 2 times, or twice as often with X.
     Descends: always.
 
     Parameters
@@ -56,9 +56,10 @@ class ArchetypalAnalysis(Started):
         X = problem.by_sample
         samples, centred = Samples(X, None), Samples.centred(X)
         At, Ht = mixtures.archetypes(self.init, X, centred, self.rank, rng)
+        stretch = X.new_full((len(At),), X.shape[-1] ** 0.5)
         while True:
             yield Mixtures(samples, (At.mT,), (Ht.mT,))
-            At, Ht = mixtures.archetypal_sweep(centred, At, Ht, self.inner)
+            At, Ht, stretch = mixtures.archetypal_sweep(centred, At, Ht, self.inner, stretch)
 
     def objective(self, problem: Problem, factorization: Mixtures) -> Tensor:
         return losses.half_square(problem, factorization.bases[-1], factorization.codes[-1])

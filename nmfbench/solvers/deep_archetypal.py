@@ -53,11 +53,14 @@ class DeepArchetypalAnalysis(DeepStarted):
             Ats.append(At)
             Hts.append(Ht)
             below, centred = Ht.mT, Samples.centred(Ht.mT)
+        stretches = [X.new_full((len(At),), X.shape[-1] ** 0.5) for At in Ats]
         while True:
             yield Mixtures(samples, tuple(At.mT for At in Ats), tuple(Ht.mT for Ht in Hts))
             centred = first
             for l in range(len(Ats)):
-                Ats[l], Hts[l] = mixtures.archetypal_sweep(centred, Ats[l], Hts[l], self.inner)
+                Ats[l], Hts[l], stretches[l] = mixtures.archetypal_sweep(
+                    centred, Ats[l], Hts[l], self.inner, stretches[l]
+                )
                 centred = Samples.centred(Hts[l].mT)
 
     def objective(self, problem: Problem, factorization: Mixtures) -> Tensor:
