@@ -73,13 +73,14 @@ deep-kl-table: .venv/.installed-run ## Table 2 of the deep KL-NMF paper, error a
 
 neural-table: .venv/.installed-run ## Table 1 of the Neural NMF paper
 	@$(RUN) experiment=neural_table1
+	@$(PLOT) neural_unsupervised neural_semisupervised
 
 hyperspectral: .venv/.installed-run ## unmixing of Samson, Moffett and Tumor, as in the deep KL-NMF paper, with abundance maps
 	@$(RUN) experiment=hyperspectral
 	@$(PLOT) $(ABUNDANCES)
 
-topics: .venv/.installed-run ## which topics of TDT2 merge, as in the deep KL-NMF paper
-	@$(RUN) experiment=topics
+topics: .venv/.installed-run ## which topics of TDT2 and of 20 newsgroups merge, as in the deep KL-NMF paper
+	@$(RUN) experiment=topics,topics_news20
 
 showcase: .venv/.installed-run ## the example of the survey on deep matrix factorizations
 	@$(RUN) experiment=showcase
@@ -87,7 +88,7 @@ showcase: .venv/.installed-run ## the example of the survey on deep matrix facto
 # One seed of what the figures show of the WNNF paper's tables; `nmfbench plot` names the runs of each figure.
 FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wnnf,mu seeds=1" \
   "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral deep_loss \
-  urban_synthetic scaling
+  neural_table1 urban_synthetic scaling
 
 figures: .venv/.installed-run ## the figures of the papers, in results/local/figures
 	@for runs in $(FIGURES); do $(RUN) experiment=$$runs || exit; done
