@@ -20,7 +20,7 @@ class SPA(Solver):
 
     Each pick is the longest residual of the projection on the samples picked so far. If X = WH is separable, each w_k
     being a sample and the codes of a sample summing to at most one, J are these samples, noise aside. The longest
-    residuals are picked: of Samson's materials, water, a tenth as bright, is missed (22 degrees) unless samples have
+    residuals are picked: of Samson's materials, water, an eighth as bright, is missed (22 degrees) unless samples have
     unit length (4.5; `SNPA` on what was measured: 3.4). The factor A is 1 where a sample was picked.
 
     Parameters
