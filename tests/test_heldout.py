@@ -157,3 +157,10 @@ def test_sweep_scores_who_accepts_missing_entries_and_names_the_others(tmp_path:
     assert "left out: pca on synthetic: PCA with these settings needs all entries" in printed.err
     assert "RMSE on held-out entries" in printed.out
     assert run(tmp_path, "solver=pca", *TINY, "evaluator=heldout") == 2
+
+
+def test_convolution_is_left_out(tmp_path: Path) -> None:
+    faces = ["dataset=digits", "seeds=1", "stopping.max_iter=1", "evaluator=heldout"]
+    assert run(tmp_path, "solver=wnnf_deconv", "rank=4", *faces) == 0
+    (record,) = load(tmp_path)
+    assert record["status"] == "max_iter" and values(record, "heldout_rmse") == []

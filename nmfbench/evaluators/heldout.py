@@ -20,7 +20,8 @@ class Heldout(Evaluator):
 
     Each seed hides its own entries, drawn from its stream "heldout": the same for every method, whatever that draws. In
     each row and column the observed entry with the smallest draw stays. Layer l predicts X by its bases times its
-    codes. Errors are in the unit of the scaled X. At a ratio of 100 % a layer is no better than each feature's mean.
+    codes; a convolution, which has no such product, is left out. Errors are in the unit of the scaled X. At a ratio of
+    100 % a layer is no better than each feature's mean.
     There is no divergence where X has negative entries; predictions below 10⁻⁷ of the mean count as that much for it.
     The relative error that every table shows is that of the entries which were fitted.
 
@@ -71,6 +72,8 @@ class Heldout(Evaluator):
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
     ) -> list[dict[str, Any]]:
         fitted.require_bases()
+        if fitted.layering == "convolution":
+            return []
         hidden, rows = self.hidden(dataset, seed), []
         x = np.asarray(dataset.X[hidden], np.float64)
         seen = ~hidden if dataset.observed is None else dataset.observed & ~hidden
