@@ -11,6 +11,7 @@ import torch
 from nmfbench import config
 from nmfbench.fitting import FitResult, fit
 from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.graph import is_adjacency
 from nmfbench.numerics.problem import Problem, place
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping
@@ -51,6 +52,8 @@ def refusal(name: str, problem: Problem, rank: int) -> str | None:
     """The words with which this solver must refuse this problem; None where it must fit it."""
     if problem.X.min() < 0 and not build(name).accepts_negative:
         return "X ≥ 0"
+    if name == "danmf" and is_adjacency(problem.X):
+        return None  # a graph needs no neighbours
     too_small, words = TOO_SMALL.get(name, (lambda m, n, r: False, ""))
     return words if too_small(*problem.X.shape, rank) else None
 

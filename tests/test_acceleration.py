@@ -131,6 +131,7 @@ def test_lower_than_the_plain_form_after_as_many_sweeps(solver) -> None:
     )
 
 
+@pytest.mark.slow
 @forms
 def test_reaches_the_minimum_of_the_plain_form(solver) -> None:
     # Pure samples and features make the factorization unique, so that every start has the same minimum: 0.

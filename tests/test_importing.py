@@ -48,8 +48,8 @@ def test_guess_explains_itself_and_lists_every_key(tmp_path: Path) -> None:
     seen = guess.look_at(tmp_path / "d.mat")
     assert seen.lines == [
         "file: array DATA, 64 × 11, float64; samples in columns",
-        "X: -9 to 694; 1.28% of it negative: only deep_semi, pca, raw, semi, wnnf, wnnf_deconv, wnnf_deep take that; "
-        "with --scaling min_max all do",
+        "X: -9 to 694; 1.28% of it negative: only archetypal, autoencoder, convex, deep_archetypal, deep_semi, "
+        "multiview, pca, raw, semi, snpa, spa, wnnf, wnnf_deconv, wnnf_deep take that; with --scaling min_max all do",
         "labels: labels",
         "samples: in columns, because there are 11 labels",
         "images: square, 8 × 8? Then set shape in the YAML",
@@ -153,13 +153,13 @@ def test_folder_with_an_unreadable_image_or_none_is_refused(tmp_path: Path) -> N
 def test_views_of_the_same_samples_are_joined(tmp_path: Path) -> None:
     cells = np.empty(2, dtype=object)
     cells[0], cells[1] = ROWS, ROWS[:, :3] * 2
-    scipy.io.savemat(tmp_path / "views.mat", {"X": cells, "Y": LABELS})
+    scipy.io.savemat(tmp_path / "parts.mat", {"X": cells, "Y": LABELS})
     with pytest.raises(DataError, match=r"which array is X\? .* X\.1 11 × 7, X\.2 11 × 3"):
-        guess.look_at(tmp_path / "views.mat")
-    assert nmfbench("data", "import", tmp_path / "views.mat", "--x", "X.1", "--x", "X.2") == 0
-    data = load_dataset("views", scaling="none")
+        guess.look_at(tmp_path / "parts.mat")
+    assert nmfbench("data", "import", tmp_path / "parts.mat", "--x", "X.1", "--x", "X.2") == 0
+    data = load_dataset("parts", scaling="none")
     assert np.array_equal(data.X.T, np.hstack([ROWS, ROWS[:, :3] * 2])) and data.n_classes == 3
-    assert nmfbench("data", "import", tmp_path / "views.mat", "--x", "X.2", "--name", "second") == 0
+    assert nmfbench("data", "import", tmp_path / "parts.mat", "--x", "X.2", "--name", "second") == 0
     assert load_dataset("second").X.shape == (3, 11)
 
 

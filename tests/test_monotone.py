@@ -9,7 +9,7 @@ from nmfbench.solvers.base import Stopping
 MONOTONE = [name for name in SOLVERS if build(name).monotone]
 
 
-@pytest.mark.parametrize("dataset", ["orl_28x23", "cbcl"])
+@pytest.mark.parametrize("dataset", ["orl_28x23", pytest.param("cbcl", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MONOTONE)
 def test_objective_never_rises_on_real_faces(name: str, dataset: str, request: pytest.FixtureRequest) -> None:
     if dataset != "orl_28x23":  # which ships

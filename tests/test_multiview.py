@@ -218,7 +218,7 @@ def test_views_of_multi_feature_are_those_that_the_loader_stacks() -> None:
         ({"lam": -1.0}, "lam must be nonnegative, got -1.0"),
         ({"p": 0}, "p must be at least 1, got 0"),
         ({"pretrain": -1}, "pretrain must be at least 0, got -1"),
-        ({"init": "ones"}, "init must be one of svd, random, got 'ones'"),
+        ({"init": "ones"}, "init must be one of svd, random, spa, snpa, kmeans, got 'ones'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> None:

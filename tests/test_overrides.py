@@ -72,7 +72,7 @@ def test_values_of_a_sweep_may_be_written_in_each_of_hydras_ways_with_and_withou
 
 def test_glob_means_the_same_with_and_without_an_experiment() -> None:
     alone = chosen("-m", "solver=glob(m*)", "dataset=digits")
-    assert {solver for solver, _ in alone} == {"mu", "multilayer", "multilayer_kl"}
+    assert {solver for solver, _ in alone} == {"mu", "multilayer", "multilayer_kl", "multiview"}
     assert sorted(chosen("experiment=smoke", "solver=glob(m*)", "dataset=digits")) == sorted(alone)
 
 

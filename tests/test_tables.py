@@ -239,7 +239,7 @@ def test_number_in_an_inferred_row_is_marked_and_counts_in_no_distance() -> None
 
 def test_draws_that_share_samples_are_counted_and_not_tested() -> None:
     def of(solver: str, scores: list[float], draws: bool) -> list[dict]:
-        data = [{"draw": seed, "sha256": str(seed)} if draws else {} for seed in range(8)]
+        data = [{"draw": seed, "classes": 5, "sha256": str(seed)} if draws else {} for seed in range(8)]
         made = [record(s, nmi, solver={"name": solver}, data=data[s]) for s, nmi in enumerate(scores)]
         return [r | {"solver": solver, "dataset": "drawn" if draws else "orl"} for r in made]
 
