@@ -114,7 +114,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "report", "plot", "show", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in ("table", "report", "plot", "show", "export", "rm", "status", "merge", "verify"):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -149,12 +149,17 @@ def _parser() -> argparse.ArgumentParser:
 
     picture_commands.add_to(commands, _add_results)
 
+    one_or_more = f"a file, the start of a record's name, or {record_commands.CHOICE}"
     show = commands.add_parser("show", help="a record whole, or the names of those that words choose")
-    show.add_argument(
-        "words", nargs="*", metavar="WORD", help=f"a file, the start of a record's name, or {record_commands.CHOICE}"
-    )
+    show.add_argument("words", nargs="*", metavar="WORD", help=one_or_more)
     _add_results(show)
     show.set_defaults(command=_show)
+
+    export = commands.add_parser("export", help="clusters, factors and top features of runs as CSV; needs saved codes")
+    export.add_argument("words", nargs="*", metavar="WORD", help=one_or_more)
+    export.add_argument("--output", type=Path, metavar="DIR", help="default: export beside the runs")
+    _add_results(export)
+    export.set_defaults(command=_export)
 
     remove = commands.add_parser("rm", help="remove records, chosen by the same words as for table")
     remove.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
@@ -234,6 +239,10 @@ def _table(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     return record_commands.show(record_commands.name_first(arguments.words), arguments.results)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    return record_commands.export(record_commands.name_first(arguments.words), arguments.results, arguments.output)
 
 
 def _remove(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The commands over records: show, rm, status, merge, verify; and the records that words choose."""
+"""The commands over records: show, export, rm, status, merge, verify; and the records that words choose."""
 
 import sys
 from collections import Counter, defaultdict
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmfbench.config import nearest, options
-from nmfbench.errors import ConfigError
+from nmfbench.errors import ConfigError, DataError
 from nmfbench.progress import plural
-from nmfbench.records import Record, Store, Unreadable, read
+from nmfbench.records import Record, Store, Unreadable, read, write_text
 from nmfbench.reports.selecting import select
 from nmfbench.running import filenames
 
@@ -127,6 +127,41 @@ def _show_failed(failed: Sequence[Record], unreadable: Sequence[Unreadable], wit
             print(record["traceback"])
     for file in unreadable:
         print(f"not counted: {file.path}: {file.reason}")
+
+
+def export(words: Sequence[str], results: Path, output: Path | None) -> int:
+    """`nmfbench export`: the clusters, factors and top features of chosen runs as CSV, a folder for each run."""
+    records, store = _chosen(words, results)
+    saved = [(record, store.load_codes(record["config"], record["seed"])) for record in records]
+    if not any(codes for _, codes in saved):
+        raise ConfigError(
+            f"{plural(len(records), 'run')} without saved codes: add save_codes=true refit=true to the command that "
+            "made them"
+        )
+    from nmfbench.reports import exported, single
+
+    for record, codes in saved:
+        name = store.path(record["config"], record["seed"]).stem
+        if not codes:
+            print(f"left out: {single.line(record, name)}: its codes were not saved", file=sys.stderr)
+            continue
+        folder = (output or store.root / "export") / record["dataset"] / name
+        tables = exported.tables(record, codes[0], _feature_names(record))
+        for table, content in tables.items():
+            write_text(folder / f"{table}.csv", content.to_csv(index=False, float_format="%.7g", lineterminator="\n"))
+        print(f"written to {folder}: {', '.join(f'{table}.csv' for table in tables)}")
+    return 0
+
+
+def _feature_names(record: Record) -> Sequence[str]:
+    """The names of the features, if the data is here and has them."""
+    from nmfbench.datasets import load_dataset
+
+    try:
+        names = load_dataset(record["config"]["dataset"]["name"]).feature_names or ()
+    except (ConfigError, DataError):
+        return ()
+    return names if len(names) == record["data"]["features"] else ()
 
 
 def merge(words: Sequence[str], results: Path) -> int:

@@ -1,8 +1,9 @@
 """K-means on the codes, compared with the classes."""
 
+import contextlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
@@ -80,24 +81,11 @@ class Clustering(Evaluator):
 
     def cluster(self, codes: Sequence[np.ndarray], y: np.ndarray, seed: int) -> list[dict[str, Any]]:
         """The rows of `evaluate` for codes (r_l, n) of each layer and labels y (n,)."""
-        # Planning builds this class, and scikit-learn takes seconds to import.
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
-
-        layers = [_distances_kept(np.asarray(H, dtype=np.float64).T) for H in codes]
         rows = []
-        # Use one thread, because the bits of scikit-learn's k-means depend on the number of threads. One block holds
-        # all starts, because `threadpool_limits` searches the process for libraries, which takes as long as a start.
-        with threadpool_limits(1), warnings.catch_warnings():
-            # scikit-learn warns about fewer distinct codes than clusters; the score already shows that.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with _one_thread():
+            layers = [_distances_kept(np.asarray(H, dtype=np.float64).T) for H in codes]
             for (layer, points), k in product(enumerate(layers, start=1), self.n_clusters or [len(np.unique(y))]):
-                starts = []
-                for i in range(self.n_init):
-                    # Lloyd's algorithm, the default, also wins at 1,000 clusters: see benchmarks/clustering.py.
-                    state = rng.integer(f"kmeans {i}", seed)
-                    kmeans = KMeans(k, n_init=1, max_iter=self.max_iter, random_state=state).fit(points)
-                    starts.append((float(kmeans.inertia_), scores(y, kmeans.labels_)))
+                starts = [(inertia, scores(y, found)) for inertia, found in self._starts(points, k, seed)]
                 best = min(range(self.n_init), key=lambda i: self._preference(*starts[i]))
                 for metric in starts[0][1]:
                     values = [scores[metric] for _, scores in starts]
@@ -107,9 +95,40 @@ class Clustering(Evaluator):
                     rows.append({"layer": layer, "n_clusters": k, "metric": metric, "value": value, "starts": values})
         return rows
 
+    def labels(self, codes: np.ndarray, k: int, seed: int) -> np.ndarray:
+        """The clusters (n,), numbered from 0, of codes (r, n): those of the start with the lowest inertia."""
+        with _one_thread():
+            points = _distances_kept(np.asarray(codes, dtype=np.float64).T)
+            return min(self._starts(points, k, seed), key=lambda start: start[0])[1]
+
+    def _starts(self, points: np.ndarray, k: int, seed: int) -> Iterator[tuple[float, np.ndarray]]:
+        """Inertia and clusters of each k-means start."""
+        from sklearn.cluster import KMeans  # planning builds this class, and scikit-learn takes seconds to import
+
+        for i in range(self.n_init):
+            # Lloyd's algorithm, the default, also wins at 1,000 clusters: see benchmarks/clustering.py.
+            state = rng.integer(f"kmeans {i}", seed)
+            kmeans = KMeans(k, n_init=1, max_iter=self.max_iter, random_state=state).fit(points)
+            yield float(kmeans.inertia_), kmeans.labels_
+
     def _preference(self, inertia: float, scores: Scores) -> tuple[float, float]:
         """A key that sorts the start to keep first."""
         return -(scores["accuracy"] or 0) if self.select == "best" else 0, inertia
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """For k-means: the bits of scikit-learn's depend on the number of threads.
+
+    One block holds all starts, because `threadpool_limits` searches the process for libraries, which takes as long as a
+    start.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        # scikit-learn warns about fewer distinct codes than clusters; the score already shows that.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def scores(y: np.ndarray, clusters: np.ndarray) -> Scores:
