@@ -167,6 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(remove)
     remove.set_defaults(command=_remove)
 
+    new = commands.add_parser("new", help="write the files of a solver of your own, which work as they are")
+    new.add_argument("what", choices=["solver"])
+    new.add_argument("name", metavar="NAME", help="small letters, digits and _, as in my_nmf")
+    new.add_argument("--folder", type=Path, default=Path("my_methods"), metavar="DIR", help="default: my_methods")
+    new.set_defaults(command=_new)
+
     listing = commands.add_parser("list", help="list the solvers, datasets, evaluators or experiments")
     listing.add_argument("what", choices=GROUPS)
     how = listing.add_mutually_exclusive_group()
@@ -247,6 +253,15 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     return record_commands.remove(record_commands.name_first(arguments.words), arguments.results, arguments.yes)
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    from nmfbench.adapters import new
+
+    for path in new.solver(arguments.name, arguments.folder):
+        print(f"written: {path}")
+    print(f"run it:  nmfbench run --config-dir {arguments.folder} -m solver={arguments.name},mu dataset=digits seeds=2")
+    return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,9 @@
 """Hydra over nmfbench's config folders: its parser reads overrides, its compose API makes one configuration."""
 
 import dataclasses
+import os
 import re
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,6 +147,7 @@ class Composer:
                 raise ConfigError(f"the config folder {folder} does not exist")
         self.folders = (primary, *more, config.user_dir())
         self.trusted = (primary, *more, *config.trusted_dirs())
+        _make_importable([*more, *config.trusted_dirs()[1:]])
         self.config_name = options.config_name or "config"
         version.setbase("1.3")
         GlobalHydra.instance().clear()
@@ -250,6 +253,17 @@ class Composer:
         choices = {group: hydra.hydra.runtime.choices.get(group) for group in GROUPS}
         chosen = {group: str(choice) for group, choice in choices.items() if choice}
         return Composed(_plain(composed), chosen, hydra, self.trusted)
+
+
+def _make_importable(folders: Sequence[Path]) -> None:
+    """Let a YAML of a folder that somebody named find the modules that lie beside it, in other processes too.
+
+    The folders come last, so that a module of theirs hides no installed one.
+    """
+    for folder in map(str, folders):
+        if folder not in sys.path:
+            sys.path.append(folder)
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), folder]))
 
 
 _served: DictConfig | None = None
