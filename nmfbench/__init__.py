@@ -33,6 +33,7 @@ _HOMES = {
     "Problem": "nmfbench.numerics.problem",
     "Solver": "nmfbench.solvers.base",
     "Stopping": "nmfbench.solvers.base",
+    "NMFTransformer": "nmfbench.adapters.transformer",
     "Dataset": "nmfbench.datasets.base",
     "Loader": "nmfbench.datasets.base",
     "load_dataset": "nmfbench.datasets",

@@ -12,7 +12,7 @@ HALL = {"config", "endings", "errors", "records", "progress"}
 MAY = {
     "numerics": {"errors"},
     "solvers": {"numerics", "config", "errors"},
-    "adapters": {"numerics", "solvers", "config", "errors"},
+    "adapters": {"numerics", "solvers", "fitting", "config", "errors"},
     "papers": set(),
     "datasets": {"numerics", "papers", "fitting", "solvers", "config", "endings", "errors", "progress", "records"},
     "evaluators": {"numerics", "datasets", "errors"},

@@ -44,6 +44,10 @@ class ANLS(Started):
     def accepts_sparse(self) -> bool:
         return self.init == "uniform"  # because the other starts need a dense X
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample
         W, H = inits.start(self.init, X, self.rank, rng)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.nnls import layer
 from nmfbench.numerics.plain import Checked
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -90,6 +91,15 @@ class Solver(metaclass=Checked):
         return self.skips_missing or self.monotone
 
     @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        """How the codes of a sample follow from the bases, by non-negative least squares; empty: they do not.
+
+        "layers": each layer's codes from those below, or from the first layer's by the links. "product": from the
+        product of all bases.
+        """
+        return ""
+
+    @property
     def monotone(self) -> bool:
         """Whether the objective never rises from one iteration to the next, up to rounding."""
         return False
@@ -120,6 +130,23 @@ class Solver(metaclass=Checked):
     def penalty(self, problem: Problem, factorization: Any) -> Tensor | None:
         """The part of `objective` that is a penalty or a label term, (S,); None where the method has none."""
         return None
+
+    def encode(self, factorization: Any, X: Tensor) -> Tensor:
+        """Codes (r, n′) of the top layer for new samples X (m, n′), by the factors of one restart.
+
+        Raises NotApplicable where the method has no codes but those of its own samples.
+        """
+        if not self.encodes:
+            raise NotApplicable(
+                f"{type(self).__name__} with these settings gives no codes to new samples: they are not the least "
+                "squares on its bases"
+            )
+        if self.encodes == "product":
+            return layer(factorization.bases[-1], X)
+        codes = layer(factorization.bases[0], X)
+        for link in factorization.links:
+            codes = layer(link.mT.contiguous(), codes) if factorization.layering == "codes" else link @ codes
+        return codes
 
     def check(self, problem: Problem) -> None:
         """Raise NotApplicable when this method cannot take this problem. Called before a fit."""

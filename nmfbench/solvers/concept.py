@@ -44,6 +44,10 @@ class ConceptFactorization(Started):
     def accepts_missing(self) -> bool:
         return False  # its bases are made of X, so what is filled in moves them
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         samples = Samples.of(problem.by_sample)
         At, H = mixtures.start(self.init, samples.X, self.rank, rng)

@@ -47,6 +47,10 @@ class ConvexNMF(Started):
     def accepts_missing(self) -> bool:
         return False  # its bases are made of X, so what is filled in moves them
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         samples, kernel = Samples(problem.by_sample, None), Kernel(problem.by_sample)
         At, H = mixtures.start(self.init, samples.X, self.rank, rng)

@@ -75,6 +75,10 @@ class DeepMU(DeepSolver):
     def ranks_below(self, rank: int) -> list[int]:
         return [max(1, rank // 2), rank]
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers" if not self.lam else ""
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Stack]:
         X, L = problem.by_sample, len(self.layers)
         sizes = [X.shape[1], *self.layers, len(X)]

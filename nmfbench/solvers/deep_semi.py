@@ -96,6 +96,10 @@ class DeepSemiNMF(DeepSolver):
         super().check(problem)
         inits.check_semi(self.init, problem.X, self.layers)
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "product" if not any(self.lams or ()) else ""
+
     def iterates(self, problem: Problem, rng: Streams) -> Generator[GraphChain | None, bool, None]:
         X, labels = problem.by_sample, None
         if self.uses_labels and problem.labels is not None and problem.labelled is not None:

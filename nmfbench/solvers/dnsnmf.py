@@ -66,6 +66,10 @@ class DeepNonSmoothNMF(DeepStarted):
     def monotone(self) -> bool:
         return self.variant == "apg"
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "product"
+
     def iterates(self, problem: Problem, rng: Streams) -> Generator[NonSmooth | None, bool, None]:
         data, Zs = problem.X, []
         for l, (r, theta) in enumerate(zip(self.layers, self.thetas, strict=True), start=1):

@@ -61,6 +61,10 @@ class HALS(Started):
     def accepts_missing(self) -> bool:
         return self.accelerate == "none"  # because the products of a masked update cannot be used twice
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample
         W, H = inits.start(self.init, X, self.rank, rng)

@@ -53,6 +53,10 @@ class HierarchicalNMF(DeepStarted):
     def accepts_missing(self) -> bool:
         return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng, self.init, self.lam, label_term.seen(problem))
 

@@ -83,6 +83,10 @@ class MultiplicativeNMF(Started):
         if self.beta <= 0 and (problem.X == 0).any():
             raise NotApplicable(f"the β-divergence with β = {self.beta:g} is infinite where X is 0; use β > 0")
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers" if self.beta == 2 and not self.lam else ""
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample if self.beta == 2 else problem.X
         floor, lam, M = self._floor(problem), self._weight(problem), problem.weights

@@ -52,6 +52,10 @@ class NonSmoothNMF(Started):
     def monotone(self) -> bool:
         return self.variant == "apg"
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[NonSmooth]:
         Z, H = inits.start(self.init, problem.X, self.rank, rng)
         state = NonSmooth((Z,), H, (self.theta,))

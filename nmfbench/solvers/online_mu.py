@@ -59,6 +59,10 @@ class OnlineMultiplicativeNMF(Solver):
         if self.beta == 0 and problem.extremes[0] == 0:
             raise NotApplicable("the Itakura–Saito divergence (β = 0) is infinite where X is 0; use β > 0")
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers" if self.beta == 2 else ""
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X, floor, precision = problem.X, self._floor(problem), torch.finfo(problem.X.dtype)
         W, H = inits.start("uniform", X, self.rank, rng)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -85,6 +85,9 @@ class PCA(Solver):
         U, s, Vt = torch.linalg.svd(centred, full_matrices=False)
         W, H = U[:, : self.rank], s[: self.rank, None] * Vt[: self.rank]
         yield Centred(W, H, mean).map(lambda tensor: tensor.expand(len(rng.seeds), -1, -1))
+
+    def encode(self, factorization: Any, X: Tensor) -> Tensor:
+        return factorization.W.mT @ (X - factorization.mean)
 
     def objective(self, problem: Problem, factorization: Centred) -> Tensor:
         return (problem.X - factorization.reconstruct()).square().sum((-2, -1)) / 2

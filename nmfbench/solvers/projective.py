@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -62,6 +62,9 @@ class ProjectiveNMF(Started):
             yield Product(Wt.mT, H, HXt.mT)
             Wt = Wt * ratio(2 * HXt, (H @ H.mT) @ Wt + (Wt @ Wt.mT) @ HXt) ** (1 / 3)
             H = Wt @ X
+
+    def encode(self, factorization: Any, X: Tensor) -> Tensor:
+        return factorization.W.mT @ X
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
         return losses.half_square(problem, factorization.W, factorization.H, factorization.XHt)

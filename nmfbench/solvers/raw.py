@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -53,6 +53,9 @@ class Raw(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Samples]:
         yield Samples(problem.X.expand(len(rng.seeds), -1, -1))
+
+    def encode(self, factorization: Any, X: Tensor) -> Tensor:
+        return X
 
     def objective(self, problem: Problem, factorization: Samples) -> Tensor:
         return problem.X.new_zeros(len(factorization.codes[0]))

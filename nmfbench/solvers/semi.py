@@ -54,6 +54,10 @@ class SemiNMF(Solver):
         super().check(problem)
         inits.check_semi(self.init, problem.X, [self.rank])
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         Z, H = inits.semi(self.init, problem.X, self.rank, rng)
         X, M = problem.by_sample, problem.weights

@@ -49,6 +49,10 @@ class SNPA(Solver):
         if self.rank > n:
             raise NotApplicable(f"SNPA picks at most {n} samples of a {m} × {n} X, got rank {self.rank}")
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         J = separable.snpa(problem.X[None], self.rank)
         yield mixtures.selected(Samples(problem.X, None), J, len(rng.seeds))

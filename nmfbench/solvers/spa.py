@@ -50,6 +50,10 @@ class SPA(Solver):
         if self.rank > min(m, n):
             raise NotApplicable(f"SPA picks at most {min(m, n)} samples of a {m} × {n} X, got rank {self.rank}")
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         J = separable.spa(problem.X[None], self.rank)
         yield mixtures.selected(Samples(problem.X, None), J, len(rng.seeds))

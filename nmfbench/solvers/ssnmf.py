@@ -61,6 +61,10 @@ class SemiSupervisedNMF(Started):
     def monotone(self) -> bool:
         return True
 
+    @property
+    def encodes(self) -> Literal["", "layers", "product"]:
+        return "layers"
+
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         X, seen, lam = problem.by_sample, label_term.seen(problem), label_term.weight(problem, self.lam)
         A, S = inits.start(self.init, X, self.rank, rng)
