@@ -277,3 +277,16 @@ def test_swapped_option_gives_the_configuration_that_hydra_composes(monkeypatch)
 def test_key_that_a_later_solver_of_a_sweep_lacks_is_refused(capsys) -> None:
     assert main(["run", "-m", "solver=wnnf,mu", "solver.eta=0.3", "dataset=digits"]) == 2
     assert "unknown key solver.eta" in capsys.readouterr().err
+
+
+def test_whole_number_for_a_float_is_the_same_run(tmp_path: Path, capsys) -> None:
+    words = ["solver=mu", "dataset=synthetic", "dataset.n_samples=20", "rank=2", "seeds=1", "stopping.max_iter=2"]
+    for lam, said in (
+        ("solver.lam=1", "1 seed in"),
+        ("solver.lam=1.0", "nothing to run"),
+        ("solver.beta=2", "1 seed in"),
+    ):
+        assert main(["run", *words, lam, "threads=1", f"results_dir='{tmp_path}'"]) == 0
+        assert said in capsys.readouterr().err
+    assert main(["run", *words, "threads=1", f"results_dir='{tmp_path}'"]) == 0
+    assert "nothing to run" in capsys.readouterr().err, "beta is 2.0 by default"

@@ -185,6 +185,8 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
 
 def _named(composed: Composed, group: str, built: Solver | Evaluator, node: Node) -> Node:
     source = source_hash(getattr(built, "adapted", type(built)))
+    # A whole number for a setting that is a float is that float: 0 and 0.0 are one run.
+    node = {key: float(v) if type(v) is int and type(getattr(built, key, v)) is float else v for key, v in node.items()}
     return {"name": composed.choices[group], **node, **({"source": source} if source else {})}
 
 
