@@ -161,6 +161,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(export)
     export.set_defaults(command=_export)
 
+    compare = commands.add_parser("compare", help="two methods cell by cell: differences, intervals, a conclusion")
+    compare.add_argument("a", metavar="A", help='words in one argument: "solver=mu rank=10"')
+    compare.add_argument("b", metavar="B", help='the other method: "solver=wnnf rank=10"')
+    compare.add_argument("--metric", help="by default the one that tables show first")
+    _add_results(compare)
+    compare.set_defaults(command=_compare)
+
     remove = commands.add_parser("rm", help="remove records, chosen by the same words as for table")
     remove.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
     remove.add_argument("--yes", action="store_true", help="do not ask")
@@ -249,6 +256,10 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     return record_commands.export(record_commands.name_first(arguments.words), arguments.results, arguments.output)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    return record_commands.compare(arguments.a, arguments.b, arguments.results, arguments.metric)
 
 
 def _remove(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
-"""The commands over records: show, export, rm, status, merge, verify; and the records that words choose."""
+"""The commands over records: show, export, compare, rm, status, merge, verify; and the records that words choose."""
 
+import shlex
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -162,6 +163,19 @@ def _feature_names(record: Record) -> Sequence[str]:
     except (ConfigError, DataError):
         return ()
     return names if len(names) == record["data"]["features"] else ()
+
+
+def compare(a: str, b: str, results: Path, metric: str | None) -> int:
+    """`nmfbench compare`: two methods cell by cell, each chosen by words in one argument, and what can be concluded."""
+    from tabulate import tabulate
+
+    from nmfbench.reports import comparing
+
+    ours, theirs = (selected(shlex.split(words), results)[0] for words in (a, b))
+    table, conclusion = comparing.compared(ours, theirs, metric)
+    print(tabulate(table.to_dict("list"), headers="keys", floatfmt=".4g", missingval="–"))
+    print(f"\nA: {a}. B: {b}.\n{conclusion}")
+    return 0
 
 
 def merge(words: Sequence[str], results: Path) -> int:

@@ -230,10 +230,10 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
     for repetitions in group_repetitions(records):
         by_block.setdefault((repetitions[0]["dataset"], repetitions[0].get("block", "")), []).append(repetitions)
     for (dataset, block), (first, *others) in by_block.items():
-        ours = _by_repetition(first, metric, declared)
+        ours = by_repetition(first, metric, declared)
         top = max((layer for layer, _ in ours if layer), default=None)
         for other in others:
-            theirs = _by_repetition(other, metric, declared)
+            theirs = by_repetition(other, metric, declared)
             layers = dict.fromkeys(layer for layer, _ in theirs)
             for layer in layers:
                 reference = layer if len(layers) > 1 else top
@@ -244,7 +244,7 @@ def compare(records: Sequence[Record], metric: str, declared: Declared) -> pd.Da
                     a, b = ([sum(pair[i][r] for pair in pairs) / len(pairs) for r in sorted(shared)] for i in (0, 1))
                     method = {"solver": other[0]["solver"], "variant": variant_words(other[0]), "layer": layer}
                     rows.append({"dataset": dataset, "block": block} | method | vars(paired(a, b)))
-                    if _draws(first[0]):
+                    if draws_classes(first[0]):
                         rows[-1] |= dict.fromkeys(("low", "high", "p"), math.nan)
     tested = [row for row in rows if not math.isnan(row["p"])]
     for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
@@ -267,9 +267,9 @@ def verdicts(
     for repetitions in group_repetitions(records):
         first = repetitions[0]
         block, k = (first["dataset"], first.get("block", "")), first["data"]["classes"]
-        values = _by_repetition(repetitions, metric, declared)
+        values = by_repetition(repetitions, metric, declared)
         top = max((layer for layer, count in values if layer and count == k), default=None)
-        if first["solver"] in solvers and top and not _draws(first):  # as in `compare`
+        if first["solver"] in solvers and top and not draws_classes(first):  # as in `compare`
             values_of.setdefault(block, {})[first["solver"]] = values[top, k]
             classes[block] = k
     sentences = {}
@@ -299,12 +299,12 @@ def verdicts(
     return sentences
 
 
-def _draws(record: Record) -> bool:
+def draws_classes(record: Record) -> bool:
     """Whether each seed draws its own classes of the data. Draws of whole planted sets share nothing."""
     return {"draw", "classes"} <= {*record["config"]["dataset"]}
 
 
-def _by_repetition(
+def by_repetition(
     repetitions: Sequence[Record], metric: str, declared: Declared
 ) -> dict[tuple[Any, Any], dict[Any, float]]:
     """(layer, cluster count) → (seed, draw) → value in the unit shown."""
