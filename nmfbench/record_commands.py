@@ -173,7 +173,8 @@ def compare(a: str, b: str, results: Path, metric: str | None) -> int:
 
     ours, theirs = (selected(shlex.split(words), results)[0] for words in (a, b))
     table, conclusion = comparing.compared(ours, theirs, metric)
-    print(tabulate(table.to_dict("list"), headers="keys", floatfmt=".4g", missingval="–"))
+    shown = table.astype(object).where(table.notna(), None).to_dict("list")
+    print(tabulate(shown, headers="keys", floatfmt=".4g", missingval="–"))
     print(f"\nA: {a}. B: {b}.\n{conclusion}")
     return 0
 
