@@ -61,23 +61,27 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _plot(arguments: argparse.Namespace) -> int:
-    from nmfbench.reports.charts import KINDS
+    from nmfbench.reports import charts, pictures
     from nmfbench.reports.figures import FIGURES
+
+    general = charts.KINDS | pictures.KINDS
 
     words = [word for word in arguments.words if "=" in word]
     names = list(FIGURES) if arguments.all else [word for word in arguments.words if "=" not in word]
     for name in names:
-        if name not in FIGURES and name not in KINDS:
-            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, [*KINDS, *FIGURES])}")
+        if name not in FIGURES and name not in general:
+            raise ConfigError(f"no figure is called {name!r}{config.nearest(name, [*general, *FIGURES])}")
     if not names:
         width = max(map(len, FIGURES))
-        for name, draw in KINDS.items():
+        for name, draw in general.items():
             print(f"{name:<{width}}  any runs: {(draw.__doc__ or '').splitlines()[0]}")
         for name, figure in FIGURES.items():
             runs = "".join(f"\n{'':<{width}}  nmfbench run {line}" for line in figure.runs)
             print(f"{name:<{width}}  {figure.title}{runs}")
-    if kinds := [name for name in names if name in KINDS]:
+    if kinds := [name for name in names if name in charts.KINDS]:
         _charts(kinds, words, arguments.results, arguments.metric)
+    if kinds := [name for name in names if name in pictures.KINDS]:
+        _pictures(kinds, words, arguments.results)
     code = 0
     for name in (name for name in names if name in FIGURES):
         try:
@@ -103,6 +107,31 @@ def _charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: s
     for chart in drawn:
         path = store.root / "figures" / chart.name
         _write(path, chart.figure, ("png", "pdf", "svg"), notes.provenance(records), chart.numbers)
+
+
+def _pictures(kinds: Sequence[str], words: Sequence[str], results: Path) -> None:
+    """Pictures of these kinds of the seed with the lowest objective of each method whose codes were saved."""
+    from nmfbench.reports import frames, notes, pictures
+    from nmfbench.running.cards import data_of
+
+    records, store = record_commands.selected(words, results)
+    drawn = 0
+    for repetitions in frames.group_repetitions(records):
+        scored = [record for record in repetitions if record.get("objective") is not None]
+        saved = [(r, codes[0]) for r in scored if (codes := store.load_codes(r["config"], r["seed"]))]
+        if not saved:
+            continue
+        record, fitted = min(saved, key=lambda pair: float(pair[0]["objective"]))
+        data = data_of(record, store)
+        for kind in kinds:
+            if chart := pictures.KINDS[kind](record, fitted, data):
+                path, header = store.root / "figures" / chart.name, notes.provenance([record])
+                _write(path, chart.figure, ("png", "pdf", "svg"), header, chart.numbers)
+                drawn += 1
+    if not drawn:
+        raise ConfigError(
+            f"no run has what {', '.join(kinds)} shows: add save_codes=true refit=true to the command that made them"
+        )
 
 
 def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:

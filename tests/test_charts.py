@@ -119,7 +119,7 @@ def test_plot_without_what_it_shows_says_so(results: Path, capsys) -> None:
     assert main(["plot", "sweep", "rank=2", "--results", str(results)]) == 2
     assert "three values of a key" in capsys.readouterr().err
     assert main(["plot", "scres", "--results", str(results)]) == 2
-    assert "did you mean scores?" in capsys.readouterr().err
+    assert "did you mean scores" in capsys.readouterr().err
 
 
 def test_pictures_are_the_same_bytes_again(results: Path) -> None:

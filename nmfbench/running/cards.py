@@ -11,7 +11,8 @@ from nmfbench.adapters.source import source_hash
 from nmfbench.config import build, escaped
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import fingerprint, locate
-from nmfbench.records import Store, digest, write_text
+from nmfbench.errors import DataMissing
+from nmfbench.records import Record, Store, digest, write_text
 
 SCHEMA = 1
 
@@ -156,6 +157,15 @@ def load(node: str) -> Dataset:
 def kept(store: Store) -> list[Card]:
     """The cards of a results folder that can be read, whether or not the data is still so."""
     return [card for path in sorted(store.cards.glob("*.json")) if (card := _read(path))]
+
+
+def data_of(record: Record, store: Store) -> Dataset:
+    """The data of a record, by its checksum. Raises DataMissing where no card knows it, or it is not here."""
+    sha256, name = record["config"]["dataset"]["sha256"], record["dataset"]
+    for card in kept(store):
+        if card.sha256 == sha256:
+            return load(json.dumps(card.node))
+    raise DataMissing(f"no data card in {store.cards} knows the data of {name} ({sha256[:6]})")
 
 
 def _key(node: dict[str, Any]) -> str:

@@ -1,0 +1,147 @@
+"""Pictures of what one run found: its bases, its codes sorted by class, its clusters against the classes."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+
+from nmfbench.datasets.base import Dataset
+from nmfbench.evaluators.base import Fitted
+from nmfbench.evaluators.clustering import Clustering
+from nmfbench.records import Record
+from nmfbench.reports import plots
+from nmfbench.reports.charts import Chart
+from nmfbench.reports.words import parts
+
+MOST_TILES, MOST_SPECTRA, WORDS = 100, 12, 10
+"""Components that a page of images, of curves still shows; words listed of each."""
+
+
+def bases(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
+    """The bases of the top layer: images for image data, top words where features have names, else curves."""
+    if not fitted.bases:
+        return None
+    W, title = fitted.bases[-1], _title(record, "bases")
+    numbers = pd.DataFrame(W, columns=[f"component {k}" for k in range(W.shape[1])])
+    numbers.insert(0, "feature", data.feature_names or range(len(W)))
+    if data.shape and int(np.prod(data.shape)) == len(W):
+        images, shown = W.T.reshape(-1, *data.shape)[:MOST_TILES], min(MOST_TILES, W.shape[1])
+        columns = int(np.ceil(np.sqrt(1.5 * shown)))
+        signed = bool((W < 0).any())
+        panel = plots.Tiles(f"{shown} of {W.shape[1]} components", images, columns, signed=signed)
+        figure = plots.tiles([[panel]], title, "Each image is scaled to its own largest entry.", width=7)
+    elif data.feature_names:
+        figure = _words(W, data.feature_names, title)
+    else:
+        figure = _curves(W, title)
+    return Chart(
+        _name(record, "bases"), title, f"{title}: {W.shape[1]} components of {len(W)} features.", figure, numbers
+    )
+
+
+@plots.styled
+def _words(W: np.ndarray, names: Sequence[str], title: str) -> Figure:
+    """The words with the largest weights of each component, the heaviest first."""
+    shown = min(MOST_SPECTRA, W.shape[1])
+    figure = Figure(figsize=(1.3 * min(shown, 6), 0.19 * (WORDS + 2) * -(-shown // 6) + 0.5), layout="constrained")
+    axes = figure.subplots(-(-shown // 6), min(shown, 6), squeeze=False)
+    for k, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if k < shown:
+            top = np.argsort(-W[:, k], kind="stable")[:WORDS]
+            ax.text(0, 1, "\n".join([f"component {k}", "", *(names[j] for j in top)]), va="top", fontsize=7)
+    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    return figure
+
+
+@plots.styled
+def _curves(W: np.ndarray, title: str) -> Figure:
+    """Each component as a curve over the features, divided by its largest entry."""
+    shown = min(MOST_SPECTRA, W.shape[1])
+    figure = Figure(figsize=(7, 0.7 * shown + 0.8), layout="constrained")
+    axes = figure.subplots(shown, 1, sharex=True, squeeze=False)[:, 0]
+    for k, ax in enumerate(axes):
+        largest = np.abs(W[:, k]).max()
+        ax.plot(W[:, k] / (largest or 1), color=plots.COLOURS[0])
+        ax.set_ylabel(f"{k}", rotation=0)
+        ax.set_yticks([])
+    axes[-1].set_xlabel("feature")
+    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    return figure
+
+
+@plots.styled
+def codes(record: Record, fitted: Fitted, data: Dataset) -> Chart:
+    """The codes of the top layer as a heat map, samples sorted by class, components by the class that they serve."""
+    H, title = fitted.codes[-1], _title(record, "codes")
+    labels = data.y if data.y is not None else H.argmax(0)
+    classes, of_sample = np.unique(labels, return_inverse=True)
+    by_class = np.stack([H[:, of_sample == c].mean(1) for c in range(len(classes))], 1)
+    samples, components = np.argsort(of_sample, kind="stable"), np.argsort(by_class.argmax(1), kind="stable")
+    shown = np.abs(H[components][:, samples])
+    largest = shown.max(1, keepdims=True)
+    figure = Figure(figsize=(8, 0.6 + min(5.0, 0.12 * len(H) + 1.2)), layout="constrained")
+    ax = figure.subplots()
+    image = ax.imshow(shown / np.where(largest > 0, largest, 1), cmap="gray_r", aspect="auto", interpolation="nearest")
+    for edge in np.cumsum(np.bincount(of_sample))[:-1]:
+        ax.axvline(edge - 0.5, color=plots.COLOURS[1], linewidth=0.6)
+    kind = "class" if data.y is not None else "largest component"
+    ax.set(xlabel=f"samples, sorted by {kind}", ylabel="component", yticks=range(len(H)), yticklabels=components)
+    ax.tick_params("y", labelsize=max(3, 8 - len(H) // 10))
+    figure.colorbar(image, ax=ax, label="share of the\ncomponent's largest", pad=0.01)
+    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    numbers = pd.DataFrame(by_class, columns=[f"{kind} {c}" for c in classes])
+    numbers.insert(0, "component", range(len(H)))
+    text = f"{title}, samples sorted by {kind}; the numbers are the mean code of each {kind}."
+    return Chart(_name(record, "codes"), title, text, figure, numbers)
+
+
+@plots.styled
+def confusion(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
+    """How many samples of each class are in each cluster of k-means on the top layer's codes."""
+    if data.y is None:
+        return None
+    classes, of_sample = np.unique(data.y, return_inverse=True)
+    found = Clustering().labels(fitted.codes[-1], len(classes), record["seed"])
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(counts, (of_sample, found), 1)
+    counts = counts[:, linear_sum_assignment(counts, maximize=True)[1]]  # the cluster of a class below it
+    title = _title(record, "classes and clusters")
+    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    ax = figure.subplots()
+    image = ax.imshow(counts / counts.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    if len(classes) <= 20:
+        for (i, j), n in np.ndenumerate(counts):
+            if n:
+                ax.text(j, i, n, ha="center", va="center", fontsize=7, color="w" if n > counts[i].sum() / 2 else "k")
+        ax.set_yticks(range(len(classes)), [str(c) for c in classes])
+    ax.set(xlabel="cluster, matched to the classes", ylabel="class")
+    figure.colorbar(image, ax=ax, label="share of the class")
+    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    numbers = pd.DataFrame(counts, columns=[f"cluster {k}" for k in range(len(classes))])
+    numbers.insert(0, "class", classes)
+    matched = np.trace(counts) / counts.sum()
+    return Chart(
+        _name(record, "confusion"), title, f"{title}: {matched:.1%} lie in the matched cluster.", figure, numbers
+    )
+
+
+def _title(record: Record, what: str) -> str:
+    rank = [f"rank {record['rank']}"] if record.get("rank") is not None else []
+    method = ", ".join([record["solver"], *rank, *parts(record)])
+    return f"{record['dataset']}: {what} of {method}, seed {record['seed']}"
+
+
+def _name(record: Record, kind: str) -> str:
+    return f"{kind}_{record['dataset']}_{record['solver']}_{record.get('rank')}_{record['seed']}".replace(" ", "_")
+
+
+KINDS: dict[str, Callable[[Record, Fitted, Dataset], Chart | None]] = {
+    "bases": bases,
+    "codes": codes,
+    "confusion": confusion,
+}
+"""The kinds of pictures: `nmfbench plot codes` draws one for the best seed of each method."""

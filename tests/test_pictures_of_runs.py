@@ -1,0 +1,85 @@
+"""Pictures of what one run found: each shows the numbers of the run."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nmfbench import load_dataset
+from nmfbench.cli import main
+from nmfbench.datasets.base import Dataset
+from nmfbench.evaluators.base import Fitted
+from nmfbench.evaluators.clustering import Clustering
+from nmfbench.records import Store
+from nmfbench.reports import pictures
+
+RECORD = {"dataset": "d", "solver": "s", "rank": 3, "seed": 4, "variant": {}, "config": {}}
+
+
+@pytest.fixture
+def fitted() -> Fitted:
+    """Three components of 12 features, whose codes are large for one class each."""
+    draw = np.random.default_rng(0)
+    y = np.arange(30) % 3
+    return Fitted([draw.uniform(0, 0.1, (3, 30)) + np.eye(3)[:, y]], bases=[draw.uniform(size=(12, 3))])
+
+
+def data(**known: object) -> Dataset:
+    return Dataset("d", np.ones((12, 30)), np.arange(30) % 3, **known)
+
+
+def test_bases_are_images_words_or_curves(fitted: Fitted) -> None:
+    W = fitted.bases[0]
+    image = pictures.bases(RECORD, fitted, data(shape=(3, 4)))
+    shown = np.asarray(image.figure.axes[0].images[0].get_array())
+    np.testing.assert_allclose(shown[:3, :4], W[:, 0].reshape(3, 4) / W[:, 0].max())
+    words = pictures.bases(RECORD, fitted, data(feature_names=tuple("abcdefghijkl")))
+    text = words.figure.axes[1].texts[0].get_text()
+    assert text.split("\n")[2] == "abcdefghijkl"[W[:, 1].argmax()]
+    curves = pictures.bases(RECORD, fitted, data())
+    np.testing.assert_allclose(curves.figure.axes[2].lines[0].get_ydata(), W[:, 2] / W[:, 2].max())
+    for chart in (image, words, curves):
+        np.testing.assert_array_equal(chart.numbers.filter(like="component"), W)
+    assert pictures.bases(RECORD, Fitted(fitted.codes), data()) is None
+
+
+def test_codes_are_sorted_by_class_and_scaled_by_component(fitted: Fitted) -> None:
+    chart = pictures.codes(RECORD, fitted, data())
+    shown = np.asarray(chart.figure.axes[0].images[0].get_array())
+    H = fitted.codes[0]
+    np.testing.assert_allclose(shown[1, 10:20], H[1, 1::3] / H[1].max())
+    assert chart.numbers["class 2"].tolist() == pytest.approx(H[:, 2::3].mean(1).tolist())
+    unlabelled = pictures.codes(RECORD, fitted, Dataset("d", np.ones((12, 30)), None))
+    assert "largest component 0" in unlabelled.numbers
+
+
+def test_confusion_counts_every_sample_once(fitted: Fitted) -> None:
+    chart = pictures.confusion(RECORD, fitted, data())
+    counts = chart.numbers.filter(like="cluster").to_numpy()
+    np.testing.assert_array_equal(counts, np.diag([10, 10, 10]))
+    assert "100.0% lie in the matched cluster" in chart.text
+    assert pictures.confusion(RECORD, fitted, Dataset("d", np.ones((12, 30)), None)) is None
+
+
+def test_plot_draws_the_best_seed_of_each_method_that_has_codes(tmp_path: Path, capsys) -> None:
+    words = ["dataset=digits", "rank=5", "stopping.max_iter=5", "threads=1", f"results_dir='{tmp_path}'"]
+    assert main(["run", "solver=mu", "seeds=3", "save_codes=true", *words]) == 0
+    assert main(["run", "solver=hals", "seeds=1", *words]) == 0
+    assert main(["plot", *pictures.KINDS, "--results", str(tmp_path)]) == 0
+    records = [record for record in Store(tmp_path).load()[0] if record["solver"] == "mu"]
+    best = min(records, key=lambda record: record["objective"])
+    for kind in pictures.KINDS:
+        assert {path.suffix for path in tmp_path.glob(f"figures/{kind}_digits_mu_5_{best['seed']}.*")} == {
+            ".png", ".pdf", ".svg", ".csv"
+        }  # fmt: skip
+    assert not list(tmp_path.glob("figures/*hals*"))
+    table = pd.read_csv(tmp_path / f"figures/confusion_digits_mu_5_{best['seed']}.csv", comment="#")
+    fitted, _ = Store(tmp_path).load_codes(best["config"], best["seed"])
+    clusters = Clustering().labels(fitted.codes[-1], 10, best["seed"])
+    sizes = np.bincount(clusters, minlength=10)
+    assert sorted(table.filter(like="cluster").sum()) == sorted(sizes)
+    assert table.filter(like="cluster").to_numpy().sum() == len(load_dataset("digits").y)
+    capsys.readouterr()
+    assert main(["plot", "codes", "solver=hals", "--results", str(tmp_path)]) == 2
+    assert "save_codes=true refit=true" in capsys.readouterr().err
