@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nmfbench
@@ -45,3 +46,11 @@ def test_list_solvers_has_every_yaml() -> None:
 def test_result_is_shown_in_a_line() -> None:
     (result,) = nmfbench.fit(nmfbench.HALS(rank=2), np.ones((5, 7)), stopping=nmfbench.Stopping(max_iter=3))
     assert len(repr(result)) < 150 and "W 5 × 2, H 2 × 7" in repr(result) and "after 3 iterations" in repr(result)
+
+
+def test_table_of_pandas_is_asked_which_way_round_it_is() -> None:
+    X, y = np.random.default_rng(0).uniform(size=(5, 12)), np.arange(12) % 3
+    with pytest.raises(ConfigError, match=r"X\.T\.to_numpy\(\) for samples in rows"):
+        nmfbench.fit(nmfbench.HALS(rank=2), pd.DataFrame(X))
+    # The codes' samples are as many as the labels, so they are taken.
+    assert nmfbench.evaluate(pd.DataFrame(X), y, 3, n_init=1) == nmfbench.evaluate(X, y, 3, n_init=1)

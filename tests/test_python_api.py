@@ -44,7 +44,6 @@ MATRICES: dict[str, Callable[[np.ndarray], Any]] = {
     "big-endian": lambda X: X.astype(">f8"),
     "masked, nothing masked": np.ma.array,
     "long double": lambda X: X.astype(np.longdouble),
-    "a table of pandas": pd.DataFrame,
     "lists of lists": lambda X: X.tolist(),
     "np.matrix": lambda X: np.asmatrix(X),
     "a tensor": torch.from_numpy,

@@ -153,6 +153,11 @@ def place(
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     on, kind = check_device(device), DTYPES[dtype]
+    if type(X).__module__.partition(".")[0] == "pandas":
+        raise ConfigError(
+            "X is a table of pandas, whose rows are samples by custom, and here they are columns: X.T.to_numpy() for "
+            "samples in rows, X.to_numpy() for features in rows"
+        )
     X = real_matrix(X)
     if issparse(X):
         X = canonical(X)
