@@ -52,14 +52,14 @@ class Seconds(NamedTuple):
 
 
 def seconds(step: Callable[[], object]) -> Seconds:
-    """How long one call takes."""
+    """Time one call."""
     wall, cpu = time.perf_counter(), time.process_time()
     step()
     return Seconds(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def peak_memory(step: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call returns, and the peak of the anonymous memory that it takes, in MiB."""
+    """Run a call. Return its result and its peak anonymous memory in MiB."""
     before = peak = _anonymous()
     ended = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Where a stranger's method lies: ``my_file.py:name`` or ``package.module.name``, and what stands there."""
+"""Find and load a user's own method, given as ``my_file.py:name`` or ``package.module.name``."""
 
 import ast
 import hashlib

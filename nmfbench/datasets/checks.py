@@ -44,7 +44,7 @@ def check_finite(name: str, X: Any, keeps_missing: bool = False, can_keep: bool 
 def observed_entries(name: str, X: np.ndarray, feature_names: Sequence[str] | None = None) -> np.ndarray | None:
     """The mask (m, n) of the entries that are not NaN; None if all are there.
 
-    Raises DataError for a feature or sample of which nothing is.
+    Raises DataError if a feature or sample has no observed entry.
     """
     observed = ~np.isnan(X)
     for noun, axis, names in (("feature", 1, feature_names), ("sample", 0, None)):

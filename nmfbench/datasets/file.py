@@ -99,7 +99,7 @@ class File(base.Loader):
         return Path(self.path).expanduser().absolute()
 
     def held(self) -> Arrays | Table:
-        """What the file holds, before it is decided what is X."""
+        """Read the arrays or the table in the file; which part is X is decided later."""
         path = self.absolute
         if path.is_dir() and not is_10x(path):
             raise DataError(f"{path} is a folder without matrix.mtx; for a folder of images: dataset=images")

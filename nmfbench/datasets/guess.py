@@ -178,7 +178,7 @@ def _fits(labels: Any, X: Any) -> bool:
 
 
 def _axis(X: Any, labels: list[Any], of_format: str | None) -> tuple[str | None, str]:
-    """Where the samples are, and why."""
+    """Return the axis of the samples, and why."""
     if of_format:
         return None, f"{of_format}: the format says so"
     if X.ndim == 3 and any(np.shape(array) in (X.shape[:2], X.shape[1:]) for array in labels):

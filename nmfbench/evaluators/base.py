@@ -97,7 +97,7 @@ class Evaluator(metaclass=Checked):
     def hidden(self, dataset: "Dataset", seed: int) -> np.ndarray | None:
         """The entries (m, n) that the fit of this seed must not see, observed ones; None: it sees all.
 
-        Only for an evaluator that `hides`. Raises NotApplicable for data of which none can be hidden.
+        Only evaluators that set `hides` implement it. Raises NotApplicable if no entry of the data can be hidden.
         """
         return None
 

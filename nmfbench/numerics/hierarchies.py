@@ -39,7 +39,7 @@ def check_zeros(problem: Problem, beta: float) -> None:
 
 
 PROJECTIONS: dict[str, Callable[[Tensor], Tensor]] = {"W": torch.relu, "H": simplex, "Ht": lambda H: simplex(H.mT).mT}
-"""What is bound to sums of one, W_lᵀe = e, H_l e = e or H_lᵀe = e, and the projection of H_l onto its set."""
+"""The factor whose sums are one (W_lᵀe = e, H_l e = e or H_lᵀe = e), and the projection of H_l onto its set."""
 LOSSES = ("layers", "data")
 """Layer l is compared with the bases below it, D_β(W_{l−1}, W_l H_l), or with the data, D_β(X, W_l H_l…H_1)."""
 

@@ -26,7 +26,7 @@ MIXTURE_CHOICES = ("uniform", "furthest_sum", "spa", "snpa", "kmeans")
 BLIND = ("uniform", "random", "ones")
 """Starts that do not look at the data, and so reach any rank."""
 FILL = 0.01
-"""What becomes of a zero, as a share of its factor's mean. A multiplicative method never leaves a zero."""
+"""Replaces a zero, as a share of its factor's mean: a multiplicative update never changes a zero."""
 
 
 def start(init: str, X: Tensor, rank: int, rng: Streams, layer: int | str = "") -> tuple[Tensor, Tensor]:

@@ -22,8 +22,8 @@ from nmfbench.reports.words import common_settings, parts
 
 DASHES = ("-", "--", ":", "-.")
 MOST_METHODS, MOST_LINES, MOST_NAMES = 40, 12, 15
-"""What a page still shows: methods below each other, lines that can be told apart, names beside dots. The best are
-kept; names beside dots beyond that many are those of the frontier."""
+"""Limits of one chart: rows of methods, lines that can be told apart, names beside dots. The best are kept; with more
+dots than names, only the frontier is named."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class Solver(metaclass=Checked):
 
     @property
     def encodes(self) -> Literal["", "layers", "product"]:
-        """How the codes of a sample follow from the bases, by non-negative least squares; empty: they do not.
+        """How new samples are encoded by non-negative least squares with the bases held; empty: they cannot be.
 
         "layers": each layer's codes from those below, or from the first layer's by the links. "product": from the
         product of all bases.

@@ -16,7 +16,7 @@ from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_at_least, check_rank
 
 SHARE = 0.2
-"""What every sample has of every cluster at the start, so that none is out of reach. Ding et al. (2006)."""
+"""Added to every entry of a k-means start, so that updates can still move each one. Ding et al. (2006)."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class OrthogonalTriNMF(Solver):
     """min ‖X − FSGᵀ‖² over F, S, G ≥ 0 with FᵀF = I and GᵀG = I.
 
     Each sweep updates G, F and S: G ← G ∘ √(XᵀFS / GGᵀXᵀFS), F ← F ∘ √(XGSᵀ / FFᵀXGSᵀ), S ← S ∘ √(FᵀXG / FᵀFSGᵀG).
-    It starts from k-means of the features and of the samples, 1 for a member and 0.2 for the others. The constraints
-    hold at rest alone, and there up to small entries; the objective is the squared error of the way there.
+    It starts from k-means of the features and of the samples, 1 for a member and 0 for others, plus 0.2. The
+    constraints hold at rest alone, and there up to small entries; the objective is the squared error on the way there.
     No sweep is guaranteed to descend: the multipliers of the constraints are those of the point of rest.
 
     Parameters
