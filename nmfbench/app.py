@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmfbench import config, endings, record_commands
+from nmfbench import config, endings
+from nmfbench.commands import choosing
 from nmfbench.errors import DataError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
 from nmfbench.records import Record, write_text
@@ -59,14 +60,14 @@ def table(words: Sequence[str], results: Path, style: str | None, metric: str | 
     from nmfbench.reports import report
 
     if words and "=" not in words[0]:
-        planned = record_commands.planned(words, results)
+        planned = choosing.planned(words, results)
         if planned.records():
             built = report_of(planned, metric, sort)
             print(_rendered(built, style))
             if not (style or metric or sort is not None):
                 _write(planned, built)
         return closing(planned)
-    records, _ = record_commands.selected(words, results, whole=False)
+    records, _ = choosing.selected(words, results, whole=False)
     print(_rendered(report.build(records, metric=metric, sort=sort), style))
     return 0
 

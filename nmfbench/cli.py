@@ -2,27 +2,17 @@
 
 import argparse
 import contextlib
-import math
 import os
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
-from nmfbench import __version__, completion, config, data_commands, endings, picture_commands, record_commands
+from nmfbench import __version__, completion, config, endings
+from nmfbench.commands import choosing, data, methods, pictures, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
-GROUPS = {
-    "solvers": "solver",
-    "datasets": "dataset",
-    "evaluators": "evaluator",
-    "stopping": "stopping",
-    "launchers": "launcher",
-    "experiments": "experiment",
-}
 FORMATS = ("text", "csv", "md", "latex")
-RESULTS = Path("results/local")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +70,7 @@ def _run_help() -> str:
     settings = (config.CONFIG_DIR / "config.yaml").read_text(encoding="utf-8")
     settings = settings[settings.index("rank:") :].rstrip()
     title, *rule = config.text("stopping", "own").splitlines()
-    groups = "\n".join(f"{group}: {', '.join(config.options(group))}" for group in GROUPS.values())
+    groups = "\n".join(f"{group}: {', '.join(config.options(group))}" for group in methods.GROUPS.values())
     return f"""usage: nmfbench run [-m] key=value …
 
 Fit solvers to datasets, score their codes, print and keep the table.
@@ -138,107 +128,21 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     table = commands.add_parser("table", help="the table of finished runs, or of an experiment")
-    table.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
+    table.add_argument("words", nargs="*", metavar="WORD", help=choosing.TABLE_WORDS)
     table.add_argument("--format", choices=FORMATS, help="text (default), csv (every metric), md, latex")
     table.add_argument("--metric", help="the metric shown first: nmi (default), nmi_max, accuracy, ari, … (csv: all)")
     table.add_argument(
         "--sort", nargs="?", const="", metavar="COLUMN", help="the best method first, by the metric shown or a COLUMN"
     )
-    _add_results(table)
+    choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    picture_commands.add_to(commands, _add_results)
+    for module in (pictures, records, sharing, methods):
+        module.add_to(commands)
 
-    one_or_more = f"a file, the start of a record's name, or {record_commands.CHOICE}"
-    show = commands.add_parser("show", help="a record whole, or the names of those that words choose")
-    show.add_argument("words", nargs="*", metavar="WORD", help=one_or_more)
-    _add_results(show)
-    show.set_defaults(command=_show)
-
-    export = commands.add_parser("export", help="clusters, factors and top features of runs as CSV; needs saved codes")
-    export.add_argument("words", nargs="*", metavar="WORD", help=one_or_more)
-    export.add_argument("--output", type=Path, metavar="DIR", help="default: export beside the runs")
-    _add_results(export)
-    export.set_defaults(command=_export)
-
-    compare = commands.add_parser("compare", help="two methods cell by cell: differences, intervals, a conclusion")
-    compare.add_argument("a", metavar="A", help='words in one argument: "solver=mu rank=10"')
-    compare.add_argument("b", metavar="B", help='the other method: "solver=wnnf rank=10"')
-    compare.add_argument("--metric", help="by default the one that tables show first")
-    _add_results(compare)
-    compare.set_defaults(command=_compare)
-
-    remove = commands.add_parser("rm", help="remove records, chosen by the same words as for table")
-    remove.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
-    remove.add_argument("--yes", action="store_true", help="do not ask")
-    _add_results(remove)
-    remove.set_defaults(command=_remove)
-
-    new = commands.add_parser("new", help="write the files of a solver of your own, which work as they are")
-    new.add_argument("what", choices=["solver"])
-    new.add_argument("name", metavar="NAME", help="small letters, digits and _, as in my_nmf")
-    new.add_argument("--folder", type=Path, default=Path("my_methods"), metavar="DIR", help="default: my_methods")
-    new.set_defaults(command=_new)
-
-    listing = commands.add_parser("list", help="list the solvers, datasets, evaluators or experiments")
-    listing.add_argument("what", choices=GROUPS)
-    how = listing.add_mutually_exclusive_group()
-    how.add_argument("--plain", action="store_true", help="one name a line, nothing else")
-    how.add_argument("--table", action="store_true", help="solvers: what each minimises and can do, as Markdown")
-    listing.set_defaults(command=_list)
-
-    status = commands.add_parser(
-        "status", help="count the records, or the done, failed and missing runs of an experiment"
-    )
-    status.add_argument(
-        "words", nargs="*", metavar="WORD", help="an experiment's name and its overrides; results_dir=DIR"
-    )
-    status.add_argument("--errors", action="store_true", help="show the traceback of each failed run")
-    _add_results(status)
-    status.set_defaults(command=_status)
-
-    merge = commands.add_parser(
-        "merge", help="copy the records of other results folders into one; exit code 1 if a run disagrees"
-    )
-    merge.add_argument(
-        "words", nargs="+", metavar="DIR", help="results folders to copy from, left as they are; results_dir=DIR"
-    )
-    _add_results(merge)
-    merge.set_defaults(command=_merge)
-
-    verify = commands.add_parser(
-        "verify",
-        help="check records against the data and code here, and fit a sample again; exit code 1 if one differs",
-    )
-    verify.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
-    verify.add_argument(
-        "--sample",
-        type=_share,
-        default=0.1,
-        metavar="PERCENT",
-        help="share of the runs of each solver and dataset that is fitted again, at least one (default: 10%%)",
-    )
-    _add_results(verify)
-    verify.set_defaults(command=_verify)
-
-    data = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
-    data_commands.add_to(data.add_subparsers(metavar="ACTION", required=True))
+    datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
+    data.add_to(datasets.add_subparsers(metavar="ACTION", required=True))
     return parser
-
-
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=filenames.folder, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}")
-
-
-def _share(text: str) -> float:
-    """A share from a percentage: "10%" or "10"."""
-    try:
-        percent = float(text.removesuffix("%"))
-    except ValueError:
-        percent = math.nan
-    if not 0 < percent <= 100:
-        raise argparse.ArgumentTypeError(f"must be more than 0% and at most 100%, got {text}")
-    return percent / 100
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -247,57 +151,4 @@ def _table(arguments: argparse.Namespace) -> int:
     words, sort = list(arguments.words), arguments.sort
     if sort and "=" in sort:  # --sort takes the word after it, which chooses records
         words, sort = [*words, sort], ""
-    return app.table(record_commands.name_first(words), arguments.results, arguments.format, arguments.metric, sort)
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    return record_commands.show(record_commands.name_first(arguments.words), arguments.results)
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    return record_commands.export(record_commands.name_first(arguments.words), arguments.results, arguments.output)
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    return record_commands.compare(arguments.a, arguments.b, arguments.results, arguments.metric)
-
-
-def _remove(arguments: argparse.Namespace) -> int:
-    return record_commands.remove(record_commands.name_first(arguments.words), arguments.results, arguments.yes)
-
-
-def _new(arguments: argparse.Namespace) -> int:
-    from nmfbench.adapters import new
-
-    for path in new.solver(arguments.name, arguments.folder):
-        print(f"written: {path}")
-    print(f"run it:  nmfbench run --config-dir {arguments.folder} -m solver={arguments.name},mu dataset=digits seeds=2")
-    return 0
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    group = GROUPS[arguments.what]
-    if arguments.table:
-        if group != "solver":
-            raise ConfigError(f"--table is for solvers, not for {arguments.what}")
-        from nmfbench import solvers
-
-        print(solvers.markdown())
-        return 0
-    names = config.options(group)
-    width = max(map(len, names), default=0)
-    for name in names:
-        print(name if arguments.plain else f"{name:<{width}}  {config.describe(group, name)}")
-    return 0
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    return record_commands.status(record_commands.name_first(arguments.words), arguments.results, arguments.errors)
-
-
-def _merge(arguments: argparse.Namespace) -> int:
-    return record_commands.merge(arguments.words, arguments.results)
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    return record_commands.verify(record_commands.name_first(arguments.words), arguments.results, arguments.sample)
+    return app.table(choosing.name_first(words), arguments.results, arguments.format, arguments.metric, sort)

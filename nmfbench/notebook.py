@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from nmfbench import app, record_commands, solvers
+from nmfbench import app, solvers
+from nmfbench.commands import choosing
 from nmfbench.errors import NotApplicable
 from nmfbench.reports import report
 from nmfbench.running import filenames
@@ -49,7 +50,7 @@ def load_records(results_dir: str | Path = "results/local", **choice: Any) -> pd
     Raises ConfigError if there are none.
     """
     words = [f"{key}={_word(value)}" for key, value in choice.items()]
-    records, _ = record_commands.selected(words, Path(results_dir), whole=False)
+    records, _ = choosing.selected(words, Path(results_dir), whole=False)
     return report.build(records).frame.drop(columns="printed")
 
 

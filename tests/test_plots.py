@@ -11,8 +11,8 @@ import pytest
 import torch
 from shell import run
 
-from nmfbench import picture_commands
 from nmfbench.cli import main
+from nmfbench.commands import pictures
 from nmfbench.config import options
 from nmfbench.errors import DataMissing
 from nmfbench.numerics import hierarchies
@@ -123,7 +123,7 @@ def test_every_figure_is_every_one_whose_data_is_here(tmp_path: Path, monkeypatc
             raise DataMissing("urban is not here")
         return 0
 
-    monkeypatch.setattr(picture_commands, "_paper_figure", plot)
+    monkeypatch.setattr(pictures, "_paper_figure", plot)
     assert main(["plot", "--all", "--results", str(tmp_path)]) == 0
     assert main(["plot", "survey_fig5", "wnnf_fig2", "--results", str(tmp_path)]) == 3
     assert capsys.readouterr().err.count("survey_fig5: urban is not here") == 2

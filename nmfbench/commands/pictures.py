@@ -3,11 +3,12 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmfbench import config, record_commands
+from nmfbench import config
+from nmfbench.commands import choosing
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.progress import plural, say
 from nmfbench.records import write_bytes, write_text
@@ -20,20 +21,20 @@ if TYPE_CHECKING:  # they take seconds, and most commands need none of them
     from nmfbench.reports.figures import TableFigure
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_results: Callable[..., None]) -> None:
-    """Add the commands to a parser; ``add_results`` adds --results to each."""
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands to a parser."""
     page = commands.add_parser("report", help="a page of HTML with tables, figures, warnings: opens in any browser")
-    page.add_argument("words", nargs="*", metavar="WORD", help=record_commands.TABLE_WORDS)
+    page.add_argument("words", nargs="*", metavar="WORD", help=choosing.TABLE_WORDS)
     page.add_argument("--metric", help="the metric shown first and drawn")
     page.add_argument("--output", type=Path, metavar="FILE", help="the page; default: report/NAME.html beside the runs")
-    add_results(page)
+    choosing.add_results(page)
     page.set_defaults(command=_report)
 
     plot = commands.add_parser("plot", help="a picture of any runs, or a paper's figure; without a name: all of them")
-    plot.add_argument("words", nargs="*", metavar="NAME", help=f"pictures; {record_commands.CHOICE}")
+    plot.add_argument("words", nargs="*", metavar="NAME", help=f"pictures; {choosing.CHOICE}")
     plot.add_argument("--metric", help="pictures of any runs: the metric, by default the one that tables show first")
     plot.add_argument("--all", action="store_true", help="every figure of a paper")
-    add_results(plot)
+    choosing.add_results(plot)
     plot.set_defaults(command=_plot)
 
 
@@ -43,15 +44,15 @@ def _report(arguments: argparse.Namespace) -> int:
     from nmfbench.reports import charts, report
     from nmfbench.reports.renderers import html
 
-    words, metric = record_commands.name_first(arguments.words), arguments.metric
+    words, metric = choosing.name_first(arguments.words), arguments.metric
     if words and "=" not in words[0]:
-        planned = record_commands.planned(words, arguments.results)
+        planned = choosing.planned(words, arguments.results)
         records, store, name = planned.records(), planned.store, app.table_name(planned)
         if not records:
             return app.closing(planned)
         built = app.report_of(planned, metric, None)
     else:
-        records, store = record_commands.selected(words, arguments.results)
+        records, store = choosing.selected(words, arguments.results)
         name, built = "index", report.build(records, metric=metric, sort="")
     path = arguments.output or store.root / "report" / f"{name}.html"
     title = f"nmfbench: {store.root if name == 'index' else words[0]}"
@@ -100,7 +101,7 @@ def _charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: s
     """Pictures of these kinds of the records that the words choose, each with its numbers."""
     from nmfbench.reports import charts, notes
 
-    records, store = record_commands.selected(words, results)
+    records, store = choosing.selected(words, results)
     drawn = list(charts.charts(records, kinds, metric))
     if not drawn:
         raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
@@ -114,7 +115,7 @@ def _pictures(kinds: Sequence[str], words: Sequence[str], results: Path) -> None
     from nmfbench.reports import frames, notes, pictures
     from nmfbench.running.cards import data_of
 
-    records, store = record_commands.selected(words, results)
+    records, store = choosing.selected(words, results)
     drawn = 0
     for repetitions in frames.group_repetitions(records):
         scored = [record for record in repetitions if record.get("objective") is not None]
@@ -145,7 +146,7 @@ def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
     figure = figures.FIGURES[name]
     if isinstance(figure, figures.TableFigure):
         return _table_figure(name, figure, words, results)
-    added = [*filenames.literal(words), *record_commands.results_word(words, results)]
+    added = [*filenames.literal(words), *choosing.results_word(words, results)]
     runs, missing, store = finished(figure.runs, added, figure.shows, figure.codes)
     if missing:
         for line in missing:
@@ -165,7 +166,7 @@ def _table_figure(name: str, figure: "TableFigure", words: Sequence[str], result
     from nmfbench import app
     from nmfbench.reports.renderers import csv
 
-    planned = record_commands.planned([figure.table, *words], results)
+    planned = choosing.planned([figure.table, *words], results)
     folders = [] if planned.request.changes else [planned.store.tables, config.PUBLISHED / "tables"]
     files = [path for folder in folders if (path := folder / f"{figure.table}.csv").is_file()]
     if planned.jobs and planned.is_whole and not planned.left_out:

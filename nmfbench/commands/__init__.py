@@ -1,0 +1,1 @@
+"""The commands of nmfbench but run and table: their words, and what each does."""
