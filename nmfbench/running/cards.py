@@ -11,6 +11,7 @@ from nmfbench.adapters.source import source_hash
 from nmfbench.config import build, escaped
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import fingerprint, locate
+from nmfbench.datasets.subset import subset
 from nmfbench.errors import DataMissing
 from nmfbench.records import Record, Store, digest, write_text
 
@@ -23,7 +24,8 @@ class Card:
 
     Parameters
     ----------
-    node: the dataset's parameters, its class under ``_target_``.
+    node: the dataset's parameters, its class under ``_target_``; under ``subset`` how many samples are kept, if not
+        all.
     name: the dataset's name in records and tables.
     sha256: checksum of X and y, see `Dataset.sha256`.
     features: m, the rows of X.
@@ -140,7 +142,7 @@ def reading(card: Card, proposing: bool = False) -> str:
 
 def loader_of(node: dict[str, Any]) -> Loader:
     """The loader that a node describes. Raises ConfigError."""
-    return _loader(json.dumps(node))
+    return _loader(json.dumps({key: value for key, value in node.items() if key != "subset"}))
 
 
 @cache
@@ -151,7 +153,9 @@ def _loader(node: str) -> Loader:
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def load(node: str) -> Dataset:
     """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
-    return _loader(node).load()
+    parts = json.loads(node)
+    whole = loader_of(parts).load()
+    return subset(whole, parts["subset"]) if parts.get("subset") else whole
 
 
 def kept(store: Store) -> list[Card]:

@@ -159,7 +159,8 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
         },
         variant={
             **changed(solver_node, "solver"),
-            **changed({key: value for key, value in preprocessing.items() if key != "draw"}, "dataset"),
+            **changed({key: value for key, value in preprocessing.items() if key not in ("draw", "subset")}, "dataset"),
+            **({"subset": settings.subset} if settings.subset else {}),
             **rule,
             **changed(scored, "evaluator"),
             **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),

@@ -117,7 +117,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
         try:
-            node = composed.plain("dataset")
+            node = composed.plain("dataset") | ({"subset": settings.subset} if settings.subset else {})
             card = cards.known(node)
             if card is None and not will_run and not any(store.runs.glob(f"*/{solver}/*.json")):
                 planned.unknown.append(f"{solver} on {name}")
