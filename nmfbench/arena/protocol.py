@@ -23,7 +23,7 @@ class Task:
 
     Parameters
     ----------
-    dataset: name of its YAML; empty: data of one's own.
+    dataset: name of its YAML.
     domain: kind of data, for averages over tasks of a kind.
     scaling: scaling of X, one of `nmfbench.datasets.scaling.SCALINGS` or a list of them; null: that of its YAML.
     subset: number of samples kept; null: all.
@@ -31,6 +31,7 @@ class Task:
     licensed: whether not everybody can have the data.
     times: number of components, as a multiple of the number of classes.
     name: what tables call it.
+    data: name of the dataset in records; empty: that of its YAML.
     """
 
     dataset: str = ""
@@ -41,6 +42,7 @@ class Task:
     licensed: bool = False
     times: int = 1
     name: str = ""
+    data: str = ""
 
     def values(self) -> dict[str, Any]:
         """The settings that make this task of its dataset, by dotted key."""
@@ -51,7 +53,7 @@ class Task:
         """Whether the record is of this dataset, with this scaling, these samples and as many components."""
         node = record["config"]["dataset"]
         same_scaling = self.scaling is None or node.get("scaling") == self.scaling
-        same_data = self.dataset in ("", node["name"]) and same_scaling and node.get("subset") == self.subset
+        same_data = node["name"] == (self.data or self.dataset) and same_scaling and node.get("subset") == self.subset
         rank, classes = record.get("rank"), record["data"]["classes"]
         same_rank = None in (rank, classes) or rank == self.times * classes
         return same_data and same_rank and bool(node.get("dense")) == self.dense
@@ -120,12 +122,8 @@ def read(name: str) -> Protocol:
     """The protocol of configs/arena/NAME.yaml. Raises ConfigError."""
     node = yaml.safe_load(config.text("arena", name))
     tracks, datasets = node.pop("ranks"), node.pop("tasks")
-    own = name == OWN
     tasks = tuple(
-        _built(
-            Task,
-            {"dataset": "" if own else key, "name": key if times == 1 else f"{key} ×{times}", "times": times} | task,
-        )
+        _built(Task, {"dataset": key, "name": key if times == 1 else f"{key} ×{times}", "times": times} | task)
         for times in tracks
         for key, task in datasets.items()
     )

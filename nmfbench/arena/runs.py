@@ -26,7 +26,8 @@ def tuning(protocol: Protocol, task: Task, solver: str, settings: Sequence[Setti
     """The runs that choose between the trials of a method; none if it has one trial."""
     for setting in settings if len(settings) > 1 else ():
         yield Wanted(task, solver, setting, protocol.tuning_seeds)
-        yield Wanted(task, solver, setting, protocol.heldout_seeds, "heldout")
+        if protocol.heldout_seeds:
+            yield Wanted(task, solver, setting, protocol.heldout_seeds, "heldout")
 
 
 def scoring(protocol: Protocol, task: Task, solver: str, setting: Setting) -> Iterator[Wanted]:
@@ -44,12 +45,18 @@ class Entering:
     composer: Hydra over the config folders of the command line.
     words: overrides that hold for every run: results_dir, launcher, jobs, and what describes data of one's own.
     solvers: the methods that are run; None: every entrant.
+    clusters: number of clusters of data without labels; None: the number of classes.
     """
 
     def __init__(
-        self, protocol: Protocol, composer: Composer, words: Sequence[str], solvers: Sequence[str] | None = None
+        self,
+        protocol: Protocol,
+        composer: Composer,
+        words: Sequence[str],
+        solvers: Sequence[str] | None = None,
+        clusters: int | None = None,
     ):
-        self.protocol, self.composer, self.words = protocol, composer, list(words)
+        self.protocol, self.composer, self.words, self.clusters = protocol, composer, list(words), clusters
         self.solvers = list(solvers or protocol.entrants(composer.folders))
         self.trials = {solver: trials(solver, protocol.trials, composer.folders) for solver in self.solvers}
 
@@ -82,4 +89,6 @@ class Entering:
         groups = [f"solver={runs.solver}", f"dataset={runs.task.dataset}", f"evaluator={runs.evaluator}"]
         base = self.composer.compose([*groups, "stopping=converged", *self.words])
         values: dict[str, Any] = {"seeds": list(runs.seeds), "stopping.max_seconds": self.protocol.max_seconds}
+        if self.clusters and runs.evaluator == "arena":
+            values["evaluator.k"] = self.clusters
         return base.with_values(values | runs.task.values() | runs.setting)

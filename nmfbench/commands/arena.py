@@ -1,14 +1,15 @@
 """The command arena: every method on every dataset under one protocol, and the ranking."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmfbench import config
 from nmfbench.commands import choosing
-from nmfbench.errors import ConfigError
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.progress import plural
 from nmfbench.records import Record, Store, write_bytes, write_text
 from nmfbench.running import filenames
 
@@ -42,26 +43,35 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def _arena(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, and rank."""
-    from nmfbench.arena import runs
+    from nmfbench.arena import protocol, runs
     from nmfbench.running.composing import opened
 
-    words = [_data_word(word) for word in arguments.words]
+    words = [part for word in arguments.words for part in _data_words(word)]
     words = filenames.literal([*words, *choosing.results_word(words, arguments.results)])
     folder = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
     composer, overrides = opened([*folder, *words])
-    solvers, datasets, kept = None, [], []
+    chosen: dict[str, list[str]] = {}
+    kept: list[str] = []
+    about_data: list[str] = []
     for override in overrides:
         group, _, key = override.key_or_group.partition(".")
-        if group == "solver" and not key:
-            solvers = composer.names(override)
-        elif group == "dataset" and not key:
-            datasets = composer.names(override)
-        elif group in _FREE or (group == "dataset" and key != "scaling") or group == "rank":
+        if group in ("solver", "dataset") and not key:
+            chosen[group] = composer.names(override)
+        elif group in _FREE:
             kept += composer.words_of(override)
+        elif group == "rank" or (group == "dataset" and key != "scaling"):
+            about_data += composer.words_of(override)
         else:
             raise ConfigError(f"{override.input_line}: the arena's protocol sets {group}, the same for every method")
-    rules = _rules(arguments.lite, datasets, composer, kept)
-    entering = runs.Entering(rules, composer, kept, solvers)
+    rules, clusters = protocol.read("lite" if arguments.lite else "full"), None
+    known = {task.dataset for task in rules.tasks}
+    if {*chosen.get("dataset", ())} <= known:
+        if about_data:
+            raise ConfigError(f"{about_data[0]}: the arena's protocol sets it; it is for dataset=FILE, data of yours")
+        rules = protocol.restricted(rules, chosen["dataset"]) if "dataset" in chosen else rules
+    else:
+        rules, clusters = _own(chosen["dataset"], composer, [*kept, *about_data], known)
+    entering = runs.Entering(rules, composer, [*kept, *about_data], chosen.get("solver"), clusters)
     if arguments.dry_run:
         from nmfbench.running.preview import preview
 
@@ -70,35 +80,45 @@ def _arena(arguments: argparse.Namespace) -> int:
     return _held(entering, rules)
 
 
-def _data_word(word: str) -> str:
-    """``dataset=my.csv`` as a dataset of the file."""
+def _data_words(word: str) -> list[str]:
+    """The word, or for ``dataset=my.csv`` those of a dataset of that file."""
     key, _, value = word.partition("=")
     is_file = key == "dataset" and value not in config.options("dataset") and Path(value).expanduser().is_file()
-    return f"dataset=file dataset.path={value}" if is_file else word
+    return ["dataset=file", f"dataset.path={value}"] if is_file else [word]
 
 
-def _rules(lite: bool, datasets: Sequence[str], composer: "Composer", kept: Sequence[str]) -> "Protocol":
-    """The protocol for these datasets: of the arena, or of one's own data."""
+def _own(
+    datasets: Sequence[str], composer: "Composer", words: Sequence[str], known: Iterable[str]
+) -> "tuple[Protocol, int | None]":
+    """The protocol for data of one's own, and its number of clusters if it has no labels. Raises ConfigError."""
     from nmfbench.arena import protocol
+    from nmfbench.running.cards import Cards
+    from nmfbench.running.settings import Settings
 
-    rules = protocol.read("lite" if lite else "full")
-    known = {task.dataset for task in rules.tasks}
-    if not datasets or {*datasets} <= known:
-        return protocol.restricted(rules, datasets) if datasets else rules
     if len(datasets) > 1:
         raise ConfigError(f"dataset={','.join(datasets)}: one set of your own at a time, or some of {', '.join(known)}")
-    own = protocol.read(protocol.OWN)
-    return replace(own, tasks=tuple(replace(task, dataset=datasets[0]) for task in own.tasks))
+    composed = composer.compose([f"dataset={datasets[0]}", *words])
+    settings = Settings.of(composed.node)
+    card = Cards(Store(settings.root)).of(composed.plain("dataset"))
+    rank = settings.rank or card.classes
+    if rank is None:
+        raise ConfigError(f"{card.name} has no labels: add rank=K, the number of components and of clusters")
+    rules = protocol.read(protocol.OWN)
+    seconds = protocol.seconds_for(card.features, card.samples, rank)
+    tasks = tuple(replace(task, dataset=datasets[0], data=card.name) for task in rules.tasks)
+    return replace(rules, tasks=tasks, max_seconds=seconds), None if card.classes else rank
 
 
 def _held(entering: "Entering", rules: "Protocol") -> int:
     from nmfbench import app
-    from nmfbench.arena import scores
+    from nmfbench.arena import page, scores
 
     first = _planned(entering.first())
     if stop := app.complete(first):
         return app.closing(first, stop)
     found = scores.cells(first.records(), rules)
+    if not found:
+        raise NotApplicable("; ".join(page.absent(first.left_out, first.records())) or "nothing ran")
     second = _planned(entering.second(list(scores.choices(found.values(), rules))))
     if stop := app.complete(second):
         return app.closing(second, stop)
@@ -118,21 +138,29 @@ def _publish(records: Sequence[Record], left_out: "Sequence[LeftOut]", store: St
     """Print the ranking; write the page, its pictures and its numbers."""
     import pandas as pd
 
-    from nmfbench.arena import controls, criteria, figures, page, scores
+    from nmfbench.arena import controls, criteria, figures, own, page, protocol, scores
     from nmfbench.reports import plots
     from nmfbench.reports.renderers import RENDERERS, csv, html
 
     found = scores.cells(records, rules)
     table = pd.concat([scores.table(found, rules), pd.DataFrame(controls.controls(found, rules))], ignore_index=True)
     absent = page.absent(left_out, records)
-    report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
-    folder, drawn = store.root / "arena", list(figures.charts(table))
+    if rules.name == protocol.OWN:
+        name = f"{records[0]['dataset']}"
+        board = own.board(table, found, rules)
+        report = own.report(board, table, rules, records, absent)
+        drawn = [own.chart(board, f"Methods on {name}")]
+    else:
+        name = rules.name
+        report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
+        drawn = list(figures.charts(table))
+    folder = store.root / "arena"
     for chart in drawn:
         for kind in ("png", "pdf", "svg"):
-            write_bytes(folder / f"{rules.name}_{chart.name}.{kind}", plots.file(chart.figure, kind))
-        write_text(folder / f"{rules.name}_{chart.name}.csv", csv.commented(report.header, chart.numbers))
-    write_text(folder / f"{rules.name}.md", RENDERERS["md"](report))
-    write_text(folder / f"{rules.name}.csv", csv.commented(report.header, table))
-    write_text(folder / f"{rules.name}.html", html.page(report, drawn, records, f"nmfbench arena: {rules.name}"))
+            write_bytes(folder / f"{name}_{chart.name}.{kind}", plots.file(chart.figure, kind))
+        write_text(folder / f"{name}_{chart.name}.csv", csv.commented(report.header, chart.numbers))
+    write_text(folder / f"{name}.md", RENDERERS["md"](report))
+    write_text(folder / f"{name}.csv", csv.commented(report.header, table))
+    write_text(folder / f"{name}.html", html.page(report, drawn, records, f"nmfbench arena: {name}"))
     print(RENDERERS["text"](replace(report, blocks=report.blocks[:1])))
-    print(f"written to {folder}: {rules.name}.html, .md and .csv, and {len(drawn)} pictures")
+    print(f"written to {folder}: {name}.html, .md and .csv, and {plural(len(drawn), 'picture')}")

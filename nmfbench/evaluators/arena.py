@@ -15,13 +15,14 @@ from nmfbench.evaluators.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Arena(Evaluator):
-    """K-means on each layer's codes, with as many clusters as there are classes; without labels, as components.
+    """K-means on each layer's codes.
 
     The rows of ``silhouette`` also hold the clusters of the samples and their classes, so that agreement between seeds
     and the effect of other samples follow from records alone.
 
     Parameters
     ----------
+    k: number of clusters ≥ 1; None: the number of classes, without labels that of the components.
     n_init: k-means starts a seed, ≥ 1; the one with the lowest inertia counts.
     silhouette_samples: number of samples ≥ 2 that the silhouettes are measured on at most; its time grows with their
         square.
@@ -36,12 +37,13 @@ class Arena(Evaluator):
         Metric("silhouette_codes", "silhouette of the clusters in the codes", decimals=3, better="higher"),
     )
 
+    k: int | None = None
     n_init: int = 10
     silhouette_samples: int = 2000
 
     def __post_init__(self) -> None:
-        for name, lowest in (("n_init", 1), ("silhouette_samples", 2)):
-            if getattr(self, name) < lowest:
+        for name, lowest in (("k", 1), ("n_init", 1), ("silhouette_samples", 2)):
+            if getattr(self, name) is not None and getattr(self, name) < lowest:
                 raise ConfigError(f"{name} must be at least {lowest}, got {getattr(self, name)}")
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
@@ -59,7 +61,7 @@ class Arena(Evaluator):
         X = dataset.X[:, samples]
         for layer, codes in enumerate(fitted.codes, start=1):
             H = np.asarray(codes, np.float64)[:, samples]
-            k = len(H) if y is None else len(np.unique(y))
+            k = self.k or (len(H) if y is None else len(np.unique(y)))
             clusters = Clustering(n_init=self.n_init).labels(H, min(k, len(samples)), seed)
             measured: dict[str, float | None] = {}
             if y is not None:
