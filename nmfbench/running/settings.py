@@ -13,7 +13,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
 
 DTYPES = ("float32", "float64")
-_NODES = ("solver", "dataset", "evaluator", "launcher", "runs", "table")
+_NODES = ("solver", "dataset", "corrupt", "evaluator", "launcher", "runs", "table")
 
 
 @dataclass(frozen=True, kw_only=True)
