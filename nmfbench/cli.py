@@ -115,6 +115,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "merge",
         "verify",
         "arena",
+        "claims",
     ):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)

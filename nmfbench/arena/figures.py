@@ -1,10 +1,12 @@
 """Pictures of a ranking."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy import stats
 
 from nmfbench.arena import page, ranking
 from nmfbench.arena.protocol import CONTROLS
@@ -17,7 +19,7 @@ _LINES = (*CONTROLS, "random")
 
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
     """The ranking, who can be told apart, time against quality, who beats whom, and ranks by kind of data."""
-    ranked = scores[scores["solver"] != "labels"]
+    ranked = scores[(scores["solver"] != "labels") & ~scores["licensed"].astype(bool)]
     yield strength(ranked)
     yield apart(ranked)
     yield frontier(ranked)
@@ -75,9 +77,11 @@ def apart(scores: pd.DataFrame) -> Chart:
     scikit_posthocs.critical_difference_diagram(
         ranks, p, ax=ax, color_palette=dict.fromkeys(names, "black"), label_props={"size": 8}
     )
+    friedman = stats.friedmanchisquare(*(values[name] for name in names)).pvalue if len(names) > 2 else math.nan
     note = (
-        f"Mean rank over {len(values)} tasks of the {len(names)} methods that take all of them. A bar joins methods "
-        "that Wilcoxon's signed-rank test cannot tell apart at 5 %, corrected by Holm for all pairs."
+        f"Mean rank over {len(values)} tasks of the {len(names)} methods that take all of them; Friedman's test that "
+        f"all are alike: p = {friedman:.1g}. A bar joins methods that Wilcoxon's signed-rank test cannot tell apart at "
+        "5 %, corrected by Holm for all pairs."
     )
     captioned(figure, "Which methods can be told apart", note)
     numbers = pd.DataFrame([{"method": a, "other": b, "p_holm": p.loc[a, b]} for a, b in pairs])

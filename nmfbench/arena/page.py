@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from nmfbench.arena import ranking
+from nmfbench.arena.claims import Verdict, written
 from nmfbench.arena.protocol import Protocol
 from nmfbench.records import Record
 from nmfbench.reports import notes
@@ -157,3 +158,45 @@ def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
         *absent,
     ]
     return Block("Rules, and what did not run", [], [], sentences)
+
+
+def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
+    """The verdicts on claims, one a row, and the effect on each task as the report's long form."""
+    table = pd.DataFrame(
+        [
+            {
+                "claim": f"{one.claim.name}: {one.claim.says}",
+                "verdict": one.words,
+                "effect": one.shift,
+                "interval": f"{one.low:+.2g} to {one.high:+.2g}",
+                "smallest": one.claim.smallest,
+                "p": one.p,
+                "power": one.power,
+                "tasks": len(one.effects),
+                "written": written(one.claim),
+            }
+            for one in found
+        ]
+    )
+    columns = {
+        "claim": ("claim", ""),
+        "verdict": ("verdict", ""),
+        "effect": ("effect", "+.2f"),
+        "interval": ("95 % interval", ""),
+        "smallest": ("matters from", "g"),
+        "p": ("p", ".2g"),
+        "power": ("power", ".0%"),
+        "tasks": ("tasks", "d"),
+        "written": ("written in", ""),
+    }
+    sentences = [
+        "Effect: in points of NMI, for `error` of correlation; Hodges–Lehmann estimate over the tasks, tested by "
+        "Wilcoxon's signed-rank test. Matters from: the smallest effect that matters, written down before the runs. "
+        "Power: the chance to find that effect with this spread over tasks. Written in: the commit of the claim.",
+    ]
+    effects = [
+        {"claim": one.claim.name, "task": task, "effect": effect}
+        for one in found
+        for task, effect in one.effects.items()
+    ]
+    return Report([Block("Claims", [grid(table, columns)], [], sentences)], [], pd.DataFrame(effects), list(provenance))

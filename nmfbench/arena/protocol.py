@@ -30,6 +30,8 @@ class Task:
     dense: whether a sparse set is made dense, so that every method takes it.
     licensed: whether not everybody can have the data.
     times: number of components, as a multiple of the number of classes.
+    corrupt: kind of corruption; empty: none.
+    level: its level.
     name: what tables call it.
     data: name of the dataset in records; empty: that of its YAML.
     """
@@ -41,13 +43,24 @@ class Task:
     dense: bool = False
     licensed: bool = False
     times: int = 1
+    corrupt: str = ""
+    level: float = 0.0
     name: str = ""
     data: str = ""
 
     def values(self) -> dict[str, Any]:
         """The settings that make this task of its dataset, by dotted key."""
         scaling = {} if self.scaling is None else {"dataset.scaling": self.scaling}
-        return scaling | {"subset": self.subset} | ({"dataset.dense": True} if self.dense else {})
+        level = {"corrupt.level": self.level} if self.corrupt else {}
+        return scaling | {"subset": self.subset} | ({"dataset.dense": True} if self.dense else {}) | level
+
+    def corrupted(self, kinds: Mapping[str, float]) -> "list[Task]":
+        """The task in each of these ways, each with its level; the task itself without any."""
+        named = [
+            replace(self, name=f"{self.name}, {kind} {level:g}", corrupt=kind, level=level)
+            for kind, level in kinds.items()
+        ]
+        return named or [self]
 
     def has(self, record: Record) -> bool:
         """Whether the record is of this dataset, with this scaling, these samples and as many components."""
@@ -55,8 +68,10 @@ class Task:
         same_scaling = self.scaling is None or node.get("scaling") == self.scaling
         same_data = node["name"] == (self.data or self.dataset) and same_scaling and node.get("subset") == self.subset
         rank, classes = record.get("rank"), record["data"]["classes"]
+        corrupt = node.get("corrupt") or {}
+        same_corruption = (corrupt.get("kind", ""), corrupt.get("level", 0.0)) == (self.corrupt, self.level)
         same_rank = None in (rank, classes) or rank == self.times * classes
-        return same_data and same_rank and bool(node.get("dense")) == self.dense
+        return same_data and same_rank and same_corruption and bool(node.get("dense")) == self.dense
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,7 @@ class Entering:
 
     def _composed(self, runs: Wanted) -> Composed:
         groups = [f"solver={runs.solver}", f"dataset={runs.task.dataset}", f"evaluator={runs.evaluator}"]
+        groups += [f"corrupt={runs.task.corrupt}"] if runs.task.corrupt else []
         base = self.composer.compose([*groups, "stopping=converged", *self.words])
         values: dict[str, Any] = {"seeds": list(runs.seeds), "stopping.max_seconds": self.protocol.max_seconds}
         if self.clusters and runs.evaluator == "arena":

@@ -66,6 +66,10 @@ class Cell:
     def trial(self, setting: Setting) -> Trial:
         return self.trials.setdefault(key(setting), Trial(setting))
 
+    def find(self, setting: Setting) -> Trial | None:
+        """The trial of a setting; None if nothing ran under it."""
+        return self.trials.get(key(setting))
+
     def ordered(self) -> Iterator[Trial]:
         """The trials, the defaults first and the others by their settings, so that ties do not depend on files."""
         yield from (self.trials[name] for name in sorted(self.trials, key=lambda name: (name != "{}", name)))

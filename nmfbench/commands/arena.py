@@ -1,4 +1,4 @@
-"""The command arena: every method on every dataset under one protocol, and the ranking."""
+"""The commands arena, every method on every dataset under one protocol, and claims, tested on its tasks."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _FREE = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to the parser."""
+    """Add these commands to the parser."""
     arena = commands.add_parser(
         "arena", help="rank all methods on all datasets, or on yours, under one protocol that looks at no label"
     )
@@ -39,6 +39,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     arena.add_argument("--dry-run", action="store_true", help="say what would run, and how long it would take")
     choosing.add_results(arena)
     arena.set_defaults(command=_arena)
+
+    claims = commands.add_parser(
+        "claims", help="what the arena's tasks say of claims that were written before the runs"
+    )
+    claims.add_argument("words", nargs="*", metavar="WORD", help="names of claims (default: all); results_dir=, jobs=")
+    claims.add_argument("--lite", action="store_true", help="on the tasks of the lite arena")
+    claims.add_argument("--dry-run", action="store_true", help="say what would run, and how long it would take")
+    choosing.add_results(claims)
+    claims.set_defaults(command=_claims)
 
 
 def _arena(arguments: argparse.Namespace) -> int:
@@ -107,6 +116,56 @@ def _own(
     seconds = protocol.seconds_for(card.features, card.samples, rank)
     tasks = tuple(replace(task, dataset=datasets[0], data=card.name) for task in rules.tasks)
     return replace(rules, tasks=tasks, max_seconds=seconds), None if card.classes else rank
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    """Run what the claims need, and print the verdicts."""
+    from nmfbench import app
+    from nmfbench.arena import claims, page, protocol, runs, scores
+    from nmfbench.reports import notes
+    from nmfbench.reports.renderers import RENDERERS, csv
+    from nmfbench.running.composing import opened
+
+    names = [word for word in arguments.words if "=" not in word]
+    known = config.options("claims")
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no claim is called {name}{config.nearest(name, known)}")
+    words = [word for word in arguments.words if "=" in word]
+    composer, overrides = opened(filenames.literal([*words, *choosing.results_word(words, arguments.results)]))
+    for override in overrides:
+        if override.key_or_group.partition(".")[0] not in _FREE:
+            raise ConfigError(f"{override.input_line}: the claims and the arena's protocol set it")
+    rules = protocol.read("lite" if arguments.lite else "full")
+    asked = [claims.read(name) for name in names or known]
+    entering = runs.Entering(rules, composer, [word for o in overrides for word in composer.words_of(o)])
+    wanted = [runs_of for claim in asked for runs_of in claim.wanted(rules)]
+    # Claims on all methods read the scores of their defaults.
+    wanted += [
+        runs_of
+        for task in rules.tasks
+        for solver in (entering.solvers if any(not claim.sides() for claim in asked) else ())
+        for runs_of in runs.scoring(rules, task, solver, {})
+    ]
+    plan = _planned(entering.request(wanted))
+    if arguments.dry_run:
+        from nmfbench.running.preview import preview
+
+        print(preview(plan))
+        return 0
+    if stop := app.complete(plan):
+        return app.closing(plan, stop)
+    records = plan.records()
+    tasks = tuple(dict.fromkeys(task for claim in asked for task in claim.tasks(rules)))
+    found = scores.cells(records, replace(rules, tasks=tasks))
+    verdicts = [claims.verdict(claim, found, rules) for claim in asked]
+    report = page.verdicts(verdicts, notes.provenance(records))
+    folder = plan.store.root / "arena"
+    write_text(folder / f"claims_{rules.name}.md", RENDERERS["md"](report))
+    write_text(folder / f"claims_{rules.name}.csv", csv.commented(report.header, report.frame))
+    print(RENDERERS["text"](report))
+    print(f"written to {folder}: claims_{rules.name}.md and .csv")
+    return 0
 
 
 def _held(entering: "Entering", rules: "Protocol") -> int:

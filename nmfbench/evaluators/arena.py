@@ -15,7 +15,7 @@ from nmfbench.evaluators.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Arena(Evaluator):
-    """K-means on each layer's codes.
+    """K-means on each layer's codes, and on those of all layers together, each layer of norm one.
 
     The rows of ``silhouette`` also hold the clusters of the samples and their classes, so that agreement between seeds
     and the effect of other samples follow from records alone.
@@ -33,6 +33,7 @@ class Arena(Evaluator):
         Metric("ari", "adjusted Rand index", "%", 1, "higher"),
         Metric("accuracy", "clustering accuracy", "%", 1, "higher"),
         Metric("purity", "purity", "%", 1, "higher"),
+        Metric("nmi_stacked", "NMI of the codes of all layers together", "%", 1, "higher"),
         Metric("silhouette", "silhouette of the clusters in X", decimals=3, better="higher"),
         Metric("silhouette_codes", "silhouette of the clusters in the codes", decimals=3, better="higher"),
     )
@@ -74,6 +75,12 @@ class Arena(Evaluator):
             rows += [row | {"metric": name, "value": value} for name, value in measured.items()]
             kept = {"clusters": clusters.tolist()} | ({} if y is None else {"classes": y.tolist()})
             next(row for row in rows if row["layer"] == layer and row["metric"] == "silhouette").update(kept)
+        if y is not None and len(fitted.codes) > 1:
+            layers = [np.asarray(codes, np.float64)[:, samples] for codes in fitted.codes]
+            stacked = np.concatenate([H / (np.linalg.norm(H) or 1) for H in layers])
+            clusters = Clustering(n_init=self.n_init).labels(stacked, min(k, len(samples)), seed)
+            together: dict[str, Any] = {"layer": None, "n_clusters": k, "metric": "nmi_stacked"}
+            rows.append(together | {"value": scores(y, clusters)["nmi"]})
         return rows
 
     def _silhouette(self, points: Any, clusters: np.ndarray) -> float | None:
