@@ -1,10 +1,11 @@
 """Every block of code in README.md and docs/ works, and every link leads somewhere.
 
 python: run from top to bottom in one namespace a page, in an empty folder; a block that starts with `# name.py` is that
-file. yaml: the file that its first line names, else read. sh: run line by line, or checked: see `CHECKED` and `OTHERS`.
+file. yaml: the file that its first comment names, else read. sh: run line by line, or checked (`CHECKED`, `OTHERS`).
 text: output. The README's plain blocks are output, or sh if their first word is a command.
 """
 
+import ast
 import contextlib
 import re
 import shlex
@@ -46,7 +47,7 @@ OTHERS = {
 """First words of lines that are checked on every page."""
 LANGUAGES = {"python", "yaml", "sh", "text"}
 BLOCK = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
-FILE = re.compile(r"# ([\w./-]+\.(?:py|yaml))\n")
+FILE = re.compile(r"(?:# @package _global_\n)?# ([\w./-]+\.(?:py|yaml))\n")
 COMMANDS = ("nmfbench", "make", "launcher=", ".venv/bin/pip", "$", "dask")
 
 
@@ -225,3 +226,17 @@ def test_every_relative_link_resolves(page: Path) -> None:
 def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
     assert {page.name for page in PAGES[1:]} <= {*re.findall(r"[\w-]+\.md", text)}
+
+
+def test_every_message_of_the_page_of_faults_is_one_that_the_code_has() -> None:
+    parts = [
+        node.value
+        for path in (ROOT / "nmfbench").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8").partition("## Names and settings")[2]
+    messages = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    fragments = [fragment.strip() for message in messages for fragment in message.split("…") if fragment.strip()]
+    assert len(fragments) > 20
+    assert [fragment for fragment in fragments if not any(fragment in part for part in parts)] == []

@@ -40,5 +40,6 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point links to results/ at the copies in the site. In the repository they point at the files themselves."""
-    return re.sub(r"\]\(\.\./results/", "](results/", markdown)
+    """Point links to results/ at the copies in the site, and put in what tables say of a paper's printed numbers."""
+    markdown = re.sub(r"\]\(\.\./results/", "](results/", markdown)
+    return re.sub(r"<!-- verdicts (\w+) -->", lambda found: result_pages.verdicts(found[1]), markdown)

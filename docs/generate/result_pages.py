@@ -106,6 +106,17 @@ def rows_of(**chosen: str) -> str:
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
+def verdicts(name: str) -> str:
+    """What a table says of a paper's printed numbers, a line for each block, as a list."""
+    lines, block = [], ""
+    for line in (config.PUBLISHED / "tables" / f"{name}.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            block = line.removeprefix("## ").partition(":")[0]
+        elif line.startswith(("- Mean absolute difference", "- Printed order")):
+            lines.append(f"- **{block}**: {line.removeprefix('- ')}")
+    return "\n".join(lines)
+
+
 def _values(group: pd.DataFrame, metric: str) -> str:
     """Mean ± standard deviation of one setting, of the top layer where something is clustered; several with their k."""
     if group["n_clusters"].notna().any():
