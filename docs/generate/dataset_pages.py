@@ -49,7 +49,7 @@ def _page(name: str) -> str:
         ),
         "## Where it comes from",
         _how(name, kind),
-        *(f"- {key}: {value}" for key, value in _described(_source_name(name)).items()),
+        "\n".join(f"- {key}: {value}" for key, value in _described(_source_name(name)).items()),
         "## How to run it" if loads else "",
         loads,
         "## Settings",
@@ -58,7 +58,7 @@ def _page(name: str) -> str:
     ]
     if rows := result_pages.rows_of(dataset=name):
         parts += ["## In the tables", rows]
-    return re.sub(r"(?<=\n)\n(?=- )", "", "\n\n".join(part for part in parts if part)) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _class(node: dict[str, object]) -> type[Loader]:
@@ -81,13 +81,15 @@ def _how(name: str, kind: type[Loader]) -> str:
     """How to get it, in sentences."""
     if kind.drawn:
         return "It is made when it is needed, from a seed; there is nothing to get."
-    if kind.own:
+    if kind.own or "???" in config.defaults("dataset", name).values():
         return "It is for files of yours: see [Your own data](../own-data.md)."
     source = sources.SOURCES.get(_source_name(name))
     if source is None:
-        return "It comes with scikit-learn." if name in WITH_LIBRARIES else "See its YAML below."
+        return "It comes with scikit-learn." if name in WITH_LIBRARIES else "See its settings below."
     what = source.what.format(packages="PACKAGES")
-    sentences = [STATES[source.how], f"`{what}`" if source.how == sources.IN_PACKAGE else what]
+    sentences = [STATES[source.how]]
+    if source.how != sources.SHIPPED:
+        sentences.append(f"`{what}`" if source.how == sources.IN_PACKAGE else what)
     if source.page:
         sentences.append(f"Its page: <{source.page}>.")
     if source.url:

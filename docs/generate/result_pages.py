@@ -1,5 +1,6 @@
 """The published tables, figures and protocols of results/ as pages, and the rows of one solver or dataset in them."""
 
+import re
 from functools import cache
 
 import pandas as pd
@@ -71,7 +72,7 @@ def metrics() -> dict[str, Metric]:
 def tables() -> dict[str, pd.DataFrame]:
     """Experiment → the long form of its published table."""
     folder = config.PUBLISHED / "tables"
-    return {path.stem: csv.read(path)[1].fillna({"variant": ""}) for path in sorted(folder.glob("*.csv"))}
+    return {path.stem: csv.read(path)[1] for path in sorted(folder.glob("*.csv"))}
 
 
 def rows_of(**chosen: str) -> str:
@@ -83,13 +84,11 @@ def rows_of(**chosen: str) -> str:
         own = table[table[column] == value]
         if own.empty:
             continue
-        node = yaml.safe_load(config.text("experiment", name)).get("table") or {}
-        known = {*own["metric"]}
-        metric = next((m for m in (node.get("metric"), "nmi", "error", *known) if m in known), "")
+        metric = next(metric for metric in (*_shown_first(name), *own["metric"]) if metric in {*own["metric"]})
         own = own[own["metric"] == metric]
         groups = [*own.groupby([other, "block", "variant", "rank"], sort=False, dropna=False)]
         for (shown, block, variant, rank), group in groups[:MOST_ROWS]:
-            settings = ", ".join(part for part in ("" if pd.isna(block) else str(block), variant) if part)
+            settings = ", ".join(str(part) for part in (block, variant) if pd.notna(part) and part)
             title = metrics()[metric].title if metric in metrics() else metric
             cells = [
                 f"[{name}](../results/tables/{name}.md)",
@@ -104,6 +103,15 @@ def rows_of(**chosen: str) -> str:
             more = len(groups) - MOST_ROWS
             lines.append(f"| [{name}](../results/tables/{name}.md) | {more} more | | | | |")
     return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def _shown_first(name: str) -> list[str]:
+    """The metrics that an experiment's table shows before others."""
+    text = config.text("experiment", name)
+    node = yaml.safe_load(text).get("table") or {}
+    chosen = re.search(r"/evaluator: (\w+)", text)
+    evaluator = config.build(config.defaults("evaluator", chosen[1] if chosen else "clustering"), Evaluator, name)
+    return [*([node["metric"]] if "metric" in node else []), evaluator.metrics[0].name, "nmi", "error"]
 
 
 def verdicts(name: str) -> str:
@@ -122,12 +130,13 @@ def _values(group: pd.DataFrame, metric: str) -> str:
     if group["n_clusters"].notna().any():
         group = group[group["layer"] == group["layer"].max()]
     decimals = metrics()[metric].decimals if metric in metrics() else None
-    number = (lambda x: f"{x:.4g}") if decimals is None else (lambda x: f"{x:.{decimals}f}")
+    spec, of_spread = (".4g", ".2g") if decimals is None else (f".{decimals}f", f".{decimals}f")
     cells = []
     for _, row in group.iterrows():
         places = ["" if pd.isna(row["n_clusters"]) else f"k = {row['n_clusters']:.0f}"]
         places += [f"layer {row['layer']:.0f}"] if pd.isna(row["n_clusters"]) and pd.notna(row["layer"]) else []
         place = next((place for place in places if place), "") if len(group) > 1 else ""
-        spread = "" if pd.isna(row["sd"]) else f" ± {number(row['sd'])}"
-        cells.append(f"{place and place + ': '}{'–' if pd.isna(row['mean']) else number(row['mean'])}{spread}")
+        spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:{of_spread}}"
+        mean = "–" if pd.isna(row["mean"]) else f"{row['mean']:{spec}}"
+        cells.append(f"{place and place + ': '}{mean}{spread}".replace(" ", "\N{NO-BREAK SPACE}"))
     return "<br>".join(cells if len(cells) <= MOST_COUNTS else [*cells[: MOST_COUNTS - 1], "…", cells[-1]])
