@@ -22,6 +22,9 @@ STATES = {
     sources.SHIPPED: "It ships with nmfbench, or with a library that nmfbench needs.",
     sources.ON_APPLICATION: "On application: nmfbench may not pass it on, and no program may download it.",
     sources.BY_HAND: "By hand: a person puts its files into the data folder.",
+    "made": "It is made when it is needed, from a seed; there is nothing to get.",
+    "yours": "It is for files of yours: see [Your own data](../own-data.md).",
+    "scikit-learn": "It comes with scikit-learn, which nmfbench needs; UCI Machine Learning Repository, CC BY 4.0.",
     sources.IN_PACKAGE: "In a package, from which its file is read; none of the package's code runs.",
 }
 
@@ -48,7 +51,7 @@ def _page(name: str) -> str:
             else []
         ),
         "## Where it comes from",
-        _how(name, kind),
+        _how(name),
         "\n".join(f"- {key}: {value}" for key, value in _described(_source_name(name)).items()),
         "## How to run it" if loads else "",
         loads,
@@ -77,15 +80,21 @@ def _source_name(name: str) -> str:
     return name if name in sources.SOURCES else name.partition("_")[0]
 
 
-def _how(name: str, kind: type[Loader]) -> str:
+def _where(name: str) -> str:
+    """Where it comes from: one of the kinds of `STATES`."""
+    kind, node = _class(config.defaults("dataset", name)), config.defaults("dataset", name)
+    if kind.own or "???" in node.values():
+        return "yours"
+    if source := sources.SOURCES.get(_source_name(name)):
+        return source.how
+    return "scikit-learn" if name in WITH_LIBRARIES else "made"
+
+
+def _how(name: str) -> str:
     """How to get it, in sentences."""
-    if kind.drawn:
-        return "It is made when it is needed, from a seed; there is nothing to get."
-    if kind.own or "???" in config.defaults("dataset", name).values():
-        return "It is for files of yours: see [Your own data](../own-data.md)."
-    source = sources.SOURCES.get(_source_name(name))
-    if source is None:
-        return "It comes with scikit-learn." if name in WITH_LIBRARIES else "See its settings below."
+    where, source = _where(name), sources.SOURCES.get(_source_name(name))
+    if source is None or where == "yours":
+        return STATES[where]
     what = source.what.format(packages="PACKAGES")
     sentences = [STATES[source.how]]
     if source.how != sources.SHIPPED:
@@ -121,9 +130,7 @@ def _described(name: str) -> dict[str, str]:
 @cache
 def _data(name: str) -> Dataset | None:
     """The data, if every machine with nmfbench has it and it is quickly made."""
-    kind, source = _class(config.defaults("dataset", name)), sources.SOURCES.get(_source_name(name))
-    shipped = (source is not None and source.how == sources.SHIPPED) or name in WITH_LIBRARIES
-    if name in LARGE or not (shipped or kind.drawn):
+    if name in LARGE or _where(name) not in (sources.SHIPPED, "scikit-learn", "made"):
         return None
     return config.build(config.defaults("dataset", name), Loader, "dataset").load()
 
@@ -153,12 +160,12 @@ def _card(name: str) -> dict[str, str]:
 def _index(names: list[str]) -> str:
     lines = ["| dataset | | samples × features | classes | where |", "| --- | --- | --- | --- | --- |"]
     for name in names:
-        kind, data = _class(config.defaults("dataset", name)), _data(name)
-        source = sources.SOURCES.get(_source_name(name))
-        where = "made from a seed" if kind.drawn else "yours" if kind.own else source.how if source else "scikit-learn"
+        data = _data(name)
         size = f"{data.n_samples:,} × {data.X.shape[0]:,}" if data else _described(name).get("shape and classes", "")
         classes = str(data.n_classes or "–") if data else ""
-        lines.append(f"| [{name}]({name}.md) | {config.describe('dataset', name)} | {size} | {classes} | {where} |")
+        lines.append(
+            f"| [{name}]({name}.md) | {config.describe('dataset', name)} | {size} | {classes} | {_where(name)} |"
+        )
     about = (
         "`nmfbench data list` shows which are on your machine; nothing is downloaded during a run. "
         "[Your own data](../own-data.md) becomes a dataset with one command."
