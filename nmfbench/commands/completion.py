@@ -57,8 +57,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "completion",
         help="print the script that makes Tab complete in a shell",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='bash and zsh: eval "$(nmfbench completion bash)", in ~/.bashrc or ~/.zshrc\n'
-        "fish: nmfbench completion fish | source, in ~/.config/fish/config.fish",
+        description="Evaluate the script where the shell starts:\n"
+        '  bash  eval "$(nmfbench completion bash)"      in ~/.bashrc\n'
+        '  zsh   eval "$(nmfbench completion zsh)"       in ~/.zshrc\n'
+        "  fish  nmfbench completion fish | source       in ~/.config/fish/config.fish",
     )
     completion.add_argument("shell", choices=[*SCRIPTS, "query"], metavar="SHELL", help="bash, zsh or fish")
     completion.add_argument("line", nargs="?", help=argparse.SUPPRESS)
