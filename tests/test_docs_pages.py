@@ -14,6 +14,7 @@ from nmfbench import config, datasets, solvers
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "generate"))
 import dataset_pages  # noqa: E402
+import drawing  # noqa: E402
 import reference_pages  # noqa: E402
 import result_pages  # noqa: E402
 import solver_pages  # noqa: E402
@@ -74,6 +75,13 @@ def test_python_on_the_page_of_a_solver_runs(name: str, tmp_path: Path) -> None:
     path.write_text(solver_page(name), encoding="utf-8")
     (code,) = (code for language, code in blocks(path) if language == "python")
     exec(compile(code, name, "exec"), {})
+
+
+def test_picture_of_a_solver_is_small_and_says_what_it_shows() -> None:
+    for name, shown in (("hals", "Bases of 200 ORL faces at rank 16, all"), ("wnnf_deconv", "Maps of 200")):
+        picture, caption = drawing.bases(name)
+        assert picture.startswith(b"\x89PNG") and len(picture) < 40_000 and caption.startswith(shown)
+    assert drawing.bases("raw") == (b"", "")
 
 
 def test_page_of_a_dataset_says_what_it_is_and_how_to_get_it(dataset_page: dict[str, str]) -> None:

@@ -46,13 +46,14 @@ def _page(name: str) -> str:
         config.describe("dataset", name) + ".",
         escaped(about.strip()),
         *(
-            ["| | |\n| --- | --- |\n" + "\n".join(f"| {key} | {value} |" for key, value in card.items())]
+            ["| as loaded | |\n| --- | --- |\n" + "\n".join(f"| {key} | {value} |" for key, value in card.items())]
             if card
             else []
         ),
         "## Where it comes from",
         _how(name),
         "\n".join(f"- {key}: {value}" for key, value in _described(_source_name(name)).items()),
+        _files(name),
         "## How to run it" if loads else "",
         loads,
         "## Settings",
@@ -105,8 +106,16 @@ def _how(name: str) -> str:
         sentences.append(f"`nmfbench data fetch {_source_name(name)}` downloads it from <{source.url}>.")
     if source.how not in (sources.SHIPPED, sources.IN_PACKAGE):
         sentences.append(f"`nmfbench data fetch {_source_name(name)}` says this again, with your folder.")
-    put = [f"- `{path}`" + (f", sha256 `{tested}`" if tested else "") for path, tested in source.files.items()]
-    return " ".join(filter(None, sentences)) + ("\n\nFiles, below the data folder:\n\n" + "\n".join(put) if put else "")
+    return " ".join(filter(None, sentences))
+
+
+def _files(name: str) -> str:
+    """The files that are read, with the checksums of those that nmfbench was tested with."""
+    source = sources.SOURCES.get(_source_name(name))
+    if source is None or not source.files:
+        return ""
+    lines = [f"- `{path}`" + (f", sha256 `{tested}`" if tested else "") for path, tested in source.files.items()]
+    return "Its files, below the data folder:\n\n" + "\n".join(lines)
 
 
 @cache
@@ -145,11 +154,12 @@ def _card(name: str) -> dict[str, str]:
     card = {"samples × features": f"{data.n_samples:,} × {data.X.shape[0]:,}"}
     if data.y is not None:
         sizes = np.unique(data.y, return_counts=True)[1]
-        card["classes"] = f"{len(sizes)}, of {sizes.min()} to {sizes.max()} samples"
+        each = f"{sizes.min()} to {sizes.max()}" if sizes.min() < sizes.max() else f"{sizes.min()}"
+        card["classes"] = f"{len(sizes)}, of {each} samples"
     if data.shape:
         card["image"] = " × ".join(map(str, data.shape))
     card |= {
-        "entries": f"{values.min():.4g} to {values.max():.4g}, {zeros:.0%} are 0",
+        "entries": f"{values.min():.4g} to {values.max():.4g}, {zeros:.1%} are 0",
         "error of the mean sample": f"{data.error_of_mean:.3f}",
         "preprocessing": "; ".join(data.preprocessing) or "none",
         "sha256 of X and y": f"`{data.sha256}`",

@@ -23,12 +23,14 @@ def bases(name: str) -> tuple[bytes, str]:
     problem = place(faces.X[:, : 10 * PEOPLE], shape=faces.shape)
     (restart,) = fit(solver, problem, stopping=STOPPING)
     layers = [layer.numpy() for layer in restart.factorization.bases]
-    if not layers or any(len(layer) != len(faces.X) for layer in layers):
+    stride = getattr(solver, "stride", 1)  # the maps of a convolution are that much smaller than the images
+    shape = tuple(-(-side // stride) for side in faces.shape)
+    if not layers:
         return b"", ""
     panels = [
         plots.Tiles(
             "" if len(layers) == 1 else f"layer {number}, {layer.shape[1]} bases",
-            layer.T[:SHOWN].reshape(-1, *faces.shape),
+            layer.T[:SHOWN].reshape(-1, *shape),
             8,
             signed=bool((layer < 0).any()),
         )
@@ -41,7 +43,7 @@ def bases(name: str) -> tuple[bytes, str]:
     many = f"the first {SHOWN} of each layer" if any(layer.shape[1] > SHOWN for layer in layers) else "all"
     return _small(
         plots.file(drawn, "png")
-    ), f"Bases of {10 * PEOPLE} ORL faces at rank {RANK}, {many}, {count}{colours}."
+    ), f"{'Bases' if stride == 1 else 'Maps'} of {10 * PEOPLE} ORL faces at rank {RANK}, {many}, {count}{colours}."
 
 
 def _small(png: bytes) -> bytes:

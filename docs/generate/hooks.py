@@ -26,11 +26,11 @@ def on_config(config: MkDocsConfig) -> None:
         for children in entry.values():
             if isinstance(children, list) and isinstance(children[0], str):
                 folder = children[0].partition("/")[0]
-                children += sorted(
+                children += [
                     address
                     for address in _content()
                     if address.startswith(f"{folder}/") and address.endswith(".md") and address != children[0]
-                )
+                ]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
