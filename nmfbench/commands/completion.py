@@ -46,7 +46,9 @@ complete -c nmfbench -a '(_nmfbench)'
 }
 GROUPS = ("solver", "dataset", "evaluator", "experiment", "stopping", "launcher")
 _RUN_OPTIONS = ("-m", "--dry-run", "--config-dir", "--config-name", "--cfg", "--info", "--help", "--version")
-_OF_EXPERIMENTS = ("table", "report", "rm", "status", "verify")
+_KEYS = ("solver", "dataset", "rank", "results_dir", "jobs")
+_NAMED = dict.fromkeys(("table", "report", "rm", "status", "verify"), "experiment") | {"claims": "claims"}
+"""The config group whose names a command takes."""
 
 Commands = Mapping[str, argparse.ArgumentParser]
 
@@ -107,10 +109,10 @@ def _of_parser(words: list[str], last: str, commands: Commands) -> list[str]:
     if last.startswith("-"):
         return _starting(last, (option for action in parser._actions for option in action.option_strings))
     known = [choice for action in parser._actions if not action.option_strings for choice in action.choices or []]
-    if any(action.metavar in ("WORD", "NAME") and action.nargs == "*" for action in parser._actions):
-        known += [f"{key}=" for key in ("solver", "dataset", "rank", "results_dir")]
-    if command in _OF_EXPERIMENTS:
-        known += config.options("experiment")
+    about = " ".join(action.help or "" for action in parser._actions if not action.option_strings)
+    known += [f"{key}=" for key in _KEYS if f"{key}=" in about]
+    if command in _NAMED:
+        known += config.options(_NAMED[command])
     elif command == "plot":
         known += _pictures()
     elif command == "data":
