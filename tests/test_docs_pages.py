@@ -6,6 +6,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from test_docs_code import blocks, check, commands
 
@@ -104,3 +105,25 @@ def test_reference_has_every_metric_and_every_command() -> None:
         assert f"`{name}`" in made["reference/metrics.md"] or name == "error_ratio", name
     for command in ("## run", "## table", "### data import", "## completion"):
         assert command in made["reference/commands.md"]
+
+
+def test_numbers_of_choosing_a_method_are_those_of_the_tables() -> None:
+    text = " ".join((ROOT / "docs" / "choosing-a-method.md").read_text(encoding="utf-8").split())
+
+    def row(table: str, dataset: str, solver: str, metric: str, k: int | None = None, variant: str = "") -> pd.Series:
+        rows = result_pages.tables()[table]
+        same_k = rows["n_clusters"].isna() if k is None else rows["n_clusters"] == k
+        chosen = same_k & (rows["dataset"] == dataset) & (rows["solver"] == solver) & (rows["metric"] == metric)
+        (place,) = rows.index[chosen & (rows["variant"].fillna("") == variant)]
+        return rows.loc[place]
+
+    errors = {
+        s: row("convergence", "orl_28x23", s, "error", None, "stopping=converged") for s in ("hals", "mu", "semi")
+    }
+    nmi = {s: row("convergence", "orl_28x23", s, "nmi", 40, "stopping=converged")["mean"] for s in ("hals", "semi")}
+    assert f"in {errors['hals']['seconds']:.1f} s where `mu` takes {errors['mu']['seconds']:.1f} s" in text
+    assert f"(error {errors['semi']['mean']:.3f} and {errors['hals']['mean']:.3f})" in text
+    assert f"worse by {nmi['hals'] - nmi['semi']:.0f} points of NMI at 40 clusters" in text
+    starts = [row("starts", "digits", "hals", "error", None, variant)["mean"] for variant in ("", "init=nndsvda")]
+    plain, filled = (row("starts", "digits", "hals", "nmi", 10, variant)["mean"] for variant in ("", "init=nndsvda"))
+    assert f"({starts[0]:.3f} and {starts[1]:.3f}), {plain - filled:.0f} points of NMI apart" in text
