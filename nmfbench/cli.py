@@ -7,8 +7,8 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from nmfbench import __version__, completion, config, endings
-from nmfbench.commands import arena, choosing, data, methods, pictures, records, sharing
+from nmfbench import __version__, config, endings
+from nmfbench.commands import arena, choosing, completion, data, methods, pictures, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
@@ -26,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without ± shows ?
     try:
         with endings.stoppable():
-            if completion.is_asked(arguments):
-                code = completion.answer(arguments, _commands())
-            elif arguments[:1] == ["run"]:
+            if arguments[:1] == ["run"]:
                 code = _run(arguments[1:])
             else:
                 parsed = _parse(arguments)
@@ -97,8 +95,7 @@ Finished runs are never repeated; refit=true runs them again. --dry-run says wha
 Runs use the cores of this machine; jobs=2 allows two processes, launcher=dask or slurm goes beyond one machine.
 nmfbench logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
 More options: --cfg job, --info, --config-dir DIR (YAMLs of your own), --config-name NAME.
-Tab completion: bash: eval "$(nmfbench -sc install=bash)"; fish: nmfbench -sc install=fish | source;
-zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
+Tab completes all of these after eval "$(nmfbench completion bash)"; zsh and fish: nmfbench completion --help.
 """
 
 
@@ -154,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
     data.add_to(datasets.add_subparsers(metavar="ACTION", required=True))
+    completion.add_to(commands)
     return parser
 
 
