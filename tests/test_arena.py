@@ -1,4 +1,4 @@
-"""The arena: rules, trials, choices that see no label, scores and rankings, and the command."""
+"""The arena: rules, trials, choices that see no label, scores, and the command."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize, stats
 
 from nmfbench import config
-from nmfbench.arena import controls, criteria, protocol, ranking, scores
+from nmfbench.arena import controls, criteria, protocol, scores
 from nmfbench.arena.protocol import Protocol, Task
-from nmfbench.arena.trials import trials
+from nmfbench.arena.trials import search_space, trials
 from nmfbench.cli import main
 from nmfbench.datasets.base import Dataset
 from nmfbench.datasets.scaling import proposed
@@ -85,7 +84,7 @@ def test_every_trial_of_a_solver_can_be_built_and_the_defaults_are_the_first(sol
     settings = trials(solver, 6)
     assert settings[0] == {} and len(settings) <= 6
     assert len({scores.key(setting) for setting in settings}) == len(settings)
-    assert len(config.search_space(solver)) <= 3
+    assert len(search_space(solver)) <= 3
     for setting in settings:
         built = config.build(defaults | {k.partition(".")[2]: v for k, v in setting.items()}, Solver, "solver")
         assert isinstance(built, Solver)
@@ -96,10 +95,10 @@ def test_space_of_four_parameters_is_refused(tmp_path: Path) -> None:
     text = "_target_: x.Y\na: 1\nb: 1\nc: 1\nd: 1\nsearch: {a: [1], b: [1], c: [1], d: [1]}\n"
     (tmp_path / "solver" / "mine.yaml").write_text(text)
     with pytest.raises(ConfigError, match="names 4 parameters; three are allowed"):
-        config.search_space("mine", [tmp_path])
+        search_space("mine", [tmp_path])
     (tmp_path / "solver" / "mine.yaml").write_text("_target_: x.Y\nalpha: 1\nsearch: {alfa: [1]}\n")
     with pytest.raises(ConfigError, match=r"names alfa, no parameter of it.*alpha"):
-        config.search_space("mine", [tmp_path])
+        search_space("mine", [tmp_path])
 
 
 # The evaluator
@@ -252,57 +251,6 @@ def test_criterion_that_follows_the_labels_has_correlation_one_and_no_regret() -
     assert followed.loc["silhouette", ["cells", "correlation", "gain", "regret"]].tolist() == [1, 1, 20, 0]
     assert followed.loc["random", "gain"] == pytest.approx(10)
     assert followed.loc["stability", "gain"] == 0  # all are stable, so the defaults stay
-
-
-# Rankings
-
-
-@pytest.fixture
-def values() -> pd.DataFrame:
-    rng = np.random.default_rng(3)
-    drawn = rng.normal(size=(9, 5)) * 5 + np.arange(5) * 3 + 50
-    named = pd.DataFrame(drawn, columns=["a", "mu", "c", "d", "e"], index=[f"t{i}" for i in range(9)])
-    return named.rename_axis(index="task", columns="solver")
-
-
-def test_elo_is_the_likeliest_by_another_optimiser(values: pd.DataFrame) -> None:
-    won = ranking.wins(values).to_numpy() + 0.5
-    np.fill_diagonal(won, 0)
-
-    def negative(logits: np.ndarray) -> float:
-        return float((won * np.logaddexp(0, logits[None, :] - logits[:, None])).sum())
-
-    found = optimize.minimize(negative, np.zeros(5), tol=1e-12).x
-    expected = 1000 + 400 / np.log(10) * (found - found.mean())
-    np.testing.assert_allclose(ranking.elo(values)["elo"], expected, atol=0.05)
-
-
-def test_interval_of_elo_is_that_of_a_bootstrap_over_tasks(values: pd.DataFrame) -> None:
-    board, rng = ranking.elo(values), np.random.default_rng(8)
-    drawn = [ranking.strengths(ranking.wins(values.iloc[rng.integers(9, size=9)]).to_numpy() + 0.5) for _ in range(200)]
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    width = (high - low).mean()
-    assert np.abs(board["low"] - low).mean() < 0.15 * width and np.abs(board["high"] - high).mean() < 0.15 * width
-
-
-def test_mean_rank_is_scipys_and_a_missing_method_comes_last(values: pd.DataFrame) -> None:
-    board = ranking.ranking(values).set_index("solver")
-    expected = stats.rankdata(-values.to_numpy(), axis=1).mean(0)
-    np.testing.assert_allclose(board.loc[values.columns, "rank"], expected)
-    values.loc["t0", "e"] = np.nan
-    board = ranking.ranking(values).set_index("solver")
-    places = stats.rankdata(-values.fillna(-1).to_numpy(), axis=1).mean(0)
-    np.testing.assert_allclose(board.loc[values.columns, "rank"], places)
-    assert board.loc["e", "tasks"] == 8
-
-
-def test_lead_over_the_control_has_the_p_of_scipy_corrected_for_all(values: pd.DataFrame) -> None:
-    board = ranking.against(values, "mu")
-    raw = {name: stats.wilcoxon(values[name], values["mu"]).pvalue for name in ("a", "c", "d", "e")}
-    assert board.loc["e", "p"] == pytest.approx(
-        min(1, 4 * raw["e"]) if raw["e"] == min(raw.values()) else board.loc["e", "p"]
-    )
-    assert (board["p"] >= pd.Series(raw) - 1e-12).all()
 
 
 # The command
