@@ -13,6 +13,8 @@ from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
 FORMATS = ("text", "csv", "md", "latex")
+INTERMIXED = ("table", "report", "plot", "show", "export", "rm", "status", "merge", "submit", "verify")
+"""The commands whose options may stand between words."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +106,7 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "report", "plot", "show", "export", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in INTERMIXED:
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 

@@ -30,7 +30,7 @@ def record(seed: int = 0, solver: str = "mu", **changes: Any) -> Record:
         "dataset": "digits",
         "block": "",
         "solver": solver,
-        "variant": {"stopping.max_iter": 600},
+        "variant": {"stopping.max_iter": 600, "n_init": 3},
         "setting": {},
         "rank": 3,
         "footnote": "",

@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 
+from nmfbench import config
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.records import Record, digest, write_bytes
 from nmfbench.records.cleaning import cleaned
@@ -40,7 +41,6 @@ _OF_ENVIRONMENT = (
     *("nmfbench", "commit", "dirty", "python", "torch", "numpy", "scikit-learn"),
     *("cpu", "cores", "gpu", "device", "float32_products", "threads", "openmp_waits", "kmeans_threads"),
 )
-_SORTED = orjson.OPT_SORT_KEYS
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def write(
     shared, lines, held = _grouped(records)
     said = cleaned({"licence": licence, "name": name, "contact": contact})
     manifest = {"format": "nmfbench pack", "schema": SCHEMA, **said, **summary(held, code or {})}
-    members = {"manifest.json": orjson.dumps(manifest, option=_SORTED | orjson.OPT_INDENT_2), "shared.json": shared}
+    members = {"manifest.json": orjson.dumps(manifest, option=orjson.OPT_INDENT_2), "shared.json": shared}
     members["records.jsonl"] = lines
     for checksum, modules in sorted((code or {}).items()):
         members |= {f"code/{checksum}/{module}.py": text.encode() for module, text in sorted(modules.items())}
@@ -108,6 +108,11 @@ def read(path: Path) -> Pack:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except DataError as error:
         raise DataError(f"{path} is no pack that nmfbench reads: {error}") from error
+
+
+def published() -> list[Path]:
+    """The packs that ship with nmfbench."""
+    return sorted((config.PUBLISHED / "arena").glob(f"*{SUFFIX}"))
 
 
 def checksum(path: Path) -> str:
@@ -158,7 +163,7 @@ class _Table:
 
     def place(self, value: Any) -> int:
         """The index of the value, which is added if it is new."""
-        key = orjson.dumps(value, option=_SORTED)
+        key = orjson.dumps(value)  # the order of its keys is kept: tables show settings in it
         if key not in self._places:
             self._places[key] = len(self.values)
             self.values.append(value)
@@ -179,12 +184,12 @@ def _grouped(records: Sequence[Record]) -> tuple[bytes, bytes, list[Record]]:
         held = [record for _, record in sorted(newest.values(), key=lambda one: one[0])]
         for record in held:
             node = _group(record)
-            key = orjson.dumps(node, option=_SORTED)
+            key = orjson.dumps(node)
             groups.setdefault(key, (node, []))[1].append(_run(record, tables))
-        lines = [orjson.dumps(node | {"runs": runs}, option=_SORTED) for node, runs in groups.values()]
+        lines = [orjson.dumps(node | {"runs": runs}) for node, runs in groups.values()]
     except TypeError as error:  # an integer of more than 64 bits, or no plain value
         raise ConfigError(f"these records cannot be packed: {error}") from error
-    shared = orjson.dumps({key: table.values for key, table in tables.items()}, option=_SORTED)
+    shared = orjson.dumps({key: table.values for key, table in tables.items()})
     return shared, b"\n".join(lines) + b"\n", held
 
 

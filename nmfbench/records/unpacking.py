@@ -129,7 +129,7 @@ def _records(text: bytes, shared: Mapping[str, list[Any]]) -> list[Record]:
         _require(group, _GROUP, where)
         config = group["config"]
         _require(config, {"solver": _is_part, "dataset": _is_part, "evaluator": _is_part}, where, others=_is_plain)
-        identity = orjson.dumps(config)
+        identity = orjson.dumps(config, option=orjson.OPT_SORT_KEYS)
         common = {key: group[key] for key in ("config", "block", "variant", "setting", "rank", "footnote", "layering")}
         for run in group["runs"]:
             _require(run, _RUN, where, optional=("rises", "batch"))

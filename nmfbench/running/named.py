@@ -77,7 +77,7 @@ def _yaml(path: Path, name: str) -> str:
     node = {
         "_target_": f"nmfbench.adapters.{kind}",
         "rank": "${rank}",
-        key: f"{path}:{name}",
+        key: source.resolved(f"{path}:{name}"),
         "params": source.settings(initial, given) if initial else {},
     }
     return f"# {lines[0]}\n{yaml.safe_dump(node, sort_keys=False, allow_unicode=True)}"
