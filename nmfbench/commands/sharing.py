@@ -126,9 +126,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         print(f"left out, failed: {plural(n, 'record')} of {failed}")
     for reason in missing.values():
         print(f"left out, code: {reason}")
-    print(
-        "not in it: codes, factors, exhibits, single k-means starts, most of each history, and this machine's folders"
-    )
+    print("not in it: codes, factors, exhibits, single k-means starts, most of each history; folders of this machine")
     return 0
 
 

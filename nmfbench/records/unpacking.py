@@ -2,17 +2,29 @@
 
 import hashlib
 import io
-import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from nmfbench.errors import DataError
-from nmfbench.records.cleaning import is_clean_text
+from nmfbench.records.kinds import (
+    Check,
+    is_count,
+    is_name,
+    is_number,
+    is_object,
+    is_plain,
+    is_scalar,
+    is_seconds,
+    is_text,
+    list_of,
+    or_none,
+    require,
+)
 from nmfbench.records.reading import SCHEMA as RECORD_SCHEMA
 from nmfbench.records.reading import Record, no_collection
 from nmfbench.records.summaries import summary
@@ -22,15 +34,12 @@ LARGEST = {"manifest.json": 2**22, "shared.json": 2**24, "records.jsonl": 2**27}
 """Bytes of each member at most, unpacked; 10,000 records take some 2²⁴."""
 LARGEST_FILE, LARGEST_MODULE, LARGEST_LINE, LARGEST_DIRECTORY = 2**25, 2**20, 2**22, 2**16
 MOST_RECORDS, MOST_VALUES = 100_000, 3_000_000
-DEEPEST = 12
 _TABLES = {"environments": "environment", "declared": "declared", "rows": "rows"}
 """The lists of shared.json, and the keys by which a run refers to an entry of each."""
 _CODE = re.compile(r"code/([0-9a-f]{16})/([A-Za-z_][\w.]{0,99})\.py", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _END = 22
 """Bytes of the record that ends a zip archive without a comment."""
-
-Check = Callable[[Any], bool]
 
 
 def parsed(content: bytes) -> tuple[dict[str, Any], list[Record], dict[str, dict[str, str]]]:
@@ -48,9 +57,9 @@ def parsed(content: bytes) -> tuple[dict[str, Any], list[Record], dict[str, dict
         shared = _shared(_json(members["shared.json"], "shared.json"))
         records = _records(members["records.jsonl"], shared)
     code = _code(members)
-    own = {"format": _is_text, "schema": _is_count, "licence": _is_text, "name": _is_text, "contact": _is_text}
+    own = {"format": is_text, "schema": is_count, "licence": is_text, "name": is_text, "contact": is_text}
     follows = summary(records, code)
-    _require({key: value for key, value in manifest.items() if key not in follows}, own, "manifest.json")
+    require({key: value for key, value in manifest.items() if key not in follows}, own, "manifest.json")
     if differing := [key for key, value in follows.items() if manifest.get(key) != value]:
         raise DataError(f"manifest.json does not describe the records: {', '.join(differing)}")
     return manifest, records, code
@@ -106,14 +115,14 @@ def _code(members: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
 
 
 def _shared(shared: Any) -> dict[str, list[Any]]:
-    lists = dict.fromkeys(_TABLES, _list_of(lambda value: True))
-    _require(shared, lists, "shared.json")
+    lists = dict.fromkeys(_TABLES, list_of(lambda value: True))
+    require(shared, lists, "shared.json")
     for environment in shared["environments"]:
-        _require(environment, {}, "an environment", others=_is_plain)
+        require(environment, {"threads": or_none(is_count)}, "an environment", others=is_scalar)
     for declarations in shared["declared"]:
-        _all(_list_of(_is_declaration), declarations, "the declarations of metrics")
+        _all(list_of(_is_declaration), declarations, "the declarations of metrics")
     for rows in shared["rows"]:
-        _all(_list_of(_is_row), rows, "the names of metrics")
+        _all(list_of(_is_row), rows, "the names of metrics")
     return dict(shared)
 
 
@@ -126,13 +135,14 @@ def _records(text: bytes, shared: Mapping[str, list[Any]]) -> list[Record]:
         if len(line) > LARGEST_LINE:
             raise DataError(f"{where} has more than {LARGEST_LINE} bytes")
         group = _json(line, where)
-        _require(group, _GROUP, where)
+        require(group, _GROUP, where)
         config = group["config"]
-        _require(config, {"solver": _is_part, "dataset": _is_part, "evaluator": _is_part}, where, others=_is_plain)
+        require(config, _CONFIG, where, optional=("stopping", "label_fraction"), others=is_plain)
+        require(group["data"], _DATA, where, optional=("labels_seen", "error_of_mean"), others=is_plain)
         identity = orjson.dumps(config, option=orjson.OPT_SORT_KEYS)
         common = {key: group[key] for key in ("config", "block", "variant", "setting", "rank", "footnote", "layering")}
         for run in group["runs"]:
-            _require(run, _RUN, where, optional=("rises", "batch"))
+            require(run, _RUN, where, optional=("rises", "batch"))
             try:
                 environment, declared, rows = (shared[table][run.pop(key)] for table, key in _TABLES.items())
             except IndexError:
@@ -168,132 +178,83 @@ def _record(common: Record, run: Record, environment: Record, declared: list[Any
     }
 
 
-def _require(
-    node: Any, checks: Mapping[str, Check], where: str, optional: tuple[str, ...] = (), others: Check | None = None
-) -> None:
-    """Raise DataError unless the node has these keys, each of the right type, and no others that fail ``others``."""
-    if type(node) is not dict:
-        raise DataError(f"{where} is no object")
-    for key, is_right in checks.items():
-        if key not in node:
-            if key not in optional:
-                raise DataError(f"{where} lacks {key}")
-        elif not is_right(node[key]):
-            raise DataError(f"{where}: {key} has a value of the wrong type")
-    for key in node.keys() - checks.keys():
-        if others is None or not _is_text(key) or not others(node[key]):
-            raise DataError(f"{where}: {key[:100]!r} is unknown, or has a value of the wrong type")
-
-
 def _all(is_right: Check, value: Any, what: str) -> None:
     if not is_right(value):
         raise DataError(f"{what} have the wrong type")
 
 
-def _is_text(value: Any) -> bool:
-    return is_clean_text(value) and len(value) <= 10_000
-
-
-def _is_number(value: Any) -> bool:
-    return (type(value) is int and abs(value) < 2**63) or (type(value) is float and math.isfinite(value))
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**63
-
-
-def _is_seconds(value: Any) -> bool:
-    return _is_number(value) and value >= 0
-
-
-def _or_none(is_right: Check) -> Check:
-    return lambda value: value is None or is_right(value)
-
-
-def _list_of(is_right: Check) -> Check:
-    return lambda value: type(value) is list and all(map(is_right, value))
-
-
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether the value is made of texts, finite numbers, booleans, null, lists and objects, not nested deeply."""
-    if value is None or type(value) is bool or _is_number(value) or _is_text(value):
-        return True
-    if depth == DEEPEST:
-        return False
-    if type(value) is dict:
-        return all(_is_text(key) and _is_plain(held, depth + 1) for key, held in value.items())
-    return type(value) is list and all(_is_plain(held, depth + 1) for held in value)
-
-
-def _is_object(value: Any) -> bool:
-    return type(value) is dict and _is_plain(value)
-
-
-def is_name(value: Any) -> bool:
-    """Whether the value can name a solver or dataset: folders of results are called so."""
-    return _is_text(value) and bool(re.fullmatch(r"(?!\.)[^/\\]{1,200}", value))
-
-
 def _is_part(value: Any) -> bool:
     """Whether the value is the part of a configuration that a solver, dataset or evaluator has."""
-    return _is_object(value) and is_name(value.get("name"))
+    return is_object(value) and is_name(value.get("name")) and is_text(value.get("source", ""))
+
+
+def _is_data_node(value: Any) -> bool:
+    return _is_part(value) and bool(re.fullmatch("[0-9a-f]{64}", str(value.get("sha256"))))
 
 
 def _is_row(value: Any) -> bool:
     place = (value.get("layer"), value.get("n_clusters")) if type(value) is dict else ("",)
-    return _is_object(value) and _is_text(value.get("metric")) and all(map(_or_none(_is_count), place))
+    return is_object(value) and is_text(value.get("metric")) and all(map(or_none(is_count), place))
 
 
 def _is_declaration(value: Any) -> bool:
-    if not (_is_object(value) and _is_text(value.get("name")) and _is_text(value.get("title"))):
+    if not (is_object(value) and is_text(value.get("name")) and is_text(value.get("title"))):
         return False
-    right = _is_text(value.get("unit", "")) and _or_none(_is_count)(value.get("decimals"))
-    return right and value.get("better", "") in ("", "higher", "lower") and type(value.get("shown", True)) is bool
-
-
-def _is_data(value: Any) -> bool:
-    """Whether the value describes data as records do."""
-    if not _is_object(value) or not all(_is_count(value.get(key)) for key in ("features", "samples")):
-        return False
-    counts = all(_or_none(_is_count)(value.get(key)) for key in ("classes", "labels_seen"))
-    return counts and _or_none(_is_number)(value.get("error_of_mean")) and _is_texts(value.get("preprocessing", []))
+    decimals = value.get("decimals")
+    shown = is_text(value.get("unit", "")) and (decimals is None or (is_count(decimals) and decimals < 20))
+    return shown and value.get("better", "") in ("", "higher", "lower") and type(value.get("shown", True)) is bool
 
 
 def _is_history(value: Any) -> bool:
     return type(value) is list and all(
-        type(look) is list and len(look) == 3 and all(map(_is_number, look)) for look in value
+        type(look) is list and len(look) == 3 and all(map(is_number, look)) for look in value
     )
 
 
-_is_texts = _list_of(_is_text)
+_CONFIG: dict[str, Check] = {
+    "solver": _is_part,
+    "dataset": _is_data_node,
+    "evaluator": _is_part,
+    "dtype": is_text,
+    "stopping": is_object,
+    "label_fraction": is_number,
+}
+_DATA: dict[str, Check] = {
+    "features": is_count,
+    "samples": is_count,
+    "classes": or_none(is_count),
+    "labels_seen": or_none(is_count),
+    "preprocessing": list_of(is_text),
+    "error_of_mean": or_none(is_number),
+}
 _GROUP: dict[str, Check] = {
     "config": lambda value: type(value) is dict,
-    "data": _is_data,
-    "block": _is_text,
-    "variant": _is_object,
-    "setting": _is_object,
-    "rank": _or_none(_is_count),
-    "footnote": _is_text,
-    "layering": _or_none(_is_text),
-    "runs": _list_of(lambda value: True),
+    "data": lambda value: type(value) is dict,
+    "block": is_text,
+    "variant": is_object,
+    "setting": is_object,
+    "rank": or_none(is_count),
+    "footnote": is_text,
+    "layering": or_none(is_text),
+    "runs": list_of(lambda value: True),
 }
 _RUN: dict[str, Check] = {
-    "seed": _is_count,
+    "seed": is_count,
     "status": lambda value: type(value) is str and bool(re.fullmatch("[a-z_]{1,20}", value)),
-    "iterations": _is_count,
-    "objective": _or_none(_is_number),
-    "fall": _or_none(_is_number),
-    "error": _or_none(_is_text),
-    "seconds": _is_seconds,
-    "cpu_seconds": _or_none(_is_seconds),
-    "evaluation_seconds": _or_none(_is_seconds),
-    "peak_memory_mib": _or_none(_is_seconds),
+    "iterations": is_count,
+    "objective": or_none(is_number),
+    "fall": or_none(is_number),
+    "error": or_none(is_text),
+    "seconds": is_seconds,
+    "cpu_seconds": or_none(is_seconds),
+    "evaluation_seconds": or_none(is_seconds),
+    "peak_memory_mib": or_none(is_seconds),
     "date": lambda value: value is None or (type(value) is str and bool(_DATE.fullmatch(value))),
     "history": _is_history,
-    "values": _list_of(_or_none(_is_number)),
-    "rises": _list_of(_is_plain),
-    "batch": _list_of(_is_count),
-    "environment": _is_count,
-    "declared": _is_count,
-    "rows": _is_count,
+    "values": list_of(or_none(is_number)),
+    "rises": list_of(is_plain),
+    "batch": list_of(is_count),
+    "environment": is_count,
+    "declared": is_count,
+    "rows": is_count,
 }
