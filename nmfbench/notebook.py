@@ -57,7 +57,7 @@ def load_records(results_dir: str | Path = "results/local", **choice: Any) -> pd
 
 
 def load_results(*files: str | Path, **choice: Any) -> pd.DataFrame:
-    """The published results, or those in these packs (``mine.nmfbench.zip``), in the columns of `load_records`.
+    """Return the published results, or those in these packs (``mine.nmfbench.zip``), in the columns of `load_records`.
 
     ``load_results(solver=["mu", "hals"])`` chooses from the packs that ship with nmfbench. Packs may come from anybody:
     nothing in them is run. Raises ConfigError if there are none, DataError for a file that is no sound pack.
@@ -80,7 +80,7 @@ def _words(choice: dict[str, Any]) -> list[str]:
 
 
 def _long_form(records: list[Record]) -> pd.DataFrame:
-    """The long form alone: a whole report of 10,000 records takes twice the time."""
+    """Build the long form alone, because a whole report of 10,000 records takes twice the time."""
     records = blocks.with_scalings(blocks.told_apart(records))
     return frames.frame(records, declarations(records)).drop(columns="printed")
 

@@ -1,5 +1,6 @@
 """Results that travel: `submit` packs them, `verify` fits some again, `load_results` reads them."""
 
+import importlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from nmfbench import config
 from nmfbench.adapters.source import source_hash
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.records import Store, packs, verdicts
+from nmfbench.records.summaries import is_own_data
 from nmfbench.running import verifying_packs
 
 TINY = ["dataset=uci_iris", "seeds=2", "evaluator.n_init=2", "stopping.max_iter=20"]
@@ -262,6 +264,14 @@ def test_verify_takes_a_file_that_is_no_pack_for_damaged_data(here: Path, capsys
     assert nmfbench("submit", "results", f"--output={PACK}", "--force") == 0
     assert nmfbench("verify", PACK, "rank=3") == 2
     assert "solver= and dataset= choose" in capsys.readouterr().err
+
+
+def test_data_of_one_s_own_is_told_from_that_of_nmfbench() -> None:
+    for name in config.options("dataset"):
+        node = config.defaults("dataset", name)
+        module, _, loader = node["_target_"].rpartition(".")
+        own = getattr(importlib.import_module(module), loader).own
+        assert is_own_data({"config": {"dataset": node}}) == own, name
 
 
 def test_load_results_has_the_rows_of_load_records(here: Path) -> None:

@@ -131,7 +131,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 
 def _names(records: Sequence[Record]) -> str:
-    """A file name from those of the solvers."""
+    """Make a file name of those of the solvers."""
     names = sorted({record["solver"] for record in records})
     return "+".join(names) if len(names) <= 3 else f"{len(names)}-solvers"
 
@@ -141,7 +141,7 @@ def _size(path: Path) -> str:
 
 
 def _contents(manifest: dict[str, Any]) -> list[str]:
-    """The manifest of a pack in lines."""
+    """Describe a pack in lines, from its manifest."""
     solvers = []
     for name, held in manifest["solvers"].items():
         sources = [f"code {s[:6]}{'' if s in manifest['code'] else ', checksum only'}" for s in held["sources"]]

@@ -16,7 +16,7 @@ _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2
 
 
 def cleaned(value: Any) -> Any:
-    """The same plain value, of whose texts no part names a folder, the account or the host of this machine.
+    """Return the plain value with folders, account and host of this machine taken out of its texts.
 
     A path keeps its last part. The names of account and host are replaced in sentences alone: as a single word one may
     be a setting (``max``), and a dotted name is a class. Characters that a terminal obeys become blanks.
@@ -29,7 +29,7 @@ def cleaned(value: Any) -> Any:
 
 
 def is_clean_text(value: Any) -> bool:
-    """Whether the value is a text without characters that a terminal obeys."""
+    """Tell whether the value is a text without characters that a terminal obeys."""
     return isinstance(value, str) and not _INVISIBLE.search(value)
 
 
@@ -54,7 +54,7 @@ def _home() -> str:
 
 @cache
 def _names() -> tuple[str, ...]:
-    """The names of the account and of the host, in full and without its domain."""
+    """Return the names of the account and of the host, in full and without its domain."""
     try:
         account = getpass.getuser()
     except (OSError, KeyError):  # an account without a name

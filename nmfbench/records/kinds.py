@@ -1,4 +1,4 @@
-"""Checks of plain values that may come from anybody: are they of the right type, finite, short and fit to be shown?"""
+"""Check plain values that may come from anybody: their types, that they are finite, short and fit to be shown."""
 
 import math
 import re
@@ -59,7 +59,7 @@ def is_scalar(value: Any) -> bool:
 
 
 def is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether the value is made of texts, finite numbers, booleans, null, lists and objects, not nested deeply."""
+    """Tell whether the value is made of texts, finite numbers, booleans, null, lists and objects, not nested deeply."""
     if is_scalar(value):
         return True
     if depth == DEEPEST:
@@ -74,5 +74,5 @@ def is_object(value: Any) -> bool:
 
 
 def is_name(value: Any) -> bool:
-    """Whether the value can name a solver or dataset: folders of results are called so."""
+    """Tell whether the value can name a solver or dataset: folders of results are called so."""
     return is_text(value) and bool(re.fullmatch(r"(?!\.)[^/\\]{1,200}", value))

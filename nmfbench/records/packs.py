@@ -68,7 +68,7 @@ def write(
     contact: str = "",
     code: Code | None = None,
 ) -> dict[str, Any]:
-    """Write a pack of these records; returns its manifest. Of records of the same run the newest is kept.
+    """Write a pack of these records and return its manifest. Of records of the same run the newest is kept.
 
     Folders, account and host are taken out of every text (`cleaning`). ``name`` and ``contact`` say who passes the
     records on; ``code`` is the source of methods from outside nmfbench by its checksum. Raises ConfigError for a
@@ -99,7 +99,7 @@ def write(
 
 
 def read(path: Path) -> Pack:
-    """The content of a pack, every part of it checked. Raises DataError for one that is damaged or hostile."""
+    """Return the content of a pack, every part of it checked. Raises DataError for one that is damaged or hostile."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise DataError(f"it has more than {LARGEST_FILE} bytes")
@@ -111,12 +111,12 @@ def read(path: Path) -> Pack:
 
 
 def published() -> list[Path]:
-    """The packs that ship with nmfbench."""
+    """List the packs that ship with nmfbench."""
     return sorted((config.PUBLISHED / "arena").glob(f"*{SUFFIX}"))
 
 
 def checksum(path: Path) -> str:
-    """The sha256 of a pack's file. Raises DataError if it cannot be read."""
+    """Return the sha256 of a pack's file. Raises DataError if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -124,7 +124,7 @@ def checksum(path: Path) -> str:
 
 
 def thinned(history: Sequence[Sequence[float]]) -> list[list[float]]:
-    """At most `POINTS` entries (iteration, objective, seconds) of a history, seven digits each.
+    """Return at most `POINTS` entries (iteration, objective, seconds) of a history, with seven digits.
 
     The first entry, the last, and those at which the objective's distance from its last value first falls below a
     share of that at the start; the shares fall geometrically to 1e-4, so that the time to reach a value near the end
@@ -150,7 +150,7 @@ def thinned(history: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def _short(number: Any) -> Any:
-    """The number with seven digits: more than a time means, and all that float32 has."""
+    """Round to seven digits: more than a time means, and all that float32 has."""
     return float(f"{number:.7g}") if isinstance(number, float) and math.isfinite(number) else number
 
 
@@ -171,7 +171,7 @@ class _Table:
 
 
 def _grouped(records: Sequence[Record]) -> tuple[bytes, bytes, list[Record]]:
-    """shared.json, records.jsonl, and the records as they will be read, in the order of dataset, solver and name."""
+    """Return shared.json, records.jsonl, and the records behind them in the order of dataset, solver and name."""
     newest: dict[str, tuple[tuple[str, ...], Record]] = {}
     for record in sorted(records, key=lambda record: str(record["environment"].get("date"))):
         config = cleaned(record["config"])
@@ -219,7 +219,7 @@ def _run(record: Record, tables: dict[str, _Table]) -> dict[str, Any]:
 
 
 def _zipped(members: Mapping[str, bytes]) -> bytes:
-    """A zip archive whose bytes depend on its members alone."""
+    """Make a zip archive whose bytes depend on its members alone."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in members.items():

@@ -1,4 +1,4 @@
-"""The summary of many records that a pack's manifest gives: counts, versions, checksums, machines."""
+"""Sum up many records for the manifest of a pack: counts, versions, checksums, machines."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,14 +11,14 @@ Code = Mapping[str, Mapping[str, str]]
 
 
 def is_own_data(record: Record) -> bool:
-    """Whether the data of a record is a user's own and no dataset of nmfbench's."""
+    """Tell whether the data of a record is a user's own and no dataset of nmfbench's."""
     target = str(record["config"]["dataset"].get("_target_"))
     own = ("file.File", "images.Images", "graph.Graph", "views.Views")
     return target.removeprefix("nmfbench.datasets.") in own or not target.startswith("nmfbench.")
 
 
 def summary(records: Iterable[Record], code: Code) -> dict[str, Any]:
-    """The part of a manifest that follows from the records and the code: counts, versions, checksums, machines."""
+    """Return the part of a manifest that follows from records and code: counts, versions, checksums, machines."""
     solvers: dict[str, dict[str, Any]] = {}
     datasets: dict[str, dict[str, Any]] = {}
     statuses: Counter[str] = Counter()

@@ -43,7 +43,7 @@ _END = 22
 
 
 def parsed(content: bytes) -> tuple[dict[str, Any], list[Record], dict[str, dict[str, str]]]:
-    """The manifest, the records and the code of a pack. Raises DataError with what is wrong."""
+    """Return the manifest, the records and the code of a pack. Raises DataError that says what is wrong."""
     members = _members(content)
     if absent := LARGEST.keys() - members.keys():
         raise DataError(f"{', '.join(sorted(absent))} is missing")
@@ -66,7 +66,7 @@ def parsed(content: bytes) -> tuple[dict[str, Any], list[Record], dict[str, dict
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """The members of the archive, unpacked; names and sizes are checked before anything is."""
+    """Unpack the members of the archive; their names and sizes are checked first."""
     end = content[-_END:]
     # Without a comment and zip64 the directory's length stands here, and a long one is refused before it is read.
     if len(content) < _END or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0" or content[-_END - 20 :][:4] == b"PK\6\7":
@@ -160,7 +160,7 @@ def _records(text: bytes, shared: Mapping[str, list[Any]]) -> list[Record]:
 
 
 def _record(common: Record, run: Record, environment: Record, declared: list[Any], rows: list[Any]) -> Record:
-    """One record as `Store.load` returns it."""
+    """Build one record as `Store.load` returns it."""
     kept = {key: value for key, value in run.items() if key not in ("values", "date")}
     return {
         "schema": RECORD_SCHEMA,
@@ -184,7 +184,7 @@ def _all(is_right: Check, value: Any, what: str) -> None:
 
 
 def _is_part(value: Any) -> bool:
-    """Whether the value is the part of a configuration that a solver, dataset or evaluator has."""
+    """Tell whether the value is the part of a configuration that a solver, dataset or evaluator has."""
     return is_object(value) and is_name(value.get("name")) and is_text(value.get("source", ""))
 
 

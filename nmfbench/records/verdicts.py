@@ -1,4 +1,4 @@
-"""The outcome of verifying a pack, in a small JSON file: tables mark rows verified or reported by it."""
+"""Keep the outcome of verifying a pack in a small JSON file, by which tables mark rows verified or reported."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +19,7 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of one method on one dataset of a pack.
+    """The outcome for one method on one dataset of a pack.
 
     Parameters
     ----------
@@ -44,18 +44,18 @@ class Verdict:
 
     @property
     def key(self) -> Key:
-        """The method and the data; see `key_of`."""
+        """Name the method and the data; see `key_of`."""
         return self.solver, self.version, self.source, self.dataset
 
 
 def key_of(record: Record) -> Key:
-    """The method, with its version and checksum, and the data that a record belongs to."""
+    """Name the method, with its version and checksum, and the data that a record belongs to."""
     solver = record["config"]["solver"]
     return record["solver"], str(solver.get("version", "")), str(solver.get("source", "")), record["dataset"]
 
 
 def write(pack: Path, verdicts: Sequence[Verdict], made: dict[str, Any], elsewhere: Path) -> Path:
-    """Keep the verdicts beside the pack, or in the folder ``elsewhere`` if that cannot be written; returns the file.
+    """Keep the verdicts beside the pack, or in the folder ``elsewhere`` if that cannot be written. Returns the file.
 
     Earlier verdicts on other methods of the same pack stay. ``made``: date, program and machine of the verification.
     Raises ConfigError if neither folder can be written to.
@@ -81,7 +81,7 @@ def write(pack: Path, verdicts: Sequence[Verdict], made: dict[str, Any], elsewhe
 
 
 def read(pack: Path, elsewhere: Path | None = None) -> list[Verdict]:
-    """The verdicts on a pack as it is, of the file beside it or in that folder; none if it was never verified.
+    """Return the verdicts on a pack as it is now, from the file beside it or in that folder; none without one.
 
     The file proves nothing by itself: whoever passes a pack on can write one. Believe your own, and those of the
     repository. Raises DataError if the pack cannot be read.
@@ -92,7 +92,7 @@ def read(pack: Path, elsewhere: Path | None = None) -> list[Verdict]:
 
 
 def standing(record: Record, verdicts: Sequence[Verdict]) -> str:
-    """The mark of a record of a pack with these verdicts: verified, differs, or reported if nothing was compared."""
+    """Return the mark of a pack's record: verified, differs, or reported if nothing was compared."""
     outcome = next((verdict.outcome for verdict in verdicts if verdict.key == key_of(record)), "")
     return outcome if outcome in ("verified", "differs") else "reported"
 
@@ -102,7 +102,7 @@ def _name(pack: Path) -> str:
 
 
 def _read(path: Path, checksum: str) -> list[Verdict]:
-    """The verdicts in that file, if it is one about the pack of that checksum."""
+    """Return the verdicts in that file, none unless it is about the pack of that checksum."""
     try:
         content = orjson.loads(path.read_bytes())
         if (content["format"], content["schema"], content["pack"]) != ("nmfbench verification", SCHEMA, checksum):

@@ -1,4 +1,4 @@
-"""The source of the methods that records were made with, for a pack that passes it on."""
+"""Find the source of the methods that records were made with, for a pack that passes it on."""
 
 import hashlib
 import importlib.util
@@ -13,7 +13,7 @@ from nmfbench.records import Record
 
 
 def code_of(records: Iterable[Record]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """Checksum → module → source, for the methods from outside nmfbench; and checksum → why a source is not there.
+    """Return checksum → module → source of the methods from outside nmfbench, and checksum → why a source is missing.
 
     Nothing is run but the package around a module that a YAML of a trusted folder names.
     """
@@ -39,12 +39,12 @@ def code_of(records: Iterable[Record]) -> tuple[dict[str, dict[str, str]], dict[
 
 
 def _is_of_sklearn(solver: dict[str, Any]) -> bool:
-    """Whether a method is an estimator that anybody has."""
+    """Tell whether a method is an estimator of scikit-learn, which anybody has."""
     return str(solver.get("estimator", "")).startswith("sklearn.")
 
 
 def _file(solver: dict[str, Any]) -> Path:
-    """The file of the module that defines a method. Raises ConfigError, ImportError or ValueError."""
+    """Return the file of the module that defines a method. Raises ConfigError, ImportError or ValueError."""
     adapted = next((str(solver[key]) for key in ("function", "module", "estimator") if solver.get(key)), None)
     reference = adapted or str(solver["_target_"])
     if ":" in reference:
@@ -57,6 +57,6 @@ def _file(solver: dict[str, Any]) -> Path:
 
 
 def _text(path: Path) -> str:
-    """The source as `inspect.getsource` gives it, which the checksum is of: with a line break at the end."""
+    """Read the source as `inspect.getsource` gives it, which the checksum is of: with a line break at the end."""
     text = io.IncrementalNewlineDecoder(None, translate=True).decode(path.read_bytes().decode())
     return text if text.endswith("\n") else text + "\n"

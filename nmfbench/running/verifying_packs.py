@@ -26,7 +26,7 @@ SLOWER, AT_LEAST = 20, 60.0
 
 @dataclass(frozen=True)
 class Bench:
-    """What a verification can use of this machine.
+    """The part of this machine that a verification may use.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def verify(
     named: Path | None,
     report: Callable[[str], None],
 ) -> list[Verdict]:
-    """Verdicts on the methods and datasets of a pack, from a share of the runs of each, at least one.
+    """Return verdicts on the methods and datasets of a pack, from a share of the runs of each, at least one.
 
     Names of records are hashes, so the first of them are a draw, and always the same. ``chosen`` tells which records
     count; ``named``: the folder of YAMLs that the command line's own files have, see `running.named`. Nothing of the
@@ -69,35 +69,34 @@ def verify(
 
 def _verdict(key: Key, records: list[Record], share: float, bench: Bench, report: Callable[[str], None]) -> Verdict:
     lines: list[str] = []
-    verified = Verified(lines.append)
+    verified, reason = Verified(lines.append), ""
     try:
-        runs = [_run(record, bench) for record in records]
-        sample = verifying.sample_of(runs, share)
-        for run in sample:
+        for run in verifying.sample_of([_run(record, bench) for record in records], share):
             limit = max(AT_LEAST, SLOWER * run.record["seconds"])
             stopping = replace(run.stopping, max_seconds=run.stopping.max_seconds or limit)
             verifying.fit_again(replace(run, stopping=stopping), _data(run.record, bench), bench.store, verified)
-    except (ConfigError, DataError) as error:
-        return Verdict(*key, "not verified", len(records), 0, str(error))
+    except (ConfigError, DataError, MemoryError) as error:
+        reason = str(error)
     checked = sum(verified.counts[outcome] for outcome in ("equal", "tolerated", "differ"))
     if verified.counts["differ"]:
         report("\n".join(lines))
         return Verdict(*key, "differs", len(records), checked, "\n".join(lines))
-    if not checked:
-        return Verdict(*key, "not verified", len(records), 0, "a time limit ends its fits, there or here")
+    if reason or not checked:
+        reason = reason or "a time limit ends its fits, there or here"
+        return Verdict(*key, "not verified", len(records), checked, reason)
     return Verdict(*key, "verified", len(records), checked)
 
 
 def _run(record: Record, bench: Bench) -> Run:
-    """The run of a record, with the code that is here. Raises ConfigError where it is not."""
+    """Build the run of a record with the code that is here. Raises ConfigError where it is not."""
     config, name = record["config"], record["solver"]
     solver = dict(config["solver"])
     here = _named_here(name, solver, bench.trusted)
+    solver |= here
     estimator = str(solver.get("estimator", ""))
     if estimator.startswith("sklearn.") and not estimator.startswith("sklearn.decomposition.") and not here:
         raise ConfigError(f"{name} runs {estimator}; of scikit-learn a pack may name decompositions alone")
     if code := solver.get("source"):
-        solver |= here
         try:
             check_class(solver, "solver", name, bench.trusted)
         except ConfigError:
@@ -111,7 +110,7 @@ def _run(record: Record, bench: Bench) -> Run:
 
 
 def _named_here(name: str, solver: dict[str, Any], trusted: Sequence[Path]) -> dict[str, Any]:
-    """Where a method's file lies here, which a pack does not say: it holds the file's name alone."""
+    """Return what a trusted YAML says of a method's file: a pack holds the file's name without its folder."""
     try:
         declared = defaults("solver", name, trusted)
     except ConfigError:
@@ -120,7 +119,7 @@ def _named_here(name: str, solver: dict[str, Any], trusted: Sequence[Path]) -> d
 
 
 def _data(record: Record, bench: Bench) -> Any:
-    """The data of a record as it is here. Raises DataMissing, DataError or ConfigError."""
+    """Load the data of a record as it is here. Raises DataMissing, DataError or ConfigError."""
     node, name = record["config"]["dataset"], record["dataset"]
     known = next((card.node for card in bench.cards if card.sha256 == node.get("sha256")), None)
     if known is None and is_own_data(record):
@@ -135,7 +134,7 @@ def _data(record: Record, bench: Bench) -> Any:
 
 
 def summary(verdicts: Sequence[Verdict], pack: Pack) -> list[str]:
-    """A line for each method: verified, differs, or why it cannot be verified here. The last line sums up."""
+    """Describe the outcome in a line for each method, and sum it up in the last line."""
     by_method: dict[tuple[str, ...], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         by_method[verdict.key[:3]].append(verdict)
