@@ -160,6 +160,14 @@ def test_verify_tells_for_each_method_and_dataset(here: Path, made: Path, capsys
     assert str(here) not in Path("mine.verified.json").read_text()
 
 
+def test_verify_of_a_folder_takes_the_file_of_a_method(here: Path, made: Path, monkeypatch, capsys) -> None:
+    assert nmfbench("verify", "results_dir=results", "solver=my_nmf") == 1
+    assert "is refused: importing a class runs its module" in capsys.readouterr().out
+    monkeypatch.chdir(made)
+    assert nmfbench("verify", "results_dir=results", "solver=mine.py:my_nmf") == 0
+    assert "2 of 2 records in results/runs have the right name, data and code" in capsys.readouterr().out
+
+
 def test_verify_finds_a_number_that_was_changed(here: Path, capsys) -> None:
     assert nmfbench("submit", "results", "solver=mu", "dataset=uci_iris", f"--output={PACK}") == 0
     before = packs.read(Path(PACK)).records[0]["objective"]

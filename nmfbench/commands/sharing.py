@@ -165,7 +165,7 @@ def _contents(manifest: dict[str, Any]) -> list[str]:
 
 def _verify(arguments: argparse.Namespace) -> int:
     """`nmfbench verify`: check a pack, the records of an experiment or those that words choose; fit a sample again."""
-    words, folder = named.declared(choosing.name_first(arguments.words))
+    words, folder = named.declared([named.resolved(word) for word in choosing.name_first(arguments.words)])
     results = arguments.results
     if words and "=" not in words[0] and words[0].endswith(packs.SUFFIX):
         return _verify_pack(Path(words[0]).expanduser(), words[1:], arguments, folder)

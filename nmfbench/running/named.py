@@ -35,6 +35,15 @@ def declared(words: Sequence[str]) -> tuple[list[str], Path | None]:
     return replaced, folder
 
 
+def resolved(word: str) -> str:
+    """Return the word with the path of each file of a method made absolute, as records have it."""
+    match = _WORD.fullmatch(word)
+    if match is None:
+        return word
+    parts = (source.resolved(part) if _FILE.fullmatch(part) else part for part in match[2].split(","))
+    return match[1] + ",".join(parts)
+
+
 def _replaced(word: str, options: dict[str, str]) -> str:
     match = _WORD.fullmatch(word)
     if match is None or ".py:" not in word:
@@ -77,7 +86,7 @@ def _yaml(path: Path, name: str) -> str:
     node = {
         "_target_": f"nmfbench.adapters.{kind}",
         "rank": "${rank}",
-        key: source.resolved(f"{path}:{name}"),
+        key: f"{path}:{name}",
         "params": source.settings(initial, given) if initial else {},
     }
     return f"# {lines[0]}\n{yaml.safe_dump(node, sort_keys=False, allow_unicode=True)}"
