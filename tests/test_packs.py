@@ -61,18 +61,30 @@ def test_of_two_records_of_a_run_the_newest_is_kept(path: Path) -> None:
     assert kept["iterations"] == 7
 
 
-def test_thinned_history_keeps_the_time_to_each_share_of_the_fall() -> None:
-    history = [[i, 5.0 + 100.0 * math.exp(-i / 300), i / 1000] for i in range(4000)]
+def seconds_to(level: float, history: list[list[float]]) -> float:
+    """The time at which a history falls to a level, on the line between two entries."""
+    after = next(i for i, look in enumerate(history) if look[1] <= level)
+    (_, a, start), (_, b, end) = history[after - 1], history[after]
+    return start + (end - start) * (a - level) / (a - b)
+
+
+@pytest.mark.parametrize("rate", [1 / 3, 1 / 30, 1 / 300])
+def test_thinned_history_keeps_the_time_to_each_share_of_the_fall(rate: float) -> None:
+    history = [[i, 5.0 + 90.0 * math.exp(-i * rate) + 10 / (1 + i), 0.2 + i / 1000] for i in range(3000)]
     thin = packs.thinned(history)
-    assert len(thin) == packs.POINTS
-    assert (thin[0][0], thin[-1][0]) == (0, 3999)
+    assert len(thin) == packs.POINTS and (thin[0][0], thin[-1][0]) == (0, 2999)
+    assert all([look[0], pytest.approx(look[1]), pytest.approx(look[2])] in history for look in thin)
     for share in (0.3, 0.1, 0.01, 0.001):
         level = history[-1][1] + share * (history[0][1] - history[-1][1])
-        real, kept = (next(look for look in looks if look[1] <= level) for looks in (history, thin))
-        assert real[0] <= kept[0] <= real[0] + 300  # e-fold: a kept entry is at most a factor 2.6 of the gap later
-    assert packs.thinned(history[:5]) == [[look[0], pytest.approx(look[1]), look[2]] for look in history[:5]]
-    rising = [[i, float(i), i / 10] for i in range(100)]
-    assert [look[0] for look in packs.thinned(rising)] == [round(k * 9) for k in range(12)]
+        assert seconds_to(level, thin) == pytest.approx(seconds_to(level, history), rel=0.1)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_history_that_does_not_fall_is_thinned_too(value: float) -> None:
+    assert len(packs.thinned([[i, value, 0.0] for i in range(100)])) == packs.POINTS
+    rising = [[i, value + i, i / 10] for i in range(100)]
+    assert len(packs.thinned(rising)) == packs.POINTS
+    assert packs.thinned(rising[:5]) == rising[:5]
 
 
 def test_ten_thousand_records_stay_small_and_are_read_at_once(path: Path) -> None:

