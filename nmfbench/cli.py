@@ -8,12 +8,25 @@ import textwrap
 from collections.abc import Sequence
 
 from nmfbench import __version__, completion, config, endings
-from nmfbench.commands import choosing, data, methods, pictures, records, sharing
+from nmfbench.commands import arena, choosing, data, methods, pictures, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
 FORMATS = ("text", "csv", "md", "latex")
-INTERMIXED = ("table", "report", "plot", "show", "export", "rm", "status", "merge", "submit", "verify")
+INTERMIXED = (
+    "table",
+    "report",
+    "plot",
+    "show",
+    "export",
+    "rm",
+    "status",
+    "arena",
+    "claims",
+    "merge",
+    "submit",
+    "verify",
+)
 """The commands whose options may stand between words."""
 
 
@@ -139,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    for module in (pictures, records, sharing, methods):
+    for module in (pictures, records, sharing, methods, arena):
         module.add_to(commands)
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
