@@ -13,6 +13,21 @@ from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
 FORMATS = ("text", "csv", "md", "latex")
+INTERMIXED = (
+    "table",
+    "report",
+    "plot",
+    "show",
+    "export",
+    "rm",
+    "status",
+    "arena",
+    "claims",
+    "merge",
+    "submit",
+    "verify",
+)
+"""The commands whose options may stand between words."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,19 +116,7 @@ Tab completes all of these after eval "$(nmfbench completion bash)"; zsh and fis
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in (
-        "table",
-        "report",
-        "plot",
-        "show",
-        "export",
-        "rm",
-        "status",
-        "merge",
-        "verify",
-        "arena",
-        "claims",
-    ):
+    if arguments and arguments[0] in INTERMIXED:
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 

@@ -21,9 +21,10 @@ from nmfbench.errors import ConfigError
 
 _ROOT = Path(__file__).resolve().parents[1]
 # In a checkout the configs beside the package win over the copies that an install made.
-CONFIG_DIR = _ROOT / "configs" if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench" / "configs"
-PUBLISHED = _ROOT / "results"
-"""The tables and figures of a checkout, which released code made; an installed package has none."""
+_SHIPPED = _ROOT if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench"
+CONFIG_DIR = _SHIPPED / "configs"
+PUBLISHED = _SHIPPED / "results"
+"""The tables, figures and packs of records that released code made; an installed package has the packs alone."""
 # The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
 _OURS = re.compile(r"nmfbench\.((solvers|adapters|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
 _NAMED = ("function", "estimator", "module")
