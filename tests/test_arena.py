@@ -1,6 +1,5 @@
 """The arena: rules, trials, choices that see no label, scores, and the command."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,12 @@ from nmfbench import config
 from nmfbench.arena import controls, criteria, protocol, scores
 from nmfbench.arena.protocol import Protocol, Task
 from nmfbench.arena.trials import search_space, trials
-from nmfbench.cli import main
 from nmfbench.datasets.base import Dataset
 from nmfbench.datasets.scaling import proposed
 from nmfbench.errors import ConfigError, DataMissing
 from nmfbench.evaluators.arena import Arena, purity
 from nmfbench.evaluators.base import Fitted
-from nmfbench.records import Record, Store
+from nmfbench.records import Record
 from nmfbench.running.cards import loader_of
 from nmfbench.solvers.base import Solver
 
@@ -251,55 +249,3 @@ def test_criterion_that_follows_the_labels_has_correlation_one_and_no_regret() -
     assert followed.loc["silhouette", ["cells", "correlation", "gain", "regret"]].tolist() == [1, 1, 20, 0]
     assert followed.loc["random", "gain"] == pytest.approx(10)
     assert followed.loc["stability", "gain"] == 0  # all are stable, so the defaults stay
-
-
-# The command
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Protocol]:
-    """Every protocol is `RULES`, on two tasks that scikit-learn has."""
-    monkeypatch.setattr(protocol, "read", lambda name: replace(RULES, name=name, criterion="silhouette"))
-    return RULES
-
-
-def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
-    small: Protocol, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["arena", "--lite", "solver=mu,hals,raw", f"results_dir={tmp_path}", "jobs=1"]
-    assert main(words) == 0
-    shown = capsys.readouterr().out
-    assert "mean rank" in shown and "hals" in shown
-    names = {path.name for path in (tmp_path / "arena").iterdir()}
-    assert {"lite.md", "lite.csv", "lite.html", "lite_ranking.png", "lite_ranking.csv"} <= names
-    page = (tmp_path / "arena" / "lite.md").read_text()
-    assert "random" in page and "seeds 100, 101" in page
-    before = sorted((tmp_path / "runs").rglob("*.json"))
-    assert main(words) == 0
-    assert "nothing to run" in capsys.readouterr().err
-    assert sorted((tmp_path / "runs").rglob("*.json")) == before
-    seeds = {made["seed"] for made in Store(tmp_path).load()[0]}
-    assert seeds == {0, 1, 100, 101}
-
-
-@pytest.mark.parametrize(
-    ("word", "reason"),
-    [
-        ("seeds=3", "the arena's protocol sets seeds"),
-        ("stopping.max_iter=9", "the arena's protocol sets stopping"),
-        ("solver.lam=1", "the arena's protocol sets solver"),
-    ],
-)
-def test_setting_that_the_protocol_fixes_is_refused(
-    small: Protocol, word: str, reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["arena", "--lite", word]) == 2
-    assert reason in capsys.readouterr().err
-
-
-def test_dry_run_tells_how_long_it_would_take(
-    small: Protocol, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["arena", "--lite", "--dry-run", "solver=mu", f"results_dir={tmp_path}"]) == 0
-    assert "of one process" in capsys.readouterr().out
-    assert not list(tmp_path.rglob("runs/*/*/*.json"))

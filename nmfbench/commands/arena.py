@@ -36,6 +36,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     arena.add_argument("--lite", action="store_true", help="small subsets and few trials: some hours on two cores")
     arena.add_argument("--config-dir", metavar="DIR", help="a folder with the YAML of a solver of yours")
+    arena.add_argument(
+        "--with", dest="packs", action="append", type=Path, default=[], metavar="FILE", help="results of others: a pack"
+    )
     arena.add_argument("--dry-run", action="store_true", help="say what would run, and how long it would take")
     choosing.add_results(arena)
     arena.set_defaults(command=_arena)
@@ -86,7 +89,20 @@ def _arena(arguments: argparse.Namespace) -> int:
 
         print(preview(_planned(entering.first())))
         return 0
-    return _held(entering, rules)
+    return _held(entering, rules, _others(rules, chosen.get("solver", []), arguments.packs))
+
+
+def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
+    """Return the published records of other methods, if only ``solvers`` run here, and those of packs, marked."""
+    from nmfbench.records import packs, verdicts
+
+    published = [path for path in packs.published() if path.name == f"{rules.name}{packs.SUFFIX}"] if solvers else []
+    others = [record for path in published for record in packs.read(path).records if record["solver"] not in solvers]
+    for path in files:
+        verified = verdicts.read(path)
+        for record in packs.read(path).records:
+            others.append(record | {"solver": f"{record['solver']} ({verdicts.standing(record, verified)})"})
+    return others
 
 
 def _data_words(word: str) -> list[str]:
@@ -144,6 +160,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     wanted += [
         runs_of
         for task in rules.tasks
+        if not task.licensed
         for solver in (entering.solvers if any(not claim.sides() for claim in asked) else ())
         for runs_of in runs.scoring(rules, task, solver, {})
     ]
@@ -168,9 +185,10 @@ def _claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _held(entering: "Entering", rules: "Protocol") -> int:
+def _held(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> int:
     from nmfbench import app
-    from nmfbench.arena import page, scores
+    from nmfbench.arena import page, protocol, scores
+    from nmfbench.records import packs
 
     first = _planned(entering.first())
     if stop := app.complete(first):
@@ -181,7 +199,14 @@ def _held(entering: "Entering", rules: "Protocol") -> int:
     second = _planned(entering.second(list(scores.choices(found.values(), rules))))
     if stop := app.complete(second):
         return app.closing(second, stop)
-    _publish([*first.records(), *second.records()], [*first.left_out, *second.left_out], first.store, rules)
+    records = [*first.records(), *second.records()]
+    _publish([*records, *others], [*first.left_out, *second.left_out], first.store, rules)
+    if rules.name != protocol.OWN and not others:
+        # The labels of a licensed set are in its records, and may not be passed on.
+        free = [record for record in records if any(task.has(record) for task in rules.tasks if not task.licensed)]
+        path = first.store.root / "arena" / f"{rules.name}{packs.SUFFIX}"
+        packs.write(path, free)
+        print(f"written to {path}: {plural(len(free), 'record')}, for nmfbench submit and --with")
     return 0
 
 
