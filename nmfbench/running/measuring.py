@@ -60,7 +60,7 @@ def fitted(
     """One outcome a seed, unscored. A failed seed has the status "failed".
 
     ``labelled`` (n,) bool: samples whose labels the solver may see. ``observed`` (m, n) bool: the entries that it may
-    see; None: all. ``on_end`` is given the outcome of each restart as it ends, while others may still run.
+    see; None: all. Features and samples without such an entry are left out. ``on_end`` is given the outcome of each restart as it ends, while others may still run.
     """
     ended: dict[int, Outcome] = {}
 
@@ -70,14 +70,35 @@ def fitted(
             on_end(ended[result.seed])
 
     try:
-        problem = place(dataset.X, dtype, device, dataset.shape, observed=observed, views=dataset.view_sizes)
-        if labelled is not None:
-            labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
-            problem = replace(problem, labels=labels, labelled=mask)
+        problem = problem_of(dataset, dtype, device, labelled, observed)
         fit(solver, problem, seeds=seeds, stopping=stopping, on_look=on_look, on_end=end)
     except Exception as error:
         return [failed(seed, error) for seed in seeds]
     return [ended[seed] for seed in seeds]
+
+
+def problem_of(
+    dataset: Dataset,
+    dtype: str,
+    device: str,
+    labelled: np.ndarray | None,
+    observed: np.ndarray | None,
+) -> Problem:
+    """The problem that a fit is given, see `fitted`."""
+    X, y, shape = dataset.X, dataset.y, dataset.shape
+    if observed is not None and not (observed.any(1).all() and observed.any(0).all()):
+        rows, columns = observed.any(1), observed.any(0)
+        X, observed = X[np.ix_(rows, columns)], observed[np.ix_(rows, columns)]
+        observed = None if observed.all() else observed
+        y = y if y is None else y[columns]
+        labelled = labelled if labelled is None else labelled[columns]
+        shape = shape if rows.all() else None
+    problem = place(X, dtype, device, shape, observed=observed, views=dataset.view_sizes)
+    if labelled is None:
+        return problem
+    return replace(
+        problem, labels=torch.as_tensor(y, device=device), labelled=torch.as_tensor(labelled, device=device)
+    )
 
 
 def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
@@ -125,7 +146,8 @@ def score(
         exhibits = evaluator.exhibits(fitted, dataset)
         fit = fit | {"evaluation_seconds": time.perf_counter() - start}
         bases, measured = fitted.first_factor, {row["metric"] for row in fit["metrics"]}
-        if not (reference is None or bases is None or seed == REFERENCE_SEED or "stability" in measured):
+        known = seed == REFERENCE_SEED or evaluator.splits_features or "stability" in measured
+        if not (reference is None or bases is None or known):
             stability = {"metric": "stability", "value": measures.matched_cosine(bases, reference)}
             fit["metrics"] = [*fit["metrics"], stability]
     except Exception as error:

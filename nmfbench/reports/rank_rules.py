@@ -1,0 +1,113 @@
+"""From a criterion's curve over the ranks to the rank that it chooses, and from several choices to a recommendation.
+
+Pure rules: numbers in, a choice and its reason out. Ranks ascend. A choice at an end of the curve is in doubt, because
+a rank beyond it might be better; so is one that no feature of the curve supports.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+STABLE, LEAST = 0.8, 0.2
+"""Smallest mean silhouette, and smallest silhouette of a cluster, of a stable rank. Islam et al. (2022), SigProfiler."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The choice of one criterion.
+
+    Parameters
+    ----------
+    rank: the rank; None: the curve supports none.
+    reason: the feature of the curve that decides, in words.
+    doubt: why the choice may be wrong, in words; empty: the curve gives no sign of it.
+    """
+
+    rank: int | None
+    reason: str
+    doubt: str = ""
+
+    @property
+    def in_words(self) -> str:
+        rank = "no rank" if self.rank is None else str(self.rank)
+        return f"{rank}, {self.reason}" + (f" (in doubt: {self.doubt})" if self.doubt else "")
+
+
+def one_standard_error(ranks: Sequence[int], errors: np.ndarray) -> Choice:
+    """The smallest rank whose error is at most one standard error above the lowest. Breiman et al. (1984), Sec. 3.4.3
+
+    ``errors`` (ranks, splits): each column is one split of the data, the same for all ranks. So the standard error is
+    that of the differences within splits; the spread between splits, which all ranks share, does not count.
+    """
+    means = errors.mean(1)
+    lowest = int(means.argmin())
+    above = errors - errors[lowest]
+    standard_errors = above.std(1, ddof=1) / np.sqrt(errors.shape[1]) if errors.shape[1] > 1 else np.zeros(len(ranks))
+    chosen = int(np.flatnonzero(above.mean(1) <= standard_errors)[0])
+    reason = f"the error is lowest at {ranks[lowest]}"
+    if chosen != lowest:
+        reason += f"; {ranks[chosen]} is within one standard error of it"
+    return Choice(ranks[chosen], reason, _at_end(ranks, chosen, "the error still falls there"))
+
+
+def lowest(ranks: Sequence[int], values: np.ndarray) -> Choice:
+    """The rank of the lowest value. BIC: Schwarz (1978)"""
+    chosen = int(np.argmin(values))
+    return Choice(ranks[chosen], "the lowest value", _at_end(ranks, chosen, "the value still falls there"))
+
+
+def last_stable(ranks: Sequence[int], means: np.ndarray, least: np.ndarray) -> Choice:
+    """The largest rank whose bases come back in every restart: its mean and least silhouette reach `STABLE` and `LEAST`.
+
+    ``means`` and ``least``: the mean over the clusters and the smallest of them. NMFk takes the largest rank before the
+    silhouettes fall, Alexandrov et al. (2013); the thresholds are those of Islam et al. (2022).
+    """
+    stable = np.flatnonzero((means >= STABLE) & (least >= LEAST))
+    if not len(stable):
+        return Choice(None, f"no rank has a mean silhouette of {STABLE} and a least one of {LEAST}")
+    chosen = int(stable[-1])
+    return Choice(ranks[chosen], "the largest stable rank", _at_end(ranks, chosen, "no larger rank was tried"))
+
+
+def before_fall(ranks: Sequence[int], values: np.ndarray) -> Choice:
+    """The rank before the largest fall from one rank to the next. Cophenetic correlation: Brunet et al. (2004)"""
+    falls = values[:-1] - values[1:]
+    if len(falls) == 0 or falls.max() <= 0:
+        return Choice(None, "the curve does not fall")
+    chosen = int(falls.argmax())
+    return Choice(ranks[chosen], f"it falls most from {ranks[chosen]} to {ranks[chosen + 1]}", _at_end(ranks, chosen))
+
+
+def highest(ranks: Sequence[int], values: np.ndarray) -> Choice:
+    """The rank of the highest value. Dispersion: Kim & Park (2007)"""
+    chosen = int(np.argmax(values))
+    return Choice(ranks[chosen], "the highest value", _at_end(ranks, chosen, "the value still rises there"))
+
+
+def _at_end(ranks: Sequence[int], chosen: int, at_last: str = "") -> str:
+    """The doubt about a choice at an end of the ranks. Two is no end: a factorization has at least two components."""
+    if chosen == len(ranks) - 1:
+        return f"{ranks[chosen]} is the largest rank tried" + (f", and {at_last}" if at_last else "")
+    if chosen == 0 and ranks[0] > 2:
+        return f"{ranks[0]} is the smallest rank tried"
+    return ""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What follows from the choices of all criteria.
+
+    Parameters
+    ----------
+    rank: the rank; None: the criteria disagree.
+    sentence: the rank and who chooses it, or where the criteria disagree.
+    """
+
+    rank: int | None
+    sentence: str
+
+
+def recommend(choices: Mapping[str, Choice]) -> Recommendation:
+    """."""
+    return Recommendation(None, "The criteria disagree.")
