@@ -37,8 +37,8 @@ class Recovery(Evaluator):
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         if not true_layers(dataset.truth):
             raise NotApplicable(
-                f"evaluator=recovery needs true factors, and {dataset.name} has none: dataset=planted_deep and "
-                "dataset=synthetic have them, with dataset.scaling=max or none"
+                f"evaluator=recovery needs true factors, and {dataset.name} has none: the sets planted_… and "
+                "synthetic have them, with dataset.scaling=max or none"
             )
 
     def evaluate(

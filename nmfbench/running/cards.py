@@ -34,6 +34,7 @@ class Card:
     files: path → fingerprint of every file it was read from; None for a file that was looked for and absent.
     proposed: the scaling that suits a user's own data, and why; empty: other data, or not known.
     refusals: digest of a run's config → why that run cannot take this data.
+    rank: number of components of a fit that is given none; None: the number of classes.
     """
 
     node: dict[str, Any]
@@ -47,6 +48,7 @@ class Card:
     files: dict[str, list[int] | None]
     proposed: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    rank: int | None = None
 
     def in_words(self) -> str:
         """The data in a line."""
@@ -95,6 +97,7 @@ class Cards:
             features=dataset.X.shape[0],
             samples=dataset.n_samples,
             classes=dataset.n_classes,
+            rank=dataset.rank,
             n_clusters=list(dataset.n_clusters) if dataset.n_clusters else None,
             preprocessing=list(dataset.preprocessing),
             files=dict(dataset.files),

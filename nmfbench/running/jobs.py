@@ -114,7 +114,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     """The job of one configuration on the data of that card, with the records that exist. Raises ConfigError."""
     loader = loader_of(card.node)
     if settings.rank is None:
-        composed = composed.with_values({"rank": card.classes})
+        composed = composed.with_values({"rank": card.rank or card.classes})
     solver_node, evaluator_node = composed.plain("solver"), composed.plain("evaluator")
     if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
         raise ConfigError(f"rank must be given: {card.name} has no labels to count classes by; add rank=…")

@@ -22,7 +22,8 @@ class Settings:
 
     Parameters
     ----------
-    rank: number of components r ≥ 1, which solvers refer to as ``${rank}``; null: the number of classes.
+    rank: number of components r ≥ 1, which solvers refer to as ``${rank}``; null: the number of planted components,
+        else of classes.
     seeds: the number of seeds (0 … n−1), or a list of distinct seeds ≥ 0.
     dtype: float32 or float64.
     device: cpu, cuda or cuda:N.
