@@ -1,20 +1,31 @@
-"""How often each criterion of `nmfbench rank` finds the planted rank: python benchmarks/rank_planted.py FOLDER [PROBLEMS].
+"""How often each criterion of `nmfbench rank` finds the planted rank: python benchmarks/rank_planted.py FOLDER [PROBLEMS [TO]].
 
 FOLDER keeps the runs, so that an interrupted call goes on where it was. Writes results/rank/planted.csv, a row for each
-problem, and planted.md and summary.csv, how often each criterion is exact, within one, and confidently wrong.
+problem, and planted.md and summary.csv, how often each criterion is exact, within one, and confidently wrong. A third
+argument is another folder for these files.
 """
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
 
+import nmfbench
 from nmfbench.commands import rank
 from nmfbench.progress import say
+from nmfbench.records import write_text
+from nmfbench.reports import ranks
+from nmfbench.reports.renderers import csv
 
 PROBLEMS = 64
+NAMES = {"recommendation": "recommendation"} | {name: criterion.title for name, criterion in ranks.CRITERIA.items()}
+NAMES |= {"middle": "middle of the ranks"}
+OUTCOMES = ["exact", "within one", "confidently wrong", "without a rank or in doubt"]
 KINDS = {"signatures": (0.1, 0.3), "spectra": (0.03, 0.1), "parts": (0.1, 0.3), "cells": (0.3, 0.6)}
 """Kind of problem → relative norm of the noise, low and high."""
 COMMON = ["solver=hals", "seeds=5", "stopping.max_iter=100", "jobs=1", "threads=1"]
@@ -69,18 +80,102 @@ def problems(count: int) -> Iterator[Problem]:
             imbalance=float(generator.choice([1.0, 4.0])),
             correlation=float(generator.choice([0.0, 0.5])),
             form=str(generator.choice(["bars", "limbs", "blobs"])) if kind == "parts" else "",
-            first=max(2, truth - int(generator.integers(1, 5))),
-            last=truth + int(generator.integers(2, 5)),
+            first=max(2, truth - int(generator.integers(1, 7))),
+            last=truth + int(generator.integers(1, 7)),
         )
 
 
-def main(folder: Path, count: int) -> None:
+def measured(problem: Problem, folder: Path) -> dict[str, Any]:
+    """The problem with the choice of each criterion, and whether it is in doubt, as a row of planted.csv."""
+    plans = rank.planned([*problem.words, *COMMON, f"results_dir={folder}"])
+    if stop := rank.complete(plans):
+        raise stop
+    found = rank.studied(plans)
+    row = asdict(problem) | {"part": "development" if problem.number // len(KINDS) % 2 == 0 else "test"}
+    for name in ranks.CRITERIA:
+        choice = found.choices[name]
+        row |= {name: choice.rank, f"{name}_in_doubt": bool(choice.doubt) or choice.rank is None}
+    row |= {"recommendation": found.recommendation.rank, "recommendation_in_doubt": found.recommendation.rank is None}
+    # A control that looks at no data: where the ranks were placed around the truth.
+    return row | {"middle": (problem.first + problem.last) // 2, "middle_in_doubt": False}
+
+
+def summary(problems: pd.DataFrame) -> pd.DataFrame:
+    """A row for each group of problems and criterion: how many it has, names, and finds, with Wilson intervals at 95 %."""
+    groups = {"all": problems, "test half": problems[problems["part"] == "test"]}
+    groups |= {"development half": problems[problems["part"] == "development"]}
+    groups |= {kind: problems[problems["kind"] == kind] for kind in KINDS}
+    low = problems["noise"] == problems["kind"].map(lambda kind: KINDS[kind][0])
+    groups |= {"low noise": problems[low], "high noise": problems[~low]}
+    groups |= {f"correlation {c:g}": of for c, of in problems.groupby("correlation")}
+    groups |= {f"imbalance {i:g}": of for i, of in problems.groupby("imbalance")}
+    groups |= {f"{words} components": problems[at] for words, at in _by_size(problems["truth"]).items()}
+    rows = []
+    for group, of in groups.items():
+        for name in NAMES:
+            off = (of[name] - of["truth"]).abs()
+            counts = {
+                "exact": int((off == 0).sum()),
+                "within one": int((off <= 1).sum()),
+                "confidently wrong": int(((off > 1) & ~of[f"{name}_in_doubt"].astype(bool)).sum()),
+                "without a rank or in doubt": int(of[f"{name}_in_doubt"].sum()),
+            }
+            for outcome, count in counts.items():
+                interval = binomtest(count, len(of)).proportion_ci(method="wilson")
+                ends = {"low": interval.low, "high": interval.high}
+                rows.append({"group": group, "criterion": name, "outcome": outcome, "count": count, "n": len(of)} | ends)
+    return pd.DataFrame(rows)
+
+
+def _by_size(truth: pd.Series) -> dict[str, pd.Series]:
+    return {"3 to 7": truth <= 7, "8 to 12": truth > 7}
+
+
+def markdown(found: pd.DataFrame, header: list[str]) -> str:
+    """The summary as two tables: all problems and the test half with intervals, and counts by kind of problem."""
+    wide = found.assign(
+        share=[f"{r['count'] / r['n']:.0%} ({r['low']:.0%}–{r['high']:.0%})" for _, r in found.iterrows()]
+    )
+    parts = ["# Planted ranks", "", *header, ""]
+    for group in ("all", "test half"):
+        of = wide[wide["group"] == group]
+        table = of.pivot(index="criterion", columns="outcome", values="share").loc[list(NAMES), OUTCOMES]
+        table.index = pd.Index(NAMES.values(), name="criterion")
+        parts += [f"## {group.capitalize()}: {of['n'].iloc[0]} problems", "", table.to_markdown(), ""]
+    counts = found[found["outcome"] != OUTCOMES[-1]].groupby(["group", "criterion"], sort=False)
+    cells = counts["count"].agg(lambda of: " / ".join(map(str, of))).unstack("criterion")[list(NAMES)]
+    cells = cells.rename(columns=NAMES).loc[list(dict.fromkeys(found["group"]))]
+    cells.insert(0, "problems", found.groupby("group")["n"].first())
+    parts += ["## Exact / within one / confidently wrong, by group", "", cells.to_markdown(), ""]
+    return "\n".join(parts)
+
+
+def main(folder: Path, count: int, to: Path) -> None:
+    rows = []
     for problem in problems(count):
         say(f"problem {problem.number}: {' '.join(problem.words)}")
-        plans = rank.planned([*problem.words, *COMMON, f"results_dir={folder}"])
-        if stop := rank.complete(plans):
-            raise stop
+        rows.append(measured(problem, folder))
+    found = pd.DataFrame(rows).astype({name: "Int64" for name in NAMES})
+    header = [
+        f"{count} planted problems, a quarter of each kind, about 100 × 150: {', '.join(KINDS)}; 3 to 12 components, noise, "
+        "imbalance and correlation drawn at random; 1 to 6 ranks below the truth are tried and as many above it. "
+        f"`nmfbench rank {' '.join(COMMON[:-2])}`.",
+        "Exact: the planted number. Within one: at most one away. Confidently wrong: two or more away, without a doubt; a "
+        "criterion is in doubt if it chooses none, or the first (above 2) or last rank tried. The recommendation is in "
+        "doubt if it names no rank. In brackets: Wilson's 95 % interval over problems.",
+        "Its rule was chosen on the development half; the test half has the other problems. Control: the middle of the "
+        "ranks tried.",
+        f"Made by benchmarks/rank_planted.py, nmfbench {nmfbench.__version__}.",
+    ]
+    shares = summary(found)
+    write_text(to / "planted.csv", csv.commented(header, found))
+    write_text(to / "summary.csv", csv.commented(header, shares))
+    write_text(to / "planted.md", markdown(shares, header))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else PROBLEMS)
+    main(
+        Path(sys.argv[1]),
+        int(sys.argv[2]) if len(sys.argv) > 2 else PROBLEMS,
+        Path(sys.argv[3]) if len(sys.argv) > 3 else Path(__file__).parents[1] / "results" / "rank",
+    )

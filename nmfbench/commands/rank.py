@@ -25,8 +25,13 @@ KINDS = {
     "bicross": ["evaluator=bicross"],
 }
 """The runs of each rank: on the whole data, without held-out entries, and without a held-out block."""
-OWN = {"rank": "ranks=2:10", "evaluator": "the criteria", "save_codes": "the criteria", "experiment": "dataset= and solver="}
-"""Settings of `nmfbench run` that this command makes itself, and what stands for them."""
+OWN = {
+    "rank": "rank= takes one number; here it is ranks=2:10",
+    "evaluator": "nmfbench rank chooses the evaluators itself: leave out evaluator=",
+    "save_codes": "nmfbench rank always keeps codes: leave out save_codes=",
+    "experiment": "nmfbench rank looks at one method on one dataset: solver= and dataset= in the place of experiment=",
+}
+"""Settings of `nmfbench run` that this command makes itself: the way out."""
 
 DESCRIPTION = """Find the number of components of a method on a dataset.
 
@@ -98,7 +103,7 @@ def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Pla
     asked = {name: requests([*common, *own])[0] for name, own in KINDS.items()}
     several = len(asked["fits"].composed) // len(ranks)
     if several > 1:
-        raise ConfigError(f"nmfbench rank looks at one method on one dataset, and these words name {several}")
+        raise ConfigError(f"nmfbench rank looks at one method on one dataset, and these words name {several} settings; a list is seeds=[3,5]")
     from nmfbench.running.planning import plan  # torch takes a second, and a misspelt name is answered without it
 
     plans = {}
@@ -121,7 +126,7 @@ def complete(plans: "dict[str, Plan]") -> KeyboardInterrupt | None:
 
 
 def studied(plans: "dict[str, Plan]") -> "Study":
-    """What the criteria say of the finished runs. Raises ConfigError if no two ranks have any."""
+    """What the criteria say of the finished runs. """
     from nmfbench.reports import ranks
 
     by_kind: dict[str, dict[int, list[Record]]] = {}
@@ -130,9 +135,14 @@ def studied(plans: "dict[str, Plan]") -> "Study":
         for record in plan.records():
             if record["status"] != "failed":
                 by_kind[name][record["rank"]].append(record)
-    store = plans["fits"].store
+    store, draws = plans["fits"].store, plans["fits"].jobs[0].solver.draws
     fits = {
-        rank: [(r, codes[0]) for r in records if (codes := store.load_codes(r["config"], r["seed"]))]
+        # Restarts of a method that draws nothing are one fit, whose agreement with itself says nothing.
+        rank: [
+            (r, codes[0])
+            for r in (records if draws else records[:1])
+            if (codes := store.load_codes(r["config"], r["seed"]))
+        ]
         for rank, records in by_kind["fits"].items()
     }
     return ranks.study(fits, by_kind["heldout"], by_kind["bicross"])
@@ -142,9 +152,8 @@ def _split(words: Sequence[str]) -> tuple[list[int], list[str]]:
     """The ranks, ascending, and the other words with the seeds among them. Raises ConfigError."""
     keys = [word.lstrip("+").partition("=")[0] for word in words]
     for key in keys:
-        if key in OWN or key.startswith("evaluator."):
-            instead = OWN.get(key.partition(".")[0], "")
-            raise ConfigError(f"{key}= is no setting of nmfbench rank: {instead} decides")
+        if way_out := OWN.get(key.partition(".")[0]):
+            raise ConfigError(way_out)
     given = [word.partition("=")[2] for word, key in zip(words, keys, strict=True) if key == "ranks"]
     if len(given) != 1:
         close = nearest("ranks", keys, list_all=False) if not given else ""

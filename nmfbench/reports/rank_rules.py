@@ -4,6 +4,7 @@ Pure rules: numbers in, a choice and its reason out. Ranks ascend. A choice at a
 a rank beyond it might be better; so is one that no feature of the curve supports.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ import numpy as np
 
 STABLE, LEAST = 0.8, 0.2
 """Smallest mean silhouette, and smallest silhouette of a cluster, of a stable rank. Islam et al. (2022), SigProfiler."""
+AGREEING = 2
+"""Number of criteria that must choose a rank before it is recommended. Chosen on problems with a known rank, see
+results/rank/planted.md."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,12 @@ def _at_end(ranks: Sequence[int], chosen: int, at_last: str = "") -> str:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What follows from the choices of all criteria.
+    """What follows from the choices of several criteria.
 
     Parameters
     ----------
-    rank: the rank; None: the criteria disagree.
-    sentence: the rank and who chooses it, or where the criteria disagree.
+    rank: the rank; None: the criteria support none together.
+    sentence: the rank and who chooses it, or what each criterion chooses instead.
     """
 
     rank: int | None
@@ -109,5 +113,35 @@ class Recommendation:
 
 
 def recommend(choices: Mapping[str, Choice]) -> Recommendation:
-    """."""
-    return Recommendation(None, "The criteria disagree.")
+    """The rank that two criteria at least choose without a doubt, and no other two do.
+
+    ``choices``: title → choice, of criteria that look at different things, so that they do not err alike. Two that agree
+    by chance are rare; one alone errs often: see docs/choosing-a-rank.md.
+    """
+    votes = Counter(choice.rank for choice in choices.values() if choice.rank is not None and not choice.doubt)
+    agreed = [rank for rank, count in votes.items() if count >= AGREEING]
+    if len(agreed) == 1:
+        for_it = [title for title, choice in choices.items() if choice.rank == agreed[0]]
+        others = [_chosen(title, choice) for title, choice in choices.items() if title not in for_it]
+        sentence = f"Recommended rank: {agreed[0]}, chosen by {_listed(for_it)}"
+        return Recommendation(agreed[0], f"{sentence}{'; ' if others else ''}{', '.join(others)}.")
+    if len(choices) < AGREEING:
+        known = f"only {_listed(list(choices))} could be computed" if choices else "no criterion could be computed"
+        return Recommendation(None, f"No rank is recommended: {known}, and {AGREEING} criteria must agree.")
+    what = "disagree" if len({choice.rank for choice in choices.values()}) > 1 else "do not settle it"
+    said = ", ".join(_chosen(title, choice) for title, choice in choices.items())
+    doubts = dict.fromkeys(choice.doubt for choice in choices.values() if choice.doubt)
+    return Recommendation(None, f"The criteria {what}: {'. '.join([said, *map(_capital, doubts)])}.")
+
+
+def _chosen(title: str, choice: Choice) -> str:
+    rank = "no rank" if choice.rank is None else str(choice.rank)
+    return f"{title} {rank}{' (in doubt)' if choice.doubt else ''}"
+
+
+def _listed(titles: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
