@@ -1,8 +1,8 @@
-"""How often each criterion of `nmfbench rank` finds the planted rank: python benchmarks/rank_planted.py FOLDER [PROBLEMS [TO]].
+"""How often each criterion of `nmfbench rank` finds a planted rank.
 
-FOLDER keeps the runs, so that an interrupted call goes on where it was. Writes results/rank/planted.csv, a row for each
-problem, and planted.md and summary.csv, how often each criterion is exact, within one, and confidently wrong. A third
-argument is another folder for these files.
+python benchmarks/rank_planted.py FOLDER [PROBLEMS [TO]]: FOLDER keeps the runs, so that an interrupted call goes on where
+it was. Writes into TO (results/rank) planted.csv, a row for each problem, and planted.md and summary.csv: how often each
+criterion is exact, within one, and confidently wrong.
 """
 
 import sys
@@ -101,7 +101,7 @@ def measured(problem: Problem, folder: Path) -> dict[str, Any]:
 
 
 def summary(problems: pd.DataFrame) -> pd.DataFrame:
-    """A row for each group of problems and criterion: how many it has, names, and finds, with Wilson intervals at 95 %."""
+    """A row for each group of problems, criterion and outcome: the count, and Wilson's 95 % interval of its share."""
     groups = {"all": problems, "test half": problems[problems["part"] == "test"]}
     groups |= {"development half": problems[problems["part"] == "development"]}
     groups |= {kind: problems[problems["kind"] == kind] for kind in KINDS}
@@ -123,7 +123,9 @@ def summary(problems: pd.DataFrame) -> pd.DataFrame:
             for outcome, count in counts.items():
                 interval = binomtest(count, len(of)).proportion_ci(method="wilson")
                 ends = {"low": interval.low, "high": interval.high}
-                rows.append({"group": group, "criterion": name, "outcome": outcome, "count": count, "n": len(of)} | ends)
+                rows.append(
+                    {"group": group, "criterion": name, "outcome": outcome, "count": count, "n": len(of)} | ends
+                )
     return pd.DataFrame(rows)
 
 
@@ -157,12 +159,12 @@ def main(folder: Path, count: int, to: Path) -> None:
         rows.append(measured(problem, folder))
     found = pd.DataFrame(rows).astype({name: "Int64" for name in NAMES})
     header = [
-        f"{count} planted problems, a quarter of each kind, about 100 × 150: {', '.join(KINDS)}; 3 to 12 components, noise, "
-        "imbalance and correlation drawn at random; 1 to 6 ranks below the truth are tried and as many above it. "
+        f"{count} planted problems, a quarter of each kind, about 100 × 150: {', '.join(KINDS)}; 3 to 12 components, "
+        "noise, imbalance and correlation drawn at random; 1 to 6 ranks below the truth are tried, and 1 to 6 above it. "
         f"`nmfbench rank {' '.join(COMMON[:-2])}`.",
-        "Exact: the planted number. Within one: at most one away. Confidently wrong: two or more away, without a doubt; a "
-        "criterion is in doubt if it chooses none, or the first (above 2) or last rank tried. The recommendation is in "
-        "doubt if it names no rank. In brackets: Wilson's 95 % interval over problems.",
+        "Exact: the planted number. Within one: at most one away. Confidently wrong: two or more away, without a doubt. "
+        "A criterion is in doubt if it chooses no rank, or the first (above 2) or the last one tried; the recommendation "
+        "if it names no rank. In brackets: Wilson's 95 % interval over problems.",
         "Its rule was chosen on the development half; the test half has the other problems. Control: the middle of the "
         "ranks tried.",
         f"Made by benchmarks/rank_planted.py, nmfbench {nmfbench.__version__}.",

@@ -25,9 +25,7 @@ def test_silhouettes_are_those_of_scikit_learn() -> None:
     units = restarts.matched([GENERATOR.uniform(size=(m, r)) for _ in range(S)])
     labels = np.tile(np.arange(r), S)
     expected = silhouette_samples(units.reshape(S * r, m), labels, metric="cosine")
-    np.testing.assert_allclose(
-        restarts.silhouettes(units), [expected[labels == i].mean() for i in range(r)], rtol=1e-9
-    )
+    np.testing.assert_allclose(restarts.silhouettes(units), [expected[labels == i].mean() for i in range(r)], rtol=1e-9)
 
 
 def test_bases_are_matched_whatever_their_order_and_length() -> None:

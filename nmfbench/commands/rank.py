@@ -4,7 +4,6 @@ import argparse
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmfbench.config import nearest
@@ -45,8 +44,9 @@ quarter of it (half of the samples, half of the features). Six criteria read the
   cophenetic           do the same samples come together? (Brunet et al. 2004)
   dispersion           are they together always or never? (Kim & Park 2007)
 
-The result is a table, a figure, and a sentence that recommends a rank or says that the criteria disagree. How often each
-criterion is right is measured in docs/choosing-a-rank.md."""
+The result is a table, a figure, and a sentence that recommends a rank or says that the criteria disagree. A rank is
+recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there. How often each
+criterion finds a rank that is known: docs/choosing-a-rank.md."""
 EXAMPLES = """examples:
   nmfbench rank dataset=digits solver=hals ranks=2:15
   nmfbench rank dataset=file dataset.path=my.csv solver=mu ranks=2,3,5,8 seeds=10
@@ -84,11 +84,15 @@ def _rank(arguments: argparse.Namespace) -> int:
     for line in plans["fits"].readings:
         say(line)
     stop = complete(plans)
-    if stop or any(job.pending() for plan in plans.values() for job in plan.jobs):
-        return max(app.closing(plan, stop) for plan in plans.values())
-    codes = [app.closing(plan) for name, plan in plans.items() if name == "fits" or plan.jobs]
+    made = [plan for plan in plans.values() if plan.jobs]
+    if stop or any(job.pending() for plan in made for job in plan.jobs):
+        return max(app.closing(plan, stop) for plan in made)
+    code = max(app.closing(plan) for plan in made)
+    for plan in plans.values():
+        for line in [] if plan.jobs else plan.reasons():
+            say(line)
     _show(studied(plans), plans["fits"])
-    return max(codes)
+    return code
 
 
 def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Plan]":
@@ -103,7 +107,10 @@ def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Pla
     asked = {name: requests([*common, *own])[0] for name, own in KINDS.items()}
     several = len(asked["fits"].composed) // len(ranks)
     if several > 1:
-        raise ConfigError(f"nmfbench rank looks at one method on one dataset, and these words name {several} settings; a list is seeds=[3,5]")
+        raise ConfigError(
+            f"nmfbench rank looks at one method on one dataset, and these words name {several} settings; a list of "
+            "seeds is seeds=[3,5]"
+        )
     from nmfbench.running.planning import plan  # torch takes a second, and a misspelt name is answered without it
 
     plans = {}
@@ -126,7 +133,7 @@ def complete(plans: "dict[str, Plan]") -> KeyboardInterrupt | None:
 
 
 def studied(plans: "dict[str, Plan]") -> "Study":
-    """What the criteria say of the finished runs. """
+    """The curves, choices and recommendation of the finished runs."""
     from nmfbench.reports import ranks
 
     by_kind: dict[str, dict[int, list[Record]]] = {}
@@ -191,7 +198,9 @@ def _check(plan: "Plan", ranks: Sequence[int]) -> None:
     if plan.jobs[0].checksums:
         raise ConfigError("each seed draws its own data, and restarts are compared on the same: add dataset.draw=0")
     if ranks[-1] > min(m, n):
-        raise ConfigError(f"ranks go up to {ranks[-1]}, and X ({m} features × {n} samples) has rank {min(m, n)} at most")
+        raise ConfigError(
+            f"ranks go up to {ranks[-1]}, and X ({m} features × {n} samples) has rank {min(m, n)} at most"
+        )
 
 
 def _show(found: "Study", plan: "Plan") -> None:

@@ -99,7 +99,8 @@ class Evaluator(metaclass=Checked):
     def hidden(self, dataset: "Dataset", seed: int) -> np.ndarray | None:
         """The entries (m, n) that the fit of this seed must not see, observed ones; None: it sees all.
 
-        Rows and columns that are hidden whole are no part of the fit. Only evaluators that set `hides` implement it. Raises NotApplicable if no entry of the data can be hidden.
+        Rows and columns that are hidden whole are no part of the fit. Only evaluators that set `hides` implement it.
+        Raises NotApplicable if no entry of the data can be hidden.
         """
         return None
 

@@ -21,8 +21,8 @@ class Bicross(Evaluator):
 
     X = [A B; C D] after a permutation of its rows and columns. The fit is given D alone. Its bases W_D and codes H_D
     are continued to the other rows and columns by least squares, B ≈ W_A H_D and C ≈ W_D H_A, and A is predicted as
-    W_A H_A. A factor that the method keeps ≥ 0 is continued without negative entries. Rows and columns are divided into
-    ``folds`` groups at random; the seeds 0 to folds² − 1 hold out each pair of groups once, the next as many divide anew.
+    W_A H_A. A factor without negative entries is continued without any. Rows and columns are divided into ``folds``
+    groups at random; the seeds 0 to folds² − 1 hold out each pair of groups once, the next as many divide anew.
     Errors are in the unit of the scaled X. A fit has 1/folds fewer samples and features, and so allows smaller ranks.
     Owen & Perry (2009), Sec. 5: non-negative factors
 
@@ -90,7 +90,7 @@ class Bicross(Evaluator):
 
 
 def continued(A: np.ndarray, X: np.ndarray, signed: bool) -> np.ndarray:
-    """argmin ‖X − AS‖ (r, n) of A (m, r) and X (m, n), over S ≥ 0 unless ``signed``; of several the shortest there."""
+    """argmin ‖X − AS‖ (r, n) of A (m, r) and X (m, n), over S ≥ 0 unless ``signed``."""
     A = A.astype(np.float64)
     if signed:
         return np.linalg.lstsq(A, X)[0]

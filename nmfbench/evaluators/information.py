@@ -36,8 +36,8 @@ class Information(Evaluator):
         rows = []
         for layer, (W, H) in enumerate(zip(fitted.bases, fitted.codes, strict=False), start=1):
             N, rss, square = _fit(dataset, W.astype(np.float64), H.astype(np.float64))
-            # An exact fit is known no better than float64 knows it.
-            mean = max(rss, np.finfo(float).eps ** 2 * square, np.finfo(float).tiny) / N
+            # Below this the residual of an exact fit is rounding.
+            mean = max(rss, np.finfo(float).eps * square, np.finfo(float).tiny) / N
             bic = N * np.log(mean) + (W.size + H.size) * np.log(N)
             rows.append({"layer": layer, "n_clusters": None, "metric": "bic", "value": float(bic)})
         return rows
@@ -48,9 +48,11 @@ def _fit(dataset: Dataset, W: np.ndarray, H: np.ndarray) -> tuple[int, float, fl
     X = dataset.X
     if issparse(X):  # without the product WH, which is dense
         square = float(X.data @ X.data)
-        return X.shape[0] * X.shape[1], square - 2 * float((W * (X @ H.T)).sum()) + float(
-            ((W.T @ W) * (H @ H.T)).sum()
-        ), square
+        return (
+            X.shape[0] * X.shape[1],
+            square - 2 * float((W * (X @ H.T)).sum()) + float(((W.T @ W) * (H @ H.T)).sum()),
+            square,
+        )
     seen = np.ones(X.shape, bool) if dataset.observed is None else dataset.observed
     x = np.asarray(X, np.float64)[seen]
     return int(seen.sum()), float(((x - (W @ H)[seen]) ** 2).sum()), float(x @ x)

@@ -47,9 +47,9 @@ def silhouettes(units: np.ndarray) -> np.ndarray:
 
 
 def consensus(codes: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, n) share of the restarts that put two samples together; a sample is with its largest code. Brunet et al. (2004)
+    """(n, n) share of the restarts that put two samples together: that have the largest code at the same component.
 
-    ``codes``: (r, n) of each restart, in one unit for all components.
+    Brunet et al. (2004). ``codes``: (r, n) of each restart, in one unit for all components.
     """
     return np.mean([np.equal.outer(own, own) for own in (H.argmax(0) for H in codes)], axis=0)
 

@@ -1,7 +1,7 @@
 """From a criterion's curve over the ranks to the rank that it chooses, and from several choices to a recommendation.
 
 Pure rules: numbers in, a choice and its reason out. Ranks ascend. A choice at an end of the curve is in doubt, because
-a rank beyond it might be better; so is one that no feature of the curve supports.
+a rank beyond it might be better.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STABLE, LEAST = 0.8, 0.2
-"""Smallest mean silhouette, and smallest silhouette of a cluster, of a stable rank. Islam et al. (2022), SigProfiler."""
+"""Lower limits of the mean silhouette and of each cluster's at a stable rank. Islam et al. (2022), SigProfilerExtractor"""
 AGREEING = 2
 """Number of criteria that must choose a rank before it is recommended. Chosen on problems with a known rank, see
 results/rank/planted.md."""
@@ -39,10 +39,11 @@ class Choice:
 
 
 def one_standard_error(ranks: Sequence[int], errors: np.ndarray) -> Choice:
-    """The smallest rank whose error is at most one standard error above the lowest. Breiman et al. (1984), Sec. 3.4.3
+    """The smallest rank whose error is at most one standard error above the lowest.
 
     ``errors`` (ranks, splits): each column is one split of the data, the same for all ranks. So the standard error is
     that of the differences within splits; the spread between splits, which all ranks share, does not count.
+    Breiman, Friedman, Olshen & Stone (1984), Sec. 3.4.3
     """
     means = errors.mean(1)
     lowest = int(means.argmin())
@@ -62,7 +63,7 @@ def lowest(ranks: Sequence[int], values: np.ndarray) -> Choice:
 
 
 def last_stable(ranks: Sequence[int], means: np.ndarray, least: np.ndarray) -> Choice:
-    """The largest rank whose bases come back in every restart: its mean and least silhouette reach `STABLE` and `LEAST`.
+    """The largest stable rank: the mean of its silhouettes reaches `STABLE`, and the smallest `LEAST`.
 
     ``means`` and ``least``: the mean over the clusters and the smallest of them. NMFk takes the largest rank before the
     silhouettes fall, Alexandrov et al. (2013); the thresholds are those of Islam et al. (2022).
@@ -115,8 +116,8 @@ class Recommendation:
 def recommend(choices: Mapping[str, Choice]) -> Recommendation:
     """The rank that two criteria at least choose without a doubt, and no other two do.
 
-    ``choices``: title → choice, of criteria that look at different things, so that they do not err alike. Two that agree
-    by chance are rare; one alone errs often: see docs/choosing-a-rank.md.
+    ``choices``: title → choice, of criteria that look at different things, so that they seldom err alike. How often
+    they do is in docs/choosing-a-rank.md.
     """
     votes = Counter(choice.rank for choice in choices.values() if choice.rank is not None and not choice.doubt)
     agreed = [rank for rank, count in votes.items() if count >= AGREEING]

@@ -1,4 +1,4 @@
-"""Which rank: the criteria as curves over the ranks of one method on one dataset, their choices, a table and a figure."""
+"""Criteria for the rank of one method on one dataset: curves over the ranks, choices, a table and a figure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ problems with a known rank: results/rank/planted.md."""
 
 @dataclass(frozen=True)
 class Study:
-    """What the criteria say.
+    """The criteria on one method and dataset.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Study:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row for each rank: every column's mean, and the standard deviation over the splits where it has any."""
+        """A row for each rank: every column's mean, its standard deviation over splits, and who chooses the rank."""
         columns: dict[str, dict[int, float]] = {}
         for name, curve in self.curves.items():
             columns[name] = {rank: float(np.mean(values)) for rank, values in curve.items()}
@@ -77,7 +77,8 @@ class Study:
                 columns[f"{name}_sd"] = {rank: _sd(values) for rank, values in curve.items()}
         table = pd.DataFrame(columns).rename_axis("rank").sort_index().reset_index()
         chosen = {name: [choice.rank == rank for rank in table["rank"]] for name, choice in self.choices.items()}
-        return table.assign(**{f"{name}_chooses": marks for name, marks in chosen.items()})
+        recommended = table["rank"] == self.recommendation.rank
+        return table.assign(**{f"{name}_chooses": marks for name, marks in chosen.items()}, recommended=recommended)
 
 
 def study(
@@ -102,9 +103,7 @@ def study(
             if np.isfinite(value):
                 curves.setdefault(name, {})[rank] = value
     choices = {
-        name: choice
-        for name, criterion in CRITERIA.items()
-        if (choice := _choice(criterion, curves)) is not None
+        name: choice for name, criterion in CRITERIA.items() if (choice := _choice(criterion, curves)) is not None
     }
     judges = {CRITERIA[name].title: choices[name] for name in JUDGES if name in choices}
     return Study(curves, choices, rank_rules.recommend(judges))

@@ -60,7 +60,8 @@ def fitted(
     """One outcome a seed, unscored. A failed seed has the status "failed".
 
     ``labelled`` (n,) bool: samples whose labels the solver may see. ``observed`` (m, n) bool: the entries that it may
-    see; None: all. Features and samples without such an entry are left out. ``on_end`` is given the outcome of each restart as it ends, while others may still run.
+    see; None: all. Features and samples without such an entry are left out. ``on_end`` is given the outcome of each
+    restart as it ends, while others may still run.
     """
     ended: dict[int, Outcome] = {}
 
@@ -96,9 +97,7 @@ def problem_of(
     problem = place(X, dtype, device, shape, observed=observed, views=dataset.view_sizes)
     if labelled is None:
         return problem
-    return replace(
-        problem, labels=torch.as_tensor(y, device=device), labelled=torch.as_tensor(labelled, device=device)
-    )
+    return replace(problem, labels=torch.as_tensor(y, device=device), labelled=torch.as_tensor(labelled, device=device))
 
 
 def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
