@@ -45,8 +45,8 @@ quarter of it (half of the samples, half of the features). Six criteria read the
   dispersion           are they together always or never? (Kim & Park 2007)
 
 The result is a table, a figure, and a sentence that recommends a rank or says that the criteria disagree. A rank is
-recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there. How often each
-criterion finds a rank that is known: docs/choosing-a-rank.md."""
+recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there. How often
+each criterion finds a rank that is known: docs/choosing-a-rank.md."""
 EXAMPLES = """examples:
   nmfbench rank dataset=digits solver=hals ranks=2:15
   nmfbench rank dataset=file dataset.path=my.csv solver=mu ranks=2,3,5,8 seeds=10

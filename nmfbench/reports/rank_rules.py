@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STABLE, LEAST = 0.8, 0.2
-"""Lower limits of the mean silhouette and of each cluster's at a stable rank. Islam et al. (2022), SigProfilerExtractor"""
+"""Lower limits of the mean silhouette, and of each cluster's, at a stable rank. Islam et al. (2022)"""
 AGREEING = 2
 """Number of criteria that must choose a rank before it is recommended. Chosen on problems with a known rank, see
 results/rank/planted.md."""
