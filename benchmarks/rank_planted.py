@@ -156,7 +156,7 @@ def main(folder: Path, count: int, to: Path) -> None:
     found = pd.DataFrame(rows).astype({name: "Int64" for name in NAMES})
     header = [
         f"{count} planted problems, a quarter of each kind, about 100 × 150: {', '.join(KINDS)}; 3 to 12 components, "
-        "noise, imbalance and correlation drawn at random; 1 to 6 ranks below the truth are tried, 1 to 6 above it. "
+        "noise, imbalance and correlation drawn at random; 1 to 6 ranks below the truth are tried and 1 to 6 above. "
         f"`nmfbench rank {' '.join(COMMON[:-2])}`.",
         "Exact: the planted number. Within one: at most one away. Confidently wrong: two or more away, and no doubt. A "
         "criterion is in doubt if it chooses no rank, or the first (above 2) or the last one tried; the recommendation "
