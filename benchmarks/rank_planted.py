@@ -161,8 +161,7 @@ def main(folder: Path, count: int, to: Path) -> None:
         "Exact: the planted number. Within one: at most one away. Confidently wrong: two or more away, and no doubt. A "
         "criterion is in doubt if it chooses no rank, or the first (above 2) or the last one tried; the recommendation "
         "is if it names no rank. In brackets: Wilson's 95 % interval over problems.",
-        "The rule of the recommendation was chosen on 28 problems of other generators, and not changed after these were "
-        "seen. Control: the middle of the ranks tried.",
+        "The rule of the recommendation was chosen on 28 problems of other generators, and not changed since. Control: the middle of the ranks tried.",
         f"Made by benchmarks/rank_planted.py, nmfbench {nmfbench.__version__}.",
     ]
     shares = summary(found)
