@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nmfbench.config import nearest
-from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.progress import say
+from nmfbench import endings
+from nmfbench.errors import ConfigError
+from nmfbench.progress import plural, say
 from nmfbench.records import Record, write_bytes, write_text
 from nmfbench.running import filenames
 
@@ -85,8 +85,10 @@ def _rank(arguments: argparse.Namespace) -> int:
         say(line)
     stop = complete(plans)
     made = [plan for plan in plans.values() if plan.jobs]
-    if stop or any(job.pending() for plan in made for job in plan.jobs):
-        return max(app.closing(plan, stop) for plan in made)
+    if stop:
+        n_runs = sum(len(job.pending()) for plan in made for job in plan.jobs)
+        say(f"interrupted: {plural(n_runs, 'run')} to go; the same command goes on from here")
+        return endings.exit_code(stop)
     code = max(app.closing(plan) for plan in made)
     for plan in plans.values():
         for line in [] if plan.jobs else plan.reasons():
@@ -98,7 +100,8 @@ def _rank(arguments: argparse.Namespace) -> int:
 def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Plan]":
     """The plan of each of `KINDS` for the words of a command line.
 
-    Raises ConfigError for bad words, and if they name several methods or datasets, or ranks that cannot be fitted.
+    Raises ConfigError for bad words, and if they name several methods or datasets, or ranks that cannot be fitted;
+    DataError if the data is missing or damaged.
     """
     from nmfbench.running.composing import requests
 
@@ -152,6 +155,8 @@ def studied(plans: "dict[str, Plan]") -> "Study":
         ]
         for rank, records in by_kind["fits"].items()
     }
+    if not all(fits.values()):
+        say("codes of finished runs were not kept, so their ranks lack stability and BIC: refit=true runs them again")
     return ranks.study(fits, by_kind["heldout"], by_kind["bicross"])
 
 
@@ -163,8 +168,7 @@ def _split(words: Sequence[str]) -> tuple[list[int], list[str]]:
             raise ConfigError(way_out)
     given = [word.partition("=")[2] for word, key in zip(words, keys, strict=True) if key == "ranks"]
     if len(given) != 1:
-        close = nearest("ranks", keys, list_all=False) if not given else ""
-        raise ConfigError(f"ranks must be given once: add ranks=2:10 or ranks=2,3,5{close}")
+        raise ConfigError("ranks must be given once: add ranks=2:10 or ranks=2,3,5")
     others = [word for word, key in zip(words, keys, strict=True) if key != "ranks"]
     return _ranks(given[0]), [*others, *([] if "seeds" in keys else [f"seeds={SEEDS}"])]
 
@@ -189,7 +193,7 @@ def _ranks(text: str) -> list[int]:
 def _check(plan: "Plan", ranks: Sequence[int]) -> None:
     """Raise ConfigError for ranks that the data or the method cannot have."""
     if plan.left_out:
-        raise NotApplicable("; ".join(plan.reasons()))
+        raise plan.left_out[0].reason
     (m, n), solver = plan.jobs[0].shape, plan.jobs[0].config["solver"]
     if solver.get("rank") is None:
         raise ConfigError(f"solver={solver['name']} has no rank to choose")
