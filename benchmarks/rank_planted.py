@@ -22,7 +22,7 @@ from nmfbench.records import write_text
 from nmfbench.reports import ranks
 from nmfbench.reports.renderers import csv
 
-PROBLEMS = 60
+PROBLEMS = 64
 NAMES = {"recommendation": "recommendation"} | {name: criterion.title for name, criterion in ranks.CRITERIA.items()}
 NAMES |= {"middle": "middle of the ranks"}
 OUTCOMES = ["exact", "within one", "confidently wrong", "without a rank or in doubt"]

@@ -70,7 +70,7 @@ def last_stable(ranks: Sequence[int], means: np.ndarray, least: np.ndarray) -> C
     """
     stable = np.flatnonzero((means >= STABLE) & (least >= LEAST))
     if not len(stable):
-        return Choice(None, f"no rank has a mean silhouette of {STABLE} and a least one of {LEAST}")
+        return Choice(None, f"none has a mean silhouette of {STABLE} and a least one of {LEAST}")
     chosen = int(stable[-1])
     return Choice(ranks[chosen], "the largest stable rank", _at_end(ranks, chosen, "no larger rank was tried"))
 
