@@ -131,6 +131,31 @@ def _by_size(truth: pd.Series) -> dict[str, pd.Series]:
     return {"3 to 7": truth <= 7, "8 to 12": truth > 7}
 
 
+def findings(problems: pd.DataFrame) -> list[str]:
+    """Sentences about the recommendation and the direction of errors."""
+    truth, judges = problems["truth"], problems[list(ranks.JUDGES)]
+    named = problems[problems["recommendation"].notna()]
+    off = named["recommendation"] - named["truth"]
+    agree = named[named[list(ranks.JUDGES)].nunique(axis=1, dropna=False) == 1]
+    open_ = problems["recommendation"].isna()
+    low, high = judges.min(axis=1)[open_], judges.max(axis=1)[open_]
+    between = int(((low <= truth[open_]) & (truth[open_] <= high)).sum())
+    directions = [
+        f"{NAMES[name]} {int((problems[name] < truth).sum())} and {int((problems[name] > truth).sum())}"
+        for name in ranks.CRITERIA
+    ]
+    return [
+        f"The recommendation names a rank in {len(named)} problems: {int((off == 0).sum())} are exact, "
+        f"{int((off.abs() == 1).sum())} one away, {int((off.abs() > 1).sum())} further; {int((off < 0).sum())} are too "
+        f"small, {int((off > 0).sum())} too large.",
+        f"All of its three criteria agree in {len(agree)}: {int((agree['recommendation'] == agree['truth']).sum())} are "
+        "exact.",
+        f"It names none in {int(open_.sum())}: the truth lies between the smallest and the largest of the three choices in "
+        f"{between}, and above all of them in {int((truth[open_] > high).sum())}.",
+        f"Choices below and above the truth: {', '.join(directions)}.",
+    ]
+
+
 def markdown(found: pd.DataFrame, header: list[str]) -> str:
     """The summary as two tables: all problems with intervals, and counts by group of problems."""
     wide = found.assign(
@@ -160,7 +185,7 @@ def main(folder: Path, count: int, to: Path) -> None:
         f"`nmfbench rank {' '.join(COMMON[:-2])}`.",
         "Exact: the planted number. Within one: at most one away. Confidently wrong: two or more away, and no doubt. A "
         "criterion is in doubt if it chooses no rank, or the first (above 2) or the last one tried; the recommendation "
-        "is if it names no rank. In brackets: Wilson's 95 % interval over problems.",
+        "is, if it names no rank. In brackets: Wilson's 95 % interval over problems.",
         "The rule of the recommendation was chosen on 28 problems of other generators, and not changed since.",
         "Control: the middle of the ranks tried.",
         f"Made by benchmarks/rank_planted.py, nmfbench {nmfbench.__version__}.",
@@ -168,7 +193,7 @@ def main(folder: Path, count: int, to: Path) -> None:
     shares = summary(found)
     write_text(to / "planted.csv", csv.commented(header, found))
     write_text(to / "summary.csv", csv.commented(header, shares))
-    write_text(to / "planted.md", markdown(shares, header))
+    write_text(to / "planted.md", markdown(shares, [*header, *findings(found)]))
 
 
 if __name__ == "__main__":
