@@ -148,7 +148,7 @@ def findings(problems: pd.DataFrame) -> list[str]:
         f"The recommendation names a rank in {len(named)} problems: {int((off == 0).sum())} are exact, "
         f"{int((off.abs() == 1).sum())} one away, {int((off.abs() > 1).sum())} further; {int((off < 0).sum())} are too "
         f"small, {int((off > 0).sum())} too large.",
-        f"All of its criteria agree in {len(agree)}: {int((agree['recommendation'] == agree['truth']).sum())} are exact.",
+        f"All its criteria agree in {len(agree)}: {int((agree['recommendation'] == agree['truth']).sum())} are exact.",
         f"It names none in {int(open_.sum())}: the truth lies between the smallest and the largest of its criteria's "
         f"choices in {between}, and above all of them in {int((truth[open_] > high).sum())}.",
         f"Choices below and above the truth: {', '.join(directions)}.",

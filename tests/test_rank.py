@@ -141,3 +141,25 @@ def test_consensus_does_not_depend_on_the_factor_that_holds_the_scale() -> None:
     )
     curves = [ranks.study(fits, {}, {}).frame for fits in (plain, scaled)]
     pd.testing.assert_frame_equal(*curves)
+
+
+def test_page_on_ranks_says_what_was_measured() -> None:
+    root = Path(__file__).parents[1]
+    page, measured = (
+        (root / path).read_text(encoding="utf-8") for path in ("docs/choosing-a-rank.md", "results/rank/planted.md")
+    )
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in measured.splitlines()]
+    rows = [row for row in rows if len(row) == 5 and "%" in row[1]]
+    assert len(rows) == 8
+    for row in rows:
+        assert f"| {' | '.join(row[:4])} |" in page
+    of = csv.read(root / "results" / "rank" / "planted.csv")[1]
+    exact, named = of["recommendation"] == of["truth"], of["recommendation"].notna()
+    assert f"{exact.sum()} of {named.sum()} were exact" in page
+    assert f"in {(~named).sum()} of {len(of)} problems no rank was recommended" in page
+    correlated = of["correlation"] > 0
+    by_correlation = [f"{exact[at].sum()} of {at.sum()} with" for at in (correlated, ~correlated)]
+    assert f"{by_correlation[0]} correlation, {by_correlation[1]}out" in page
+    for name, words in {"heldout": "held-out entries", "bic": "BIC", "bicross": "bi-cross-validation"}.items():
+        below, above = (of[name] < of["truth"]).sum(), (of[name] > of["truth"]).sum()
+        assert f"{words} {below} and {above}" in measured
