@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from nmfbench import __version__, completion, config, endings
-from nmfbench.commands import choosing, data, methods, pictures, rank, records, sharing
+from nmfbench.commands import arena, choosing, data, methods, pictures, rank, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
@@ -115,6 +115,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "status",
         "merge",
         "verify",
+        "arena",
+        "claims",
     ):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
@@ -148,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    for module in (rank, pictures, records, sharing, methods):
+    for module in (rank, pictures, records, sharing, methods, arena):
         module.add_to(commands)
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")

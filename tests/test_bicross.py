@@ -55,7 +55,8 @@ def test_labels_of_the_remaining_samples_reach_the_fit() -> None:
     hidden = Bicross().hidden(DATA, 0)
     _, columns = parts(hidden)
     labelled = np.arange(29) % 2 == 0
-    problem = measuring.problem_of(DATA, "float64", "cpu", labelled, ~hidden)
+    seen, labelled_seen = measuring.given(DATA, labelled, ~hidden)
+    problem = measuring.problem_of(seen, "float64", "cpu", labelled_seen)
     np.testing.assert_array_equal(problem.labels.numpy(), DATA.y[~columns])
     np.testing.assert_array_equal(problem.labelled.numpy(), labelled[~columns])
     assert problem.shape is None and problem.observed is None

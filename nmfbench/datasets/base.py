@@ -43,6 +43,7 @@ class Dataset:
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     observed: mask (m, n), False where X is missing; None: all of it is there.
+    clean: X before it was corrupted; None: it was not.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Dataset:
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
     observed: np.ndarray | None = None
+    clean: Any = None
 
     @property
     def n_samples(self) -> int:

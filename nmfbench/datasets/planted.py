@@ -1,6 +1,5 @@
 """Planted problems: data made from factors that are known, with the settings that all of them share."""
 
-import zlib
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -9,6 +8,7 @@ import numpy as np
 
 from nmfbench.datasets import base
 from nmfbench.errors import ConfigError
+from nmfbench.numerics.rng import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Planted(base.Loader):
 
     def stream(self, name: str) -> np.random.Generator:
         """The generator of that name and this draw."""
-        return np.random.default_rng([zlib.crc32(f"planted {name}".encode()), self.draw or 0])
+        return Streams([self.draw or 0])(f"planted {name}")[0]
 
     def weights(self) -> np.ndarray:
         """(components,) expected shares of the components: they sum to one and fall as ``imbalance`` says."""
@@ -102,27 +102,6 @@ def require_count(name: str, value: object) -> None:
     """Raise ConfigError unless the value is a positive integer."""
     if type(value) is not int or value < 1:
         raise ConfigError(f"{name} must be a positive integer, got {value!r}")
-
-
-def gaussian(rng: np.random.Generator, M: np.ndarray, noise: float) -> np.ndarray:
-    """M + E, cut at 0, with normal E of norm ``noise`` · ‖M‖."""
-    E = rng.standard_normal(M.shape)
-    return np.maximum(M + noise * np.linalg.norm(M) / np.linalg.norm(E) * E, 0)
-
-
-def counts(
-    rng: np.random.Generator, M: np.ndarray, noise: float, overdispersion: float = 0.0
-) -> tuple[np.ndarray, float]:
-    """Counts X of mean sM, and the depth s at which E‖X − sM‖² = noise² ‖sM‖².
-
-    X is negative binomial with the variance μ + φμ², φ = overdispersion · noise²; Poisson for overdispersion 0. The sum
-    of the variances is s Σ M + φ s² Σ M², which gives s.
-    """
-    excess = overdispersion * noise**2
-    depth = float(M.sum() / ((noise**2 - excess) * (M**2).sum()))
-    # A negative binomial count is a Poisson count whose mean varies as a gamma variable.
-    varied = rng.gamma(1 / excess, excess, M.shape) if excess else 1.0
-    return rng.poisson(depth * M * varied).astype(np.float64), depth
 
 
 def capped(shares: np.ndarray, most: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmfbench.datasets import planted
+from nmfbench.datasets import noise, planted
 from nmfbench.errors import ConfigError
 
 SPREAD = 1.5
@@ -56,7 +56,7 @@ class PlantedCells(planted.Planted):
         return W / W.sum(0), np.exp(SIZES * rng.standard_normal(n)) * shares
 
     def noisy(self, M: np.ndarray) -> tuple[np.ndarray, float]:
-        return planted.counts(self.stream("noise"), M, self.noise, self.overdispersion)
+        return noise.counts(self.stream("noise"), M, self.noise, self.overdispersion)
 
     def known(self, W: np.ndarray, H: np.ndarray) -> dict[str, object]:
         return super().known(W, H) | {"sample": "cell"}

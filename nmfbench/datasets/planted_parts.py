@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from nmfbench.config import nearest
-from nmfbench.datasets import planted
+from nmfbench.datasets import noise, planted
 from nmfbench.errors import ConfigError
 
 
@@ -57,7 +57,7 @@ class PlantedParts(planted.Planted):
         return W, present * rng.uniform(0.5, 1, present.shape)
 
     def noisy(self, M: np.ndarray) -> tuple[np.ndarray, float]:
-        return planted.gaussian(self.stream("noise"), M, self.noise), 1.0
+        return noise.gaussian(self.stream("noise"), M, self.noise), 1.0
 
     def known(self, W: np.ndarray, H: np.ndarray) -> dict[str, object]:
         return {"shape": (self.side, self.side), "sample": "image"}

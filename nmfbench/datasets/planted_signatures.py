@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmfbench.datasets import planted
+from nmfbench.datasets import noise, planted
 from nmfbench.datasets.cosmic import Cosmic
 from nmfbench.errors import ConfigError
 
@@ -39,7 +39,7 @@ class PlantedSignatures(planted.Planted):
         return W / W.sum(0), H
 
     def noisy(self, M: np.ndarray) -> tuple[np.ndarray, float]:
-        return planted.counts(self.stream("noise"), M, self.noise)
+        return noise.counts(self.stream("noise"), M, self.noise)
 
     def known(self, W: np.ndarray, H: np.ndarray) -> dict[str, object]:
         return super().known(W, H) | {"feature_names": Cosmic().read().feature_names, "sample": "tumour"}

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from nmfbench.datasets import planted
+from nmfbench.datasets import noise, planted
 from nmfbench.errors import ConfigError
 
 WIDTH = 0.05
@@ -59,7 +59,7 @@ class PlantedSpectra(planted.Planted):
         return W / W.max(0), H
 
     def noisy(self, M: np.ndarray) -> tuple[np.ndarray, float]:
-        return planted.gaussian(self.stream("noise"), M, self.noise), 1.0
+        return noise.gaussian(self.stream("noise"), M, self.noise), 1.0
 
     def known(self, W: np.ndarray, H: np.ndarray) -> dict[str, object]:
         return {"y": H.argmax(0), "sample": "pixel"}

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nmfbench.adapters.source import source_hash
-from nmfbench.config import build, escaped
+from nmfbench.config import build, escaped, structured
 from nmfbench.datasets.base import Dataset, Loader
+from nmfbench.datasets.corruption import Corruption
 from nmfbench.datasets.files import fingerprint, locate
+from nmfbench.datasets.subset import subset
 from nmfbench.errors import DataMissing
 from nmfbench.records import Record, Store, digest, write_text
 
@@ -23,7 +25,8 @@ class Card:
 
     Parameters
     ----------
-    node: the dataset's parameters, its class under ``_target_``.
+    node: the dataset's parameters, its class under ``_target_``; under "subset" how many samples are kept, if not all,
+        and under "corrupt" how it is corrupted, if it is.
     name: the dataset's name in records and tables.
     sha256: checksum of X and y, see `Dataset.sha256`.
     features: m, the rows of X.
@@ -143,7 +146,7 @@ def reading(card: Card, proposing: bool = False) -> str:
 
 def loader_of(node: dict[str, Any]) -> Loader:
     """The loader that a node describes. Raises ConfigError."""
-    return _loader(json.dumps(node))
+    return _loader(json.dumps({key: value for key, value in node.items() if key not in ("subset", "corrupt")}))
 
 
 @cache
@@ -153,8 +156,11 @@ def _loader(node: str) -> Loader:
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def load(node: str) -> Dataset:
-    """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
-    return _loader(node).load()
+    """The dataset of a node, given as JSON. Raises DataMissing, DataError, ConfigError or NotApplicable."""
+    parameters = json.loads(node)
+    data, size, corruption = loader_of(parameters).load(), parameters.get("subset"), parameters.get("corrupt")
+    data = subset(data, size) if size else data
+    return structured(corruption, Corruption, "corrupt").apply(data) if corruption else data
 
 
 def kept(store: Store) -> list[Card]:

@@ -66,38 +66,49 @@ def fitted(
     ended: dict[int, Outcome] = {}
 
     def end(result: FitResult) -> None:
-        ended[result.seed] = _measured(result, problem)
+        ended[result.seed] = _measured(result, problem, clean)
         if on_end:
             on_end(ended[result.seed])
 
     try:
-        problem = problem_of(dataset, dtype, device, labelled, observed)
+        seen, labelled = given(dataset, labelled, observed)
+        problem = problem_of(seen, dtype, device, labelled)
+        clean = None if seen.clean is None else place(seen.clean, dtype, device, observed=seen.observed).X
         fit(solver, problem, seeds=seeds, stopping=stopping, on_look=on_look, on_end=end)
     except Exception as error:
         return [failed(seed, error) for seed in seeds]
     return [ended[seed] for seed in seeds]
 
 
-def problem_of(
-    dataset: Dataset,
-    dtype: str,
-    device: str,
-    labelled: np.ndarray | None,
-    observed: np.ndarray | None,
-) -> Problem:
-    """The problem that a fit is given, see `fitted`."""
-    X, y, shape = dataset.X, dataset.y, dataset.shape
-    if observed is not None and not (observed.any(1).all() and observed.any(0).all()):
-        rows, columns = observed.any(1), observed.any(0)
-        X, observed = X[np.ix_(rows, columns)], observed[np.ix_(rows, columns)]
-        observed = None if observed.all() else observed
-        y = y if y is None else y[columns]
-        labelled = labelled if labelled is None else labelled[columns]
-        shape = shape if rows.all() else None
-    problem = place(X, dtype, device, shape, observed=observed, views=dataset.view_sizes)
+def given(
+    dataset: Dataset, labelled: np.ndarray | None, observed: np.ndarray | None
+) -> tuple[Dataset, np.ndarray | None]:
+    """The data of a fit that sees these entries (m, n), and the mask of its labelled samples.
+
+    Features and samples without an entry that it sees are left out. ``observed`` None: it sees all.
+    """
+    if observed is None or (observed.any(1).all() and observed.any(0).all()):
+        return replace(dataset, observed=observed), labelled
+    rows, columns = observed.any(1), observed.any(0)
+    kept = np.ix_(rows, columns)
+    part = replace(
+        dataset,
+        X=dataset.X[kept],
+        clean=None if dataset.clean is None else dataset.clean[kept],
+        y=None if dataset.y is None else dataset.y[columns],
+        shape=dataset.shape if rows.all() else None,
+        observed=None if observed[kept].all() else observed[kept],
+    )
+    return part, None if labelled is None else labelled[columns]
+
+
+def problem_of(seen: Dataset, dtype: str, device: str, labelled: np.ndarray | None) -> Problem:
+    """The problem of factorizing the data that `given` returns."""
+    problem = place(seen.X, dtype, device, seen.shape, observed=seen.observed, views=seen.view_sizes)
     if labelled is None:
         return problem
-    return replace(problem, labels=torch.as_tensor(y, device=device), labelled=torch.as_tensor(labelled, device=device))
+    labels, mask = torch.as_tensor(seen.y, device=device), torch.as_tensor(labelled, device=device)
+    return replace(problem, labels=labels, labelled=mask)
 
 
 def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
@@ -189,18 +200,21 @@ def _summary(result: FitResult) -> dict[str, Any]:
     }
 
 
-def _measured(result: FitResult, problem: Problem) -> Outcome:
-    """The unscored outcome of a restart, with what is measured on its factors."""
+def _measured(result: FitResult, problem: Problem, clean: Any) -> Outcome:
+    """The unscored outcome of a restart, with what is measured on its factors. ``clean`` is X (m, n) uncorrupted."""
     summary = _summary(result)
     if result.factorization is None:
         return Outcome(result.seed, summary)
     try:
         fitted = arrays(result.factorization)
         summary["layering"] = fitted.layering
-        residual = losses.relative_error(problem.X, result.factorization, problem.observed)
+        matrices = {"error": problem.X} | ({} if clean is None else {"error_clean": clean})
+        residuals = {
+            metric: losses.relative_error(X, result.factorization, problem.observed) for metric, X in matrices.items()
+        }
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
-            {"metric": "error", "value": residual if math.isfinite(residual) else None},
+            *({"metric": name, "value": size if math.isfinite(size) else None} for name, size in residuals.items()),
             {"metric": "objective", "value": result.objective},
             *_penalty_share(result),
             *measures.factor_measures(fitted.factors),

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nmfbench.config import build, escaped, nearest
+from nmfbench.config import build, escaped, nearest, structured
+from nmfbench.datasets.corruption import Corruption
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator, measures
 from nmfbench.numerics.problem import Problem, check_device
@@ -16,7 +17,7 @@ from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job, labelled_samples, make, observed_entries
-from nmfbench.running.measuring import problem_of
+from nmfbench.running.measuring import given, problem_of
 from nmfbench.running.settings import Settings
 
 PROCESSES = {"_target_": "nmfbench.running.launchers.processes.Processes"}
@@ -116,7 +117,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
         try:
-            node = composed.plain("dataset")
+            node = _data_node(composed, settings.subset)
             card = cards.known(node)
             if card is None and not will_run and not any(store.runs.glob(f"*/{solver}/*.json")):
                 planned.unknown.append(f"{solver} on {name}")
@@ -143,6 +144,14 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     planned.jobs = list(jobs.values())
     _check_metrics(planned)
     return planned
+
+
+def _data_node(composed: Composed, subset: int | None) -> dict[str, Any]:
+    """The dataset's parameters, and "subset" and "corrupt" for data that is not whole and clean."""
+    node = composed.plain("dataset") | ({"subset": subset} if subset else {})
+    if composed.choices.get("corrupt", "none") != "none":  # a user's own config.yaml may lack the group
+        node["corrupt"] = asdict(structured(composed.plain("corrupt"), Corruption, "corrupt"))
+    return node
 
 
 def _launcher(composed: Composed) -> dict[str, Any]:
@@ -222,4 +231,5 @@ def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int, fractio
     observed = dataset.observed
     if evaluator:
         observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), seed)
-    return problem_of(dataset, dtype, "cpu", labelled_samples(dataset, fraction), observed)
+    seen, labelled = given(dataset, labelled_samples(dataset, fraction), observed)
+    return problem_of(seen, dtype, "cpu", labelled)
