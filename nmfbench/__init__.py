@@ -40,6 +40,7 @@ _HOMES = {
     "list_solvers": "nmfbench.notebook",
     "load_records": "nmfbench.notebook",
     "load_results": "nmfbench.notebook",
+    "rank": "nmfbench.notebook",
     "run": "nmfbench.notebook",
     "evaluate": "nmfbench.evaluators.clustering",
     "ANLS": "nmfbench.solvers.anls",

@@ -8,12 +8,13 @@ import textwrap
 from collections.abc import Sequence
 
 from nmfbench import __version__, config, endings
-from nmfbench.commands import arena, choosing, completion, data, methods, pictures, records, sharing
+from nmfbench.commands import arena, choosing, completion, data, methods, pictures, rank, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
 FORMATS = ("text", "csv", "md", "latex")
 INTERMIXED = (
+    "rank",
     "table",
     "report",
     "plot",
@@ -149,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    for module in (pictures, records, sharing, methods, arena):
+    for module in (rank, pictures, records, sharing, methods, arena):
         module.add_to(commands)
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")

@@ -1,4 +1,4 @@
-"""For notebooks: runs, records and solvers as DataFrames, each in one call."""
+"""For notebooks: runs, ranks, records and solvers as DataFrames, each in one call."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import pandas as pd
 
 from nmfbench import app, config, solvers
 from nmfbench.commands import choosing
+from nmfbench.commands import rank as ranking
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.records import Record, packs
 from nmfbench.reports import blocks, frames
@@ -25,8 +26,7 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
     from nmfbench.running.composing import requests
     from nmfbench.running.planning import plan
 
-    given = [f"{key}={_word(value)}" for key, value in settings.items()]
-    plans = [plan(request) for request in requests(filenames.literal(["-m", *words, *given]))]
+    plans = [plan(request) for request in requests(filenames.literal(["-m", *words, *_given(settings)]))]
     frames = []
     for planned in plans:
         planned.save_cards()
@@ -36,6 +36,25 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
             raise stop
         frames.append(app.report_of(planned, None, None).frame)
     return pd.concat(frames, ignore_index=True).drop(columns="printed")
+
+
+def rank(*words: str, **settings: Any) -> pd.DataFrame:
+    """`nmfbench rank`: returns a row for each rank, with the value of each criterion and whether it chooses the rank.
+
+    ``rank(dataset="digits", solver="hals", ranks=range(2, 16))``. ``recommended`` marks the recommended rank;
+    ``attrs["recommendation"]`` is the sentence. Raises ConfigError or DataError as the command does.
+    """
+    plans = ranking.planned([*words, *_given(settings)])
+    if stop := ranking.complete(plans):
+        raise stop
+    found = ranking.studied(plans)
+    frame = found.frame.set_index("rank")
+    frame.attrs["recommendation"] = found.recommendation.sentence
+    return frame
+
+
+def _given(settings: dict[str, Any]) -> list[str]:
+    return [f"{key}={_word(value)}" for key, value in settings.items()]
 
 
 def _word(value: Any) -> str:

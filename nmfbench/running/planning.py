@@ -2,23 +2,22 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
-
-import torch
 
 from nmfbench.config import build, escaped, nearest, structured
 from nmfbench.datasets.corruption import Corruption
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator, measures
-from nmfbench.numerics.problem import Problem, check_device, place
+from nmfbench.numerics.problem import Problem, check_device
 from nmfbench.records import Record, Store, digest
 from nmfbench.running import claims
 from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job, labelled_samples, make, observed_entries
+from nmfbench.running.measuring import given, problem_of
 from nmfbench.running.settings import Settings
 
 PROCESSES = {"_target_": "nmfbench.running.launchers.processes.Processes"}
@@ -210,21 +209,20 @@ def _checked(
         check_device(settings.device)
     node = json.dumps(card.node)
     try:
-        hidden = json.dumps(job.config.get("hidden"))
-        data, dataset = problem(node, current.sha256, settings.dtype, hidden, min(job.records)), load(node)
-        labelled = labelled_samples(dataset, job.config["label_fraction"])
-        if labelled is not None:
-            data = replace(data, labels=torch.as_tensor(dataset.y), labelled=torch.as_tensor(labelled))
+        hidden, fraction, dataset = json.dumps(job.config.get("hidden")), job.config["label_fraction"], load(node)
+        data = problem(node, current.sha256, settings.dtype, hidden, min(job.records), fraction)
         job.solver.check(data)
-        job.evaluator.check(dataset, labelled)
+        job.evaluator.check(dataset, labelled_samples(dataset, fraction))
     except NotApplicable as error:
         cards.refuse(card.node, job.config, str(error))
         raise
     return job
 
 
-def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int) -> Problem:
-    """The data of that node in the dtype of the fit; its checksum is the key under which it is kept.
+def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int, fraction: float) -> Problem:
+    """The data of that node in the dtype of the fit, with the labels of a fraction of each class.
+
+    The checksum is the key under which it is kept.
 
     ``hidden`` is the node of an evaluator that hides entries from the fit of that seed, or null: of another seed it
     hides others, but a solver that accepts one mask accepts all.
@@ -233,4 +231,5 @@ def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int) -> Prob
     observed = dataset.observed
     if evaluator:
         observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), seed)
-    return place(dataset.X, dtype, shape=dataset.shape, observed=observed, views=dataset.view_sizes)
+    seen, labelled = given(dataset, labelled_samples(dataset, fraction), observed)
+    return problem_of(seen, dtype, "cpu", labelled)
