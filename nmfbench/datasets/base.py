@@ -42,6 +42,8 @@ class Dataset:
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     observed: mask (m, n), False where X is missing; None: all of it is there.
+    scene: (height, width), the sample at each pixel when samples are the pixels of one image, −1 where none is; None:
+        they are not.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Dataset:
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
     observed: np.ndarray | None = None
+    scene: np.ndarray | None = None
 
     @property
     def n_samples(self) -> int:
@@ -306,8 +309,3 @@ def sparse_or_dense(X: Any, dense: bool) -> Any:
     if not issparse(X):
         return X if isinstance(X, np.ndarray) else np.asarray(X)  # the first keeps a mapped X as such
     return X.toarray() if dense else csc_array(X)
-
-
-def upright(X: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pixels (height · width, n) from column-major order, as MATLAB stores images, to row-major."""
-    return X.reshape(width, height, -1).transpose(1, 0, 2).reshape(height * width, -1)
