@@ -1,5 +1,6 @@
 """For notebooks: runs, records and solvers as DataFrames, each in one call."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from nmfbench import app, solvers
 from nmfbench.commands import choosing
 from nmfbench.errors import NotApplicable
+from nmfbench.records import Record, Store
 from nmfbench.reports import report
 from nmfbench.running import filenames
 
@@ -22,8 +24,7 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
     from nmfbench.running.composing import requests
     from nmfbench.running.planning import plan
 
-    given = [f"{key}={_word(value)}" for key, value in settings.items()]
-    plans = [plan(request) for request in requests(filenames.literal(["-m", *words, *given]))]
+    plans = [plan(request) for request in requests(filenames.literal(["-m", *words, *words_of(settings)]))]
     frames = []
     for planned in plans:
         planned.save_cards()
@@ -32,7 +33,20 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
         if stop := app.complete(planned):
             raise stop
         frames.append(app.report_of(planned, None, None).frame)
-    return pd.concat(frames, ignore_index=True).drop(columns="printed")
+    table = pd.concat(frames, ignore_index=True).drop(columns="printed")
+    return _with_records(table, [(planned.store, record) for planned in plans for record in planned.records()])
+
+
+def words_of(choice: Mapping[str, Any]) -> list[str]:
+    """The words of the command line for these settings, of which a list is a sweep."""
+    return [f"{key}={_word(value)}" for key, value in choice.items()]
+
+
+def _with_records(table: pd.DataFrame, records: Iterable[tuple[Store, Record]]) -> pd.DataFrame:
+    """The table, which notes the files of these records: `nmfbench.plot` draws what no row holds."""
+    paths = (store.path(record["config"], record["seed"]) for store, record in records)
+    table.attrs["records"] = [str(path.absolute()) for path in paths]
+    return table
 
 
 def _word(value: Any) -> str:
@@ -49,9 +63,9 @@ def load_records(results_dir: str | Path = "results/local", **choice: Any) -> pd
 
     Raises ConfigError if there are none.
     """
-    words = [f"{key}={_word(value)}" for key, value in choice.items()]
-    records, _ = choosing.selected(words, Path(results_dir), whole=False)
-    return report.build(records).frame.drop(columns="printed")
+    records, store = choosing.selected(words_of(choice), Path(results_dir), whole=False)
+    table = report.build(records).frame.drop(columns="printed")
+    return _with_records(table, [(store, record) for record in records])
 
 
 def list_solvers() -> pd.DataFrame:

@@ -68,6 +68,15 @@ def test_sweep_of_a_setting_keeps_other_settings_and_ranks_apart() -> None:
     assert chart.figure.axes[0].get_xscale() == "log"
 
 
+def test_sweep_over_the_depth_counts_layers() -> None:
+    records = [record("deep", 2, 0, nmi / 10, ranks=[4] * nmi + [2]) for nmi in (1, 2, 3)]
+    (chart,) = drawn(records, "sweep")
+    assert chart.name == "sweep_d_layers"
+    assert chart.numbers[["method", "layers", "mean"]].to_numpy().tolist() == [
+        ["deep", 2, 10], ["deep", 3, 20], ["deep", 4, 30]
+    ]  # fmt: skip
+
+
 def test_frontier_joins_the_methods_that_no_faster_one_beats() -> None:
     runs = {"fast": (0.3, 1.0), "slow": (0.6, 9.0), "worse": (0.2, 5.0)}
     (chart,) = drawn([record(name, 3, 0, nmi, seconds) for name, (nmi, seconds) in runs.items()], "frontier")
@@ -80,6 +89,8 @@ def test_convergence_is_relative_to_each_start() -> None:
     assert chart.numbers["objective"].tolist() == [20, 10, 9.5]  # the seed of median objective
     (line,) = chart.figure.axes[1].lines
     np.testing.assert_allclose(line.get_xydata(), [[0.5, 0.5], [1, 0.475]])
+    many = drawn([record(name, 3, 0, 0.5) for name in "abcdefgh"], "convergence")[0].figure.axes[0].lines
+    assert len({(line.get_linestyle(), line.get_marker()) for line in many}) == 8  # told apart in grey
 
 
 def test_no_two_lines_look_alike() -> None:

@@ -55,7 +55,7 @@ class Method:
     solver: the solver's name.
     setting: its settings that differ from its YAML, without those that all methods share, in words.
     rank: its rank; None: it has none.
-    swept: every setting that a sweep may vary: rank, and what differs from the YAMLs, by dotted key.
+    swept: every setting that a sweep may vary: rank, number of layers, and what differs from the YAMLs, by dotted key.
     records: its finished runs, one a seed and draw.
     values: the metric in the top layer of each run, at the smallest number of clusters.
     """
@@ -103,13 +103,15 @@ def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | N
 def _methods(records: Sequence[Record], metric: str) -> Iterator[Method]:
     """The methods that have this metric."""
     groups = frames.group_repetitions(records)
-    shared = common_settings(records)
+    alone = len({(record["solver"], *parts(record)) for record in records}) == 1
+    shared = parts(records[0]) if alone else common_settings(records)
     for group in groups:
         scored = [(record, value) for record in group if (value := _value(record, metric)) is not None]
         if scored:
             first = group[0]
             setting = ", ".join(word for word in parts(first) if word not in shared)
-            swept = {"rank": first.get("rank"), **(first.get("variant") or {})}
+            depth = len(first["config"]["solver"].get("ranks") or [1])
+            swept = {"rank": first.get("rank"), "layers": depth, **(first.get("variant") or {})}
             values = [value for _, value in scored]
             yield Method(first["solver"], setting, first.get("rank"), swept, [r for r, _ in scored], values)
 
@@ -130,6 +132,12 @@ def _axis(metric: Metric) -> str:
 def _in_unit(metric: Metric, value: float) -> float:
     """The value as tables show it: metrics in percent are fractions in records."""
     return 100 * value if metric.unit == "%" else value
+
+
+def _titled(name: str, title: str, text: str, figure: Figure, numbers: pd.DataFrame) -> Chart:
+    """The chart, with its title in the picture too, so that a file says what it shows."""
+    figure.suptitle(title)
+    return Chart(name, title, text, figure, numbers)
 
 
 def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -166,7 +174,7 @@ def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Char
     )
     first, last = (f"{numbers['method'].iloc[at]}, {numbers['mean'].iloc[at]:.4g}" for at in (0, -1))
     title = f"{dataset}: {metric.title} of {len(ranked)} methods"
-    return [Chart(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
+    return [_titled(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
 
 
 @styled
@@ -174,14 +182,21 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
     """The metric against each number that was swept over three values at least; a line a method, a band of one sd."""
     keys = dict.fromkeys(key for method in methods for key in method.swept)
     drawn = []
+    sign = 1 if metric.better == "lower" else -1
+
+    def best(points: Mapping[float, Method]) -> float:
+        return min(sign * method.mean for method in points.values())
+
     for key in keys:
         swept = [method for method in methods if _is_number(method.swept.get(key))]
         lines: dict[str, dict[float, Method]] = {}
         for method in swept:
-            others = [w for w in method.setting.split(", ") if w and not w.startswith(f"{key.rpartition('.')[2]}=")]
+            own = "ranks=" if key == "layers" else f"{key.rpartition('.')[2]}="
+            others = [word for word in method.setting.split(", ") if word and not word.startswith(own)]
             others += [f"rank {method.rank}"] if key != "rank" and _varies(swept, "rank", method.solver) else []
             lines.setdefault(", ".join([method.solver, *others]), {})[float(method.swept[key])] = method
         lines = {name: dict(sorted(points.items())) for name, points in lines.items() if len(points) > 2}
+        lines = dict(sorted(lines.items(), key=lambda line: best(line[1]))[:MOST_LINES])
         if not lines:
             continue
         figure = Figure(figsize=(7, 4), layout="constrained")
@@ -211,7 +226,7 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
         )
         title = f"{dataset}: {metric.title} against {short}"
         text = f"{title}, {short} from {every[0]:g} to {every[-1]:g}; the band is one standard deviation."
-        drawn.append(Chart(f"sweep_{dataset}_{short}", title, text, figure, numbers))
+        drawn.append(_titled(f"sweep_{dataset}_{short}", title, text, figure, numbers))
     return drawn
 
 
@@ -254,7 +269,7 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
     )
     title = f"{dataset}: {metric.title} against seconds"
     text = f"{title}; no faster method is better than {', '.join(method.label for method in best)}."
-    return [Chart(f"frontier_{dataset}", title, text, figure, numbers)]
+    return [_titled(f"frontier_{dataset}", title, text, figure, numbers)]
 
 
 @styled
@@ -272,12 +287,13 @@ def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list
         return []
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    for name, look in looks.items():
+    for place, (name, look) in enumerate(looks.items()):
         iterations, objective, seconds = curves[name].T
         for ax, x in zip(axes, (iterations, seconds), strict=True):
             shown = x > 0
-            look_here = {"color": look["color"], "linestyle": look["linestyle"]}
-            ax.plot(x[shown], objective[shown] / objective[0], label=name, **look_here)
+            # A few markers tell the lines apart in grey; they start at different looks, so as not to hide each other.
+            every = (place % 5, max(1, int(shown.sum()) // 6))
+            ax.plot(x[shown], objective[shown] / objective[0], label=name, markersize=4, markevery=every, **look)
     for ax, label in zip(axes, ("iterations", "seconds"), strict=True):
         ax.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set_ylabel("objective / objective at the start")
@@ -289,7 +305,7 @@ def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list
     )
     title = f"{dataset}: objective against iterations and seconds"
     text = f"{title}, of the {len(looks)} best methods, each over its own objective at the start; median seeds."
-    return [Chart(f"convergence_{dataset}", title, text, figure, numbers)]
+    return [_titled(f"convergence_{dataset}", title, text, figure, numbers)]
 
 
 KINDS: dict[str, Callable[[str, Sequence[Method], Metric], list[Chart]]] = {
