@@ -90,14 +90,21 @@ def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | N
 
     ``metric`` in the place of the one that tables show first. Records without it are left out.
     """
+    for dataset, methods, shown in ranked(records, metric):
+        for kind in kinds or KINDS:
+            yield from KINDS[kind](dataset, methods, shown)
+
+
+def ranked(records: Sequence[Record], metric: str | None = None) -> Iterator[tuple[str, list[Method], Metric]]:
+    """Each dataset with its methods, the best first, and the metric by which they are so ranked."""
     records = [record for record in blocks.told_apart(records) if record["status"] != "failed"]
     declared = declarations(records)
     for dataset in dict.fromkeys(record["dataset"] for record in records):
         of_dataset = [record for record in records if record["dataset"] == dataset]
         name = metric or next((shown for record in of_dataset for shown in notes.shown_metrics(record)), "error")
-        methods = list(_methods(of_dataset, name))
-        for kind in kinds or KINDS:
-            yield from KINDS[kind](dataset, methods, metric_of(name, declared)) if methods else ()
+        by = metric_of(name, declared)
+        if methods := list(_methods(of_dataset, name)):
+            yield dataset, sorted(methods, key=lambda method: by.sign * method.mean), by
 
 
 def _methods(records: Sequence[Record], metric: str) -> Iterator[Method]:
@@ -129,11 +136,6 @@ def _axis(metric: Metric) -> str:
     return f"{metric.title} (%)" if metric.unit == "%" else metric.title
 
 
-def _in_unit(metric: Metric, value: float) -> float:
-    """The value as tables show it: metrics in percent are fractions in records."""
-    return 100 * value if metric.unit == "%" else value
-
-
 def _titled(name: str, title: str, text: str, figure: Figure, numbers: pd.DataFrame) -> Chart:
     """The chart, with its title in the picture too, so that a file says what it shows."""
     figure.suptitle(title)
@@ -152,28 +154,27 @@ def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 @styled
 def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
     """The mean and standard deviation of every method, the best at the top, each run as a dot."""
-    sign = 1 if metric.better == "lower" else -1
-    ranked = sorted(methods, key=lambda method: sign * method.mean)[:MOST_METHODS]
-    figure = Figure(figsize=(7, 0.24 * len(ranked) + 1), layout="constrained")
+    shown = methods[:MOST_METHODS]
+    figure = Figure(figsize=(7, 0.24 * len(shown) + 1), layout="constrained")
     ax = figure.subplots()
-    for place, method in enumerate(ranked):
-        runs = [_in_unit(metric, value) for value in method.values]
+    for place, method in enumerate(shown):
+        runs = [metric.scale * value for value in method.values]
         ax.plot(runs, [place] * len(runs), "o", color="0.75", markersize=3, zorder=1)
-        spread = 0 if math.isnan(method.sd) else _in_unit(metric, method.sd)
+        spread = 0 if math.isnan(method.sd) else metric.scale * method.sd
         ax.errorbar(np.mean(runs), place, xerr=spread, fmt="o", color=COLOURS[0], markersize=5, capsize=2, zorder=2)
-    ax.set_yticks(range(len(ranked)), [method.label for method in ranked])
-    ax.set(ylim=(len(ranked) - 0.5, -0.5), xlabel=f"{_axis(metric)}: mean, standard deviation, and each run")
+    ax.set_yticks(range(len(shown)), [method.label for method in shown])
+    ax.set(ylim=(len(shown) - 0.5, -0.5), xlabel=f"{_axis(metric)}: mean, standard deviation, and each run")
     ax.grid(axis="y", color="0.92")
     numbers = pd.DataFrame(
         {
-            "method": [method.label for method in ranked],
-            "mean": [_in_unit(metric, method.mean) for method in ranked],
-            "sd": [_in_unit(metric, method.sd) for method in ranked],
-            "n": [len(method.values) for method in ranked],
+            "method": [method.label for method in shown],
+            "mean": [metric.scale * method.mean for method in shown],
+            "sd": [metric.scale * method.sd for method in shown],
+            "n": [len(method.values) for method in shown],
         }
     )
     first, last = (f"{numbers['method'].iloc[at]}, {numbers['mean'].iloc[at]:.4g}" for at in (0, -1))
-    title = f"{dataset}: {metric.title} of {len(ranked)} methods"
+    title = f"{dataset}: {metric.title} of {len(shown)} methods"
     return [_titled(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
 
 
@@ -182,10 +183,9 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
     """The metric against each number that was swept over three values at least; a line a method, a band of one sd."""
     keys = dict.fromkeys(key for method in methods for key in method.swept)
     drawn = []
-    sign = 1 if metric.better == "lower" else -1
 
     def best(points: Mapping[float, Method]) -> float:
-        return min(sign * method.mean for method in points.values())
+        return min(metric.sign * method.mean for method in points.values())
 
     for key in keys:
         swept = [method for method in methods if _is_number(method.swept.get(key))]
@@ -203,8 +203,8 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
         ax = figure.subplots()
         for name, look in _lines(list(lines)).items():
             x = list(lines[name])
-            mean = np.array([_in_unit(metric, method.mean) for method in lines[name].values()])
-            sd = np.nan_to_num([_in_unit(metric, method.sd) for method in lines[name].values()])
+            mean = np.array([metric.scale * method.mean for method in lines[name].values()])
+            sd = np.nan_to_num([metric.scale * method.sd for method in lines[name].values()])
             ax.plot(x, mean, label=name, markersize=4, **look)
             ax.fill_between(x, mean - sd, mean + sd, color=look["color"], alpha=0.15, linewidth=0)
         every = sorted({x for points in lines.values() for x in points})
@@ -217,8 +217,8 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
             {
                 "method": name,
                 short: x,
-                "mean": _in_unit(metric, method.mean),
-                "sd": _in_unit(metric, method.sd),
+                "mean": metric.scale * method.mean,
+                "sd": metric.scale * method.sd,
                 "n": len(method.values),
             }
             for name, points in lines.items()
@@ -244,18 +244,17 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
     timed = [method for method in methods if method.seconds > 0]
     if len(timed) < 2:
         return []
-    sign = 1 if metric.better == "lower" else -1
     best: list[Method] = []
     for method in sorted(timed, key=lambda method: method.seconds):
-        if not best or sign * method.mean < sign * best[-1].mean:
+        if not best or metric.sign * method.mean < metric.sign * best[-1].mean:
             best.append(method)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     ax = figure.subplots()
-    ax.plot([m.seconds for m in best], [_in_unit(metric, m.mean) for m in best], color="0.6", drawstyle="steps-post")
+    ax.plot([m.seconds for m in best], [metric.scale * m.mean for m in best], color="0.6", drawstyle="steps-post")
     for method, on in ((method, method in best) for method in timed):
-        ax.plot(method.seconds, _in_unit(metric, method.mean), MARKERS[0] if on else MARKERS[1], color=COLOURS[not on])
+        ax.plot(method.seconds, metric.scale * method.mean, MARKERS[0] if on else MARKERS[1], color=COLOURS[not on])
         if on or len(timed) <= MOST_NAMES:
-            at, grey = (method.seconds, _in_unit(metric, method.mean)), "0.2" if on else "0.4"
+            at, grey = (method.seconds, metric.scale * method.mean), "0.2" if on else "0.4"
             ax.annotate(method.label, at, xytext=(4, 3), textcoords="offset points", fontsize=7, color=grey)
     ax.margins(x=0.12)
     ax.set(xscale="log", xlabel="seconds of a fit", ylabel=_axis(metric))
@@ -263,12 +262,12 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
         {
             "method": [method.label for method in timed],
             "seconds": [method.seconds for method in timed],
-            "mean": [_in_unit(metric, method.mean) for method in timed],
+            "mean": [metric.scale * method.mean for method in timed],
             "no faster one is better": [method in best for method in timed],
         }
     )
     title = f"{dataset}: {metric.title} against seconds"
-    text = f"{title}; no faster method is better than {', '.join(method.label for method in best)}."
+    text = f"{title}; no faster method is better than {'; '.join(method.label for method in best)}."
     return [_titled(f"frontier_{dataset}", title, text, figure, numbers)]
 
 
@@ -276,8 +275,7 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
 def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
     """The objective over that at the start, against iterations and seconds, for the median seed of each method."""
     curves = {}
-    sign = 1 if metric.better == "lower" else -1
-    for method in sorted(methods, key=lambda method: sign * method.mean):
+    for method in methods:
         histories = [r for r in method.records if len(r.get("history") or []) > 2 and r["history"][0][1] > 0]
         if histories:
             ranked = sorted(histories, key=lambda record: record["objective"])

@@ -26,6 +26,10 @@ _PAGE = jinja2.Environment(
 )
 
 
+MOST_CELLS, MOST_LINKED = 1000, 8000
+"""Numbers of a figure that the page shows as a table, and that it has as a CSV behind a link."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A chart as the page shows it.
@@ -34,29 +38,42 @@ class Picture:
     ----------
     chart: the chart.
     source: its image, as a data: address.
+    csv: its numbers, as a data: address; empty: they are too many.
     """
 
     chart: Chart
     source: str
+    csv: str
 
 
-def page(report: Report, charts: Iterable[Chart], records: Sequence[Record], title: str) -> str:
-    """The page. It opens from a folder: nothing in it comes from a network."""
-    pictures = [Picture(chart, _inline(chart)) for chart in charts]
+def page(
+    report: Report, charts: Iterable[Chart], pictures: Iterable[Chart], records: Sequence[Record], title: str
+) -> str:
+    """The page. It opens from a folder: nothing in it comes from a network.
+
+    ``charts`` are drawn as lines, ``pictures``, of bases and codes, in pixels.
+    """
     failed = [record for record in records if record["status"] == "failed"]
     return _PAGE.get_template("page.html").render(
         title=title,
         version=__version__,
         blocks=report.blocks,
         sentences=report.sentences,
-        pictures=pictures,
+        figures=[_picture(chart, "svg", "svg+xml") for chart in charts],
+        pictures=[_picture(chart, "webp", "webp") for chart in pictures],
         warnings=[(block.heading.partition(":")[0], warning) for block in report.blocks for warning in block.warnings],
         failed=failed,
         environment=report.header,
         numeric=lambda grid, column: all(_NUMBER.fullmatch(row[column][0]) for row in grid.rows),
-        shown=lambda chart: chart.numbers.to_dict("records"),
+        shown=lambda chart: chart.numbers.to_dict("records") if chart.numbers.size <= MOST_CELLS else [],
     )
 
 
-def _inline(chart: Chart) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(plots.file(chart.figure, "svg")).decode()
+def _picture(chart: Chart, kind: str, media: str) -> Picture:
+    csv = chart.numbers.to_csv(index=False, float_format="%.6g") if chart.numbers.size <= MOST_LINKED else ""
+    image = _address(f"image/{media}", plots.file(chart.figure, kind))
+    return Picture(chart, image, csv and _address("text/csv", csv.encode()))
+
+
+def _address(media: str, content: bytes) -> str:
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
