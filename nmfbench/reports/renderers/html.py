@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
+from markupsafe import Markup
 
 from nmfbench import __version__
 from nmfbench.records import Record
@@ -17,6 +19,8 @@ from nmfbench.reports.words import DASH
 
 _NUMBER = re.compile(rf"{DASH}|[-+]?\d+(\.\d+)?(e[-+]?\d+)?( ± .*)?( \[.*\])?")
 """A cell that a column of numbers may hold; the page sorts it by its first number."""
+_KEPT = " !$'()*+,-./:;<=>?@[]^_`{|}~"
+"""Characters that stand as they are in an address within the page."""
 _PAGE = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -59,8 +63,8 @@ def page(
         version=__version__,
         blocks=report.blocks,
         sentences=report.sentences,
-        figures=[_picture(chart, "svg", "svg+xml") for chart in charts],
-        pictures=[_picture(chart, "webp", "webp") for chart in pictures],
+        figures=[_picture(chart, _drawing(chart)) for chart in charts],
+        pictures=[_picture(chart, _address("image/webp", plots.file(chart.figure, "webp"))) for chart in pictures],
         warnings=[(block.heading.partition(":")[0], warning) for block in report.blocks for warning in block.warnings],
         failed=failed,
         environment=report.header,
@@ -69,11 +73,18 @@ def page(
     )
 
 
-def _picture(chart: Chart, kind: str, media: str) -> Picture:
+def _picture(chart: Chart, source: str) -> Picture:
     csv = chart.numbers.to_csv(index=False, float_format="%.6g") if chart.numbers.size <= MOST_LINKED else ""
-    image = _address(f"image/{media}", plots.file(chart.figure, kind))
-    return Picture(chart, image, csv and _address("text/csv", csv.encode()))
+    return Picture(chart, source, csv and _address("text/csv", csv.encode()))
 
 
 def _address(media: str, content: bytes) -> str:
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+
+def _drawing(chart: Chart) -> Markup:
+    """The chart as an SVG in an address, three quarters as long as in base64: positions to a hundredth of a point."""
+    svg = plots.file(chart.figure, "svg").decode()
+    svg = re.sub(r"(?<![\d.])([1-9]\d*\.\d\d)\d+", r"\1", svg)
+    # An address loses its line ends; the other characters would end it, or the attribute that it stands in.
+    return Markup("data:image/svg+xml," + quote(" ".join(svg.split()), safe=_KEPT))
