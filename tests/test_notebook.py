@@ -1,10 +1,13 @@
 """Runs, records and solvers as DataFrames."""
 
+import ast
 import re
 import sys
 import types
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -126,3 +129,38 @@ def test_progress_is_a_bar_in_a_notebook_without_a_terminal(kernel: None, capsys
     assert "hals" in capsys.readouterr().err
     with progress.Overall((3, 1.0)) as overall:
         assert overall.bar is not None
+
+
+CELLS = [
+    "import nmfbench\nimport numpy as np",
+    "nmfbench.list_solvers().head()",
+    "table = nmfbench.run('solver=mu,hals', dataset='uci_iris', rank=[2, 3, 4], seeds=2, results_dir=folder,\n"
+    "                     **{'stopping.max_iter': 5})\ntable.head()",
+    "ax = nmfbench.plot.scores(table)\nax.set_title('iris')\nax",
+    "nmfbench.plot.sweep(table, 'rank', metric='error')",
+    "iris = nmfbench.load_dataset('uci_iris')\n"
+    "results = nmfbench.fit(nmfbench.HALS(rank=3), iris.X, seeds=2, max_iter=5)\nresults",
+    "results[0]",
+    "results[0].factorization",
+    "nmfbench.plot.confusion(results[0], iris.y)",
+    "nmfbench.evaluate(results[0].factorization.H, iris.y, n_clusters=3)",
+]
+
+
+def test_notebook_shows_every_cell_briefly(tmp_path: Path) -> None:
+    matplotlib.use("agg")
+    names = {"folder": tmp_path / "r"}
+    kinds = []
+    for cell in CELLS:
+        *before, last = ast.parse(cell).body
+        exec(compile(ast.Module(before, []), "cell", "exec"), names)
+        if not isinstance(last, ast.Expr):
+            exec(compile(ast.Module([last], []), "cell", "exec"), names)
+            continue
+        value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+        html = getattr(value, "_repr_html_", lambda: None)()
+        kinds.append("table" if html else type(value).__name__)
+        assert len(repr(value)) < 3000 and (html is None or html.count("<tr") <= 8)
+    assert kinds == ["table", "table", "Axes", "Axes", "table", "table", "table", "Axes", "dict"]
+    assert len(plt.get_fignums()) == 3
+    plt.close("all")

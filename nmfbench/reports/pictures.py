@@ -123,7 +123,7 @@ def _by_pixel(maps: Mapping[str, np.ndarray], scene: np.ndarray) -> pd.DataFrame
 def _words(W: np.ndarray, names: Sequence[str], title: str) -> Figure:
     """The words with the largest weights of each component, the heaviest first."""
     shown = min(MOST_SPECTRA, W.shape[1])
-    figure = Figure(figsize=(1.3 * min(shown, 6), 0.14 * (WORDS + 2) * -(-shown // 6) + 0.6), layout="constrained")
+    figure = Figure(figsize=(1.3 * min(shown, 6), 0.125 * (WORDS + 2) * -(-shown // 6) + 0.4), layout="constrained")
     axes = figure.subplots(-(-shown // 6), min(shown, 6), squeeze=False)
     for k, ax in enumerate(axes.flat):
         ax.axis("off")
