@@ -68,6 +68,24 @@ def test_sweep_of_a_setting_keeps_other_settings_and_ranks_apart() -> None:
     assert chart.figure.axes[0].get_xscale() == "log"
 
 
+def test_sweep_has_the_value_of_the_yaml_too_and_any_budget() -> None:
+    records = [record("a", 2, 0, theta, theta=theta) for theta in (0.1, 0.9)]
+    default = record("a", 2, 0, 0.5, theta=0.5)
+    (chart,) = drawn([*records, default | {"variant": {}}], "sweep")
+    assert chart.numbers[["method", "theta", "mean"]].to_numpy().tolist() == [
+        ["a", 0.1, 10],
+        ["a", 0.5, 50],
+        ["a", 0.9, 90],
+    ]
+    budgets = [record("a", 2, 0, i / 100) for i in (5, 10, 20)]
+    for i, made in zip((5, 10, 20), budgets, strict=True):
+        made["config"] |= {"stopping": {"max_iter": i}, "evaluator": {"name": "clustering", "max_iter": 300}}
+        made["variant"] = {"stopping.max_iter": i}
+    (chart,) = drawn(budgets, "sweep")
+    assert chart.name == "sweep_d_max_iter" and chart.numbers["method"].unique().tolist() == ["a"]
+    assert chart.numbers["max_iter"].tolist() == [5, 10, 20]
+
+
 def test_sweep_over_the_depth_counts_layers() -> None:
     records = [record("deep", 2, 0, nmi / 10, ranks=[4] * nmi + [2]) for nmi in (1, 2, 3)]
     (chart,) = drawn(records, "sweep")

@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> str:
-    """The shape of each, in a line: "W 5 × 2, H 2 × 7"."""
+    """The shape of each factor, in a line: "W 5 × 2, H 2 × 7" for W (5, 2) and H (2, 7)."""
     return ", ".join(f"{name} {' × '.join(map(str, tensor.shape))}" for name, tensor in tensors.items())
 
 
 def factors(tensors: Mapping[str, Tensor]) -> str:
-    """A table of HTML with the shape, smallest and largest entry of each factor, and its share of zeros."""
+    """A table of HTML: shape, smallest and largest entry and share of zeros of each factor, of any shape (…, m, r)."""
     rows = [
         [name, " × ".join(map(str, tensor.shape)), f"{tensor.min():.4g}", f"{tensor.max():.4g}", f"{share:.1%}"]
         for name, tensor in tensors.items()

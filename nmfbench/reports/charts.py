@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nmfbench.evaluators.metric import Metric
 from nmfbench.records import Record
@@ -22,8 +23,7 @@ from nmfbench.reports.words import common_settings, parts
 
 DASHES = ("-", "--", ":", "-.")
 MOST_METHODS, MOST_LINES, MOST_NAMES = 40, 12, 15
-"""Limits of one chart: rows of methods, lines that can be told apart, names beside dots. The best are kept; with more
-dots than names, only the frontier is named."""
+"""Limits of a chart: rows of methods, lines, names beside dots. With more dots, only the frontier is named."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ class Method:
     def label(self) -> str:
         rank = f"rank {self.rank}" if self.rank is not None else ""
         return ", ".join(filter(None, [self.solver, self.setting, rank]))
+
+    def value(self, key: str) -> Any:
+        """Its rank, its number of layers, or a setting by its dotted key, that of the YAML too; None: it has none."""
+        group, _, name = key.partition(".")
+        node = self.records[0]["config"].get(group)
+        return self.swept.get(key, node.get(name) if isinstance(node, dict) else None)
 
     @property
     def mean(self) -> float:
@@ -188,13 +194,14 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
         return min(metric.sign * method.mean for method in points.values())
 
     for key in keys:
-        swept = [method for method in methods if _is_number(method.swept.get(key))]
+        swept = [method for method in methods if _is_number(method.value(key))]
         lines: dict[str, dict[float, Method]] = {}
         for method in swept:
-            own = "ranks=" if key == "layers" else f"{key.rpartition('.')[2]}="
+            own = ("ranks=",) if key == "layers" else (f"{key}=", f"{key.rpartition('.')[2]}=")
             others = [word for word in method.setting.split(", ") if word and not word.startswith(own)]
-            others += [f"rank {method.rank}"] if key != "rank" and _varies(swept, "rank", method.solver) else []
-            lines.setdefault(", ".join([method.solver, *others]), {})[float(method.swept[key])] = method
+            ranks = {other.rank for other in swept if other.solver == method.solver}
+            others += [f"rank {method.rank}"] if key != "rank" and len(ranks) > 1 else []
+            lines.setdefault(", ".join([method.solver, *others]), {})[float(method.value(key))] = method
         lines = {name: dict(sorted(points.items())) for name, points in lines.items() if len(points) > 2}
         lines = dict(sorted(lines.items(), key=lambda line: best(line[1]))[:MOST_LINES])
         if not lines:
@@ -210,9 +217,11 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
         every = sorted({x for points in lines.values() for x in points})
         if every[0] > 0 and every[-1] / every[0] > 50:
             ax.set_xscale("log")
+        elif all(x.is_integer() for x in every):
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         short = key.rpartition(".")[2]
         ax.set(xlabel=short, ylabel=_axis(metric))
-        figure.legend(loc="outside right upper")
+        figure.legend(loc="outside right center")
         numbers = pd.DataFrame(
             {
                 "method": name,
@@ -232,10 +241,6 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _varies(methods: Sequence[Method], key: str, solver: str) -> bool:
-    return len({method.swept.get(key) for method in methods if method.solver == solver}) > 1
 
 
 @styled
@@ -295,7 +300,7 @@ def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list
     for ax, label in zip(axes, ("iterations", "seconds"), strict=True):
         ax.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set_ylabel("objective / objective at the start")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
     numbers = pd.DataFrame(
         {"method": name, "iteration": int(i), "seconds": s, "objective": o}
         for name in looks
