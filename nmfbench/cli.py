@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from nmfbench import __version__, completion, config, endings
-from nmfbench.commands import choosing, data, methods, pictures, records, sharing
+from nmfbench.commands import arena, choosing, data, methods, pictures, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
@@ -104,7 +104,19 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "report", "plot", "show", "export", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in (
+        "table",
+        "report",
+        "plot",
+        "show",
+        "export",
+        "rm",
+        "status",
+        "merge",
+        "verify",
+        "arena",
+        "claims",
+    ):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -137,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    for module in (pictures, records, sharing, methods):
+    for module in (pictures, records, sharing, methods, arena):
         module.add_to(commands)
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")

@@ -31,6 +31,8 @@ _NAMED = ("function", "estimator", "module")
 _SCALARS = (bool, int, float, str)
 
 T = TypeVar("T")
+SEARCH = "search"
+"""The key of a solver's YAML that is no parameter: the values that the arena tries."""
 
 
 def user_dir() -> Path:
@@ -96,6 +98,27 @@ def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -
 
 def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
     """The parameters of an option as its YAML gives them, with those of the YAMLs in its ``defaults`` list."""
+    return {key: value for key, value in _whole(group, name, folders).items() if key != SEARCH}
+
+
+def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, list[Any]]:
+    """The values that the arena tries for a solver, by parameter; empty if its YAML names none.
+
+    Raises ConfigError for a space that is no mapping of its parameters, three at most, to lists.
+    """
+    node = _whole("solver", name, folders)
+    space = node.get(SEARCH) or {}
+    if not isinstance(space, dict) or not all(isinstance(values, list) and values for values in space.values()):
+        raise ConfigError(f"{SEARCH} in solver/{name}.yaml must name parameters and a list of values for each")
+    if len(space) > 3:
+        raise ConfigError(f"{SEARCH} in solver/{name}.yaml names {len(space)} parameters; three are allowed")
+    for key in space:
+        if key not in node:
+            raise ConfigError(f"{SEARCH} in solver/{name}.yaml names {key}, no parameter of it{nearest(key, node)}")
+    return space
+
+
+def _whole(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
     path = _path(group, name, folders)
     try:
         node = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -106,7 +129,7 @@ def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> di
     for base in bases if "_self_" in bases else [*bases, "_self_"]:
         if not isinstance(base, str):
             raise ConfigError(f"{path}: defaults may name YAMLs of {group} and _self_, got {base}")
-        composed |= node if base == "_self_" else defaults(group, base, folders)
+        composed |= node if base == "_self_" else _whole(group, base, folders)
     return composed
 
 

@@ -1,5 +1,6 @@
 """Pictures of what one run found: each shows the numbers of the run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from nmfbench import load_dataset
 from nmfbench.cli import main
 from nmfbench.datasets.base import Dataset
+from nmfbench.datasets.subset import subset
 from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.clustering import Clustering
 from nmfbench.evaluators.unmixing import abundances
@@ -128,3 +130,11 @@ def test_plot_draws_the_best_seed_of_each_method_that_has_codes(tmp_path: Path, 
     capsys.readouterr()
     assert main(["plot", "codes", "solver=hals", "--results", str(tmp_path)]) == 2
     assert "save_codes=true refit=true" in capsys.readouterr().err
+
+
+def test_scene_of_a_subset_has_holes_where_samples_were_left_out() -> None:
+    whole = replace(cube(), X=np.arange(30.0)[None])
+    part = subset(whole, 8)
+    shown = part.scene >= 0
+    assert shown.sum() == 8
+    np.testing.assert_array_equal(part.X[0][part.scene[shown]], whole.X[0][whole.scene[shown]])

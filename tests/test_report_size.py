@@ -56,7 +56,7 @@ def test_page_of_a_large_sweep_is_small_and_opens_at_once(tmp_path: Path) -> Non
     assert main(["run", *words, "threads=1", f"results_dir='{tmp_path / 'r'}'"]) == 0
     records = sweep(Store(tmp_path / "r").load()[0][0])
     drawn = (chart for dataset in range(DATASETS) for chart in found_by(f"data{dataset}"))
-    page = html.page(report.build(records, sort=""), charts.charts(records), drawn, records, "large")
+    page = html.page(report.build(records, sort=""), charts.charts(records), records, "large", drawn)
     assert page.count('<button type="button" class="copy"') == SOLVERS * DATASETS
     assert len(page.encode()) < 5 * 2**20
     # The layout is forced, so that it counts. Where other processes wait for a core too, it takes as much longer.

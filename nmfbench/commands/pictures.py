@@ -59,7 +59,7 @@ def _report(arguments: argparse.Namespace) -> int:
     path = arguments.output or store.root / "report" / f"{name}.html"
     title = f"nmfbench: {store.root if name == 'index' else words[0]}"
     drawn = charts.charts(records, metric=metric)
-    write_text(path, html.page(built, drawn, _of_the_best(records, store, metric), records, title))
+    write_text(path, html.page(built, drawn, records, title, _of_the_best(records, store, metric)))
     print(f"written to {path}, {path.stat().st_size / 2**20:.1f} MB")
     return 0
 

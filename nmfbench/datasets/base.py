@@ -38,10 +38,12 @@ class Dataset:
     feature_names: names of the m features, for example the words of documents; None: unknown.
     sample: a noun for one sample: user, face, document.
     truth: true factors or other knowledge, by name; no solver sees it.
+    rank: number of components of a fit that is given none; None: the number of classes.
     views: name of each view → the number of its features, in the order of the rows of X; None: X is one view.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     observed: mask (m, n), False where X is missing; None: all of it is there.
+    clean: X before it was corrupted; None: it was not.
     scene: (height, width), the sample at each pixel when samples are the pixels of one image, −1 where none is; None:
         they are not.
     """
@@ -55,10 +57,12 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     sample: str = "sample"
     truth: dict[str, np.ndarray] = field(default_factory=dict)
+    rank: int | None = None
     views: dict[str, int] | None = None
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
     observed: np.ndarray | None = None
+    clean: Any = None
     scene: np.ndarray | None = None
 
     @property
@@ -235,6 +239,11 @@ class Loader(ABC):
             proposed=proposal,
             observed=observed,
         )
+
+    @property
+    def keeps_factors(self) -> bool:
+        """Whether factors of the raw X are, but for one number, those of the scaled X."""
+        return {*self._scalings()} <= {"none", "max"}
 
     def _scalings(self) -> list[str]:
         return [self.scaling] if isinstance(self.scaling, str) else list(self.scaling)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> str:
-    """The shape of each factor, in a line: "W 5 × 2, H 2 × 7" for W (5, 2) and H (2, 7)."""
+    """The shape of each factor (…, m, r), in a line: "W 5 × 2, H 2 × 7"."""
     return ", ".join(f"{name} {' × '.join(map(str, tensor.shape))}" for name, tensor in tensors.items())
 
 

@@ -51,7 +51,7 @@ class Picture:
 
 
 def page(
-    report: Report, charts: Iterable[Chart], pictures: Iterable[Chart], records: Sequence[Record], title: str
+    report: Report, charts: Iterable[Chart], records: Sequence[Record], title: str, pictures: Iterable[Chart] = ()
 ) -> str:
     """The page. It opens from a folder: nothing in it comes from a network.
 

@@ -1,0 +1,336 @@
+"""The arena: rules, trials, choices that see no label, scores and rankings, and the command."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize, stats
+
+from nmfbench import config
+from nmfbench.arena import controls, criteria, protocol, ranking, scores
+from nmfbench.arena.protocol import Protocol, Task
+from nmfbench.arena.trials import trials
+from nmfbench.cli import main
+from nmfbench.datasets.base import Dataset
+from nmfbench.datasets.scaling import proposed
+from nmfbench.errors import ConfigError, DataMissing
+from nmfbench.evaluators.arena import Arena, purity
+from nmfbench.evaluators.base import Fitted
+from nmfbench.records import Record, Store
+from nmfbench.running.cards import loader_of
+from nmfbench.solvers.base import Solver
+
+TASKS = [task for name in ("lite", "full") for task in protocol.read(name).tasks]
+RULES = Protocol(
+    name="small",
+    tasks=(Task(dataset="uci_iris", name="uci_iris", scaling="max"), Task(dataset="uci_wine", name="uci_wine")),
+    trials=3,
+    seeds=2,
+    max_seconds=1.0,
+)
+
+
+# Rules
+
+
+@pytest.mark.parametrize("task", {task.dataset: task for task in TASKS}.values(), ids=lambda task: task.dataset)
+def test_scaling_follows_from_the_data_alone(task: Task) -> None:
+    try:
+        raw = loader_of(config.defaults("dataset", task.dataset)).read()
+    except DataMissing as missing:
+        pytest.skip(str(missing))
+    assert task.scaling == proposed(raw.X, raw.feature_names).scaling
+
+
+def test_lite_has_twelve_sets_that_anyone_can_have() -> None:
+    assert len({task.dataset for task in protocol.read("lite").tasks if not task.licensed}) >= 12
+
+
+def test_twice_the_rank_is_a_track_of_its_own() -> None:
+    full = protocol.read("full")
+    assert {task.times for task in full.tasks} == {1, 2}
+    assert len({task.name for task in full.tasks}) == len(full.tasks)
+
+
+def test_seed_that_would_choose_and_score_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"seeds \[1\] would choose settings and score them"):
+        replace(RULES, tuning_seeds=(1, 100))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"trials": 0}, "trials must be at least 1"),
+        ({"max_seconds": 0.0}, "max_seconds must be positive"),
+        ({"criterion": "nmi"}, "criterion must be one of"),
+        ({"heldout_seeds": (7,)}, r"heldout_seeds \[7\] are no tuning_seeds"),
+        ({"tuning_seeds": (100,), "criterion": "stability"}, "two tuning_seeds"),
+    ],
+)
+def test_impossible_rule_is_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(RULES, **change)
+
+
+# Trials
+
+
+@pytest.mark.parametrize("solver", config.options("solver"))
+def test_every_trial_of_a_solver_can_be_built_and_the_defaults_are_the_first(solver: str) -> None:
+    defaults = {k: 4 if v == "${rank}" else v for k, v in config.defaults("solver", solver).items()}
+    settings = trials(solver, 6)
+    assert settings[0] == {} and len(settings) <= 6
+    assert len({scores.key(setting) for setting in settings}) == len(settings)
+    assert len(config.search_space(solver)) <= 3
+    for setting in settings:
+        built = config.build(defaults | {k.partition(".")[2]: v for k, v in setting.items()}, Solver, "solver")
+        assert isinstance(built, Solver)
+
+
+def test_space_of_four_parameters_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "solver").mkdir()
+    text = "_target_: x.Y\na: 1\nb: 1\nc: 1\nd: 1\nsearch: {a: [1], b: [1], c: [1], d: [1]}\n"
+    (tmp_path / "solver" / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="names 4 parameters; three are allowed"):
+        config.search_space("mine", [tmp_path])
+    (tmp_path / "solver" / "mine.yaml").write_text("_target_: x.Y\nalpha: 1\nsearch: {alfa: [1]}\n")
+    with pytest.raises(ConfigError, match=r"names alfa, no parameter of it.*alpha"):
+        config.search_space("mine", [tmp_path])
+
+
+# The evaluator
+
+
+def test_clusters_and_classes_stand_in_the_record_and_give_its_scores() -> None:
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 10)
+    H = np.eye(3)[:, y] + rng.uniform(0, 0.4, (3, 30))
+    data = Dataset("three", rng.uniform(size=(7, 30)), y)
+    rows = Arena().evaluate(Fitted([H]), data, 0, None)
+    values = {row["metric"]: row["value"] for row in rows}
+    (kept,) = [row for row in rows if "clusters" in row]
+    assert kept["classes"] == y.tolist()
+    assert values["purity"] == purity(y, np.asarray(kept["clusters"])) == values["accuracy"] == 1
+    assert values["silhouette_codes"] > 0.5 > values["silhouette"]
+
+
+def test_purity_is_the_share_of_the_commonest_class_of_each_cluster() -> None:
+    assert purity(np.array([0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 1])) == 4 / 5
+
+
+def test_unlabelled_data_has_as_many_clusters_as_components() -> None:
+    rng = np.random.default_rng(0)
+    rows = Arena().evaluate(Fitted([rng.uniform(size=(4, 30))]), Dataset("x", rng.uniform(size=(7, 30))), 0, None)
+    assert {row["metric"] for row in rows} == {"silhouette", "silhouette_codes"}
+    assert {row["n_clusters"] for row in rows} == {4}
+
+
+# Choices and scores
+
+
+def record(
+    solver: str, task: Task, seed: int, nmi: float, clusters: list[int], setting: dict[str, Any] | None = None
+) -> Record:
+    """A record as the arena reads it."""
+    silhouette = {"layer": 1, "n_clusters": 2, "metric": "silhouette", "value": nmi / 2, "clusters": clusters}
+    return {
+        "config": {
+            "dataset": {"name": task.dataset, "scaling": task.scaling},
+            "evaluator": {"name": "arena"},
+            "stopping": {"converged": True, "max_seconds": RULES.max_seconds},
+        },
+        "dataset": task.dataset,
+        "solver": solver,
+        "seed": seed,
+        "rank": 2,
+        "status": "converged",
+        "setting": setting or {},
+        "data": {"classes": 2},
+        "seconds": 1.0,
+        "history": [(0, 2.0, 0.0), (10, 1.0, 0.5), (20, 0.999, 1.0)],
+        "metrics": [
+            *({"layer": 1, "n_clusters": 2, "metric": name, "value": nmi} for name in scores.SCORES),
+            silhouette | {"classes": [0, 0, 1, 1]},
+        ],
+    }
+
+
+@pytest.fixture
+def records() -> list[Record]:
+    """Two trials on one task: the defaults disagree between seeds; the other is stable, and better on scored seeds."""
+    task, other = RULES.tasks[0], {"solver.lam": 2.0}
+    unstable = [[0, 0, 1, 1], [0, 1, 0, 1]]
+    made = [record("mu", task, seed, 0.6, unstable[seed % 2]) for seed in (0, 1, 100, 101)]
+    return made + [record("mu", task, seed, 0.4 + (seed < 2) / 2, unstable[0], other) for seed in (0, 1, 100, 101)]
+
+
+def test_trial_is_chosen_by_the_criterion_and_the_oracle_by_the_labels(records: list[Record]) -> None:
+    (cell,) = scores.cells(records, RULES).values()
+    chosen = {name: cell.chosen(RULES, name) for name in ("stability", "silhouette", "nmi")}
+    assert {name: trial and trial.setting for name, trial in chosen.items()} == {
+        "stability": {"solver.lam": 2.0},
+        "silhouette": {},
+        "nmi": {},
+    }
+    table = scores.table(scores.cells(records, RULES), RULES).set_index("row")
+    assert table["nmi"].round(6).to_dict() == {"default": 60, "tuned": 90, "best": 60}
+    assert table.loc["tuned", "setting"] == "lam=2.0"
+    assert table["to_1_percent"].tolist() == [0.5] * 3
+
+
+def test_no_choice_depends_on_a_scored_seed(records: list[Record]) -> None:
+    before = [setting for _, _, setting in scores.choices(scores.cells(records, RULES).values(), RULES)]
+    for made in records:
+        if made["seed"] in RULES.scored_seeds:
+            for row in made["metrics"]:
+                row["value"] = 1 - row["value"]
+                row["clusters"] = [1, 0, 0, 1]
+    assert [setting for _, _, setting in scores.choices(scores.cells(records, RULES).values(), RULES)] == before
+
+
+def test_defaults_win_a_tie() -> None:
+    task, same = RULES.tasks[0], [0, 0, 1, 1]
+    made = [record("mu", task, seed, 0.5, same, setting) for seed in (100, 101) for setting in ({"solver.a": 1}, {})]
+    (cell,) = scores.cells(made, RULES).values()
+    assert [cell.chosen(RULES, name).setting for name in ("stability", "silhouette")] == [{}, {}]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("group", "value"),
+    [
+        ("stopping", {"converged": True, "max_seconds": 9}),
+        ("evaluator", {"name": "clustering"}),
+        ("dataset", {"name": "uci_iris", "scaling": "none"}),
+        ("dataset", {"name": "uci_iris", "scaling": "max", "subset": 20}),
+    ],
+)
+def test_record_of_another_protocol_does_not_count(records: list[Record], group: str, value: Any) -> None:
+    for made in records:
+        made["config"] = made["config"] | {group: value}
+    assert not scores.cells(records, RULES)
+
+
+def test_controls_frame_every_task(records: list[Record]) -> None:
+    table = pd.DataFrame(controls.controls(scores.cells(records, RULES), RULES)).set_index(["solver", "row"])
+    assert table.loc[("labels", "tuned"), "nmi"] == 100
+    assert table.loc[("random", "tuned"), "accuracy"] < 100
+
+
+def test_criterion_that_follows_the_labels_has_correlation_one_and_no_regret() -> None:
+    task = RULES.tasks[0]
+    made = [
+        record("mu", task, seed, nmi, [0, 0, 1, 1], setting)
+        for seed in (100, 101)
+        for nmi, setting in ((0.3, {}), (0.5, {"solver.a": 1}), (0.4, {"solver.a": 2}))
+    ]
+    followed = criteria.followed(scores.cells(made, RULES).values(), RULES).set_index("criterion")
+    assert followed.loc["silhouette", ["cells", "correlation", "gain", "regret"]].tolist() == [1, 1, 20, 0]
+    assert followed.loc["random", "gain"] == pytest.approx(10)
+    assert followed.loc["stability", "gain"] == 0  # all are stable, so the defaults stay
+
+
+# Rankings
+
+
+@pytest.fixture
+def values() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    drawn = rng.normal(size=(9, 5)) * 5 + np.arange(5) * 3 + 50
+    named = pd.DataFrame(drawn, columns=["a", "mu", "c", "d", "e"], index=[f"t{i}" for i in range(9)])
+    return named.rename_axis(index="task", columns="solver")
+
+
+def test_elo_is_the_likeliest_by_another_optimiser(values: pd.DataFrame) -> None:
+    won = ranking.wins(values).to_numpy() + 0.5
+    np.fill_diagonal(won, 0)
+
+    def negative(logits: np.ndarray) -> float:
+        return float((won * np.logaddexp(0, logits[None, :] - logits[:, None])).sum())
+
+    found = optimize.minimize(negative, np.zeros(5), tol=1e-12).x
+    expected = 1000 + 400 / np.log(10) * (found - found.mean())
+    np.testing.assert_allclose(ranking.elo(values)["elo"], expected, atol=0.05)
+
+
+def test_interval_of_elo_is_that_of_a_bootstrap_over_tasks(values: pd.DataFrame) -> None:
+    board, rng = ranking.elo(values), np.random.default_rng(8)
+    drawn = [ranking.elo(values.iloc[rng.integers(9, size=9)])["elo"].to_numpy() for _ in range(60)]
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    width = (high - low).mean()
+    assert np.abs(board["low"] - low).mean() < 0.25 * width and np.abs(board["high"] - high).mean() < 0.25 * width
+
+
+def test_mean_rank_is_scipys_and_a_missing_method_comes_last(values: pd.DataFrame) -> None:
+    board = ranking.ranking(values).set_index("solver")
+    expected = stats.rankdata(-values.to_numpy(), axis=1).mean(0)
+    np.testing.assert_allclose(board.loc[values.columns, "rank"], expected)
+    values.loc["t0", "e"] = np.nan
+    board = ranking.ranking(values).set_index("solver")
+    places = stats.rankdata(-values.fillna(-1).to_numpy(), axis=1).mean(0)
+    np.testing.assert_allclose(board.loc[values.columns, "rank"], places)
+    assert board.loc["e", "tasks"] == 8
+
+
+def test_lead_over_the_control_has_the_p_of_scipy_corrected_for_all(values: pd.DataFrame) -> None:
+    board = ranking.against(values, "mu")
+    raw = {name: stats.wilcoxon(values[name], values["mu"]).pvalue for name in ("a", "c", "d", "e")}
+    assert board.loc["e", "p"] == pytest.approx(
+        min(1, 4 * raw["e"]) if raw["e"] == min(raw.values()) else board.loc["e", "p"]
+    )
+    assert (board["p"] >= pd.Series(raw) - 1e-12).all()
+
+
+# The command
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Protocol]:
+    """Every protocol is `RULES`, on two tasks that scikit-learn has."""
+    monkeypatch.setattr(protocol, "read", lambda name: replace(RULES, name=name, criterion="silhouette"))
+    return RULES
+
+
+def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
+    small: Protocol, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["arena", "--lite", "solver=mu,hals,raw", f"results_dir={tmp_path}", "jobs=1"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "mean rank" in shown and "hals" in shown
+    names = {path.name for path in (tmp_path / "arena").iterdir()}
+    assert {"lite.md", "lite.csv", "lite.html", "lite_ranking.png", "lite_ranking.csv"} <= names
+    page = (tmp_path / "arena" / "lite.md").read_text()
+    assert "random" in page and "seeds 100, 101" in page
+    before = sorted((tmp_path / "runs").rglob("*.json"))
+    assert main(words) == 0
+    assert "nothing to run" in capsys.readouterr().err
+    assert sorted((tmp_path / "runs").rglob("*.json")) == before
+    seeds = {made["seed"] for made in Store(tmp_path).load()[0]}
+    assert seeds == {0, 1, 100, 101}
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("seeds=3", "the arena's protocol sets seeds"),
+        ("stopping.max_iter=9", "the arena's protocol sets stopping"),
+        ("solver.lam=1", "the arena's protocol sets solver"),
+    ],
+)
+def test_setting_that_the_protocol_fixes_is_refused(
+    small: Protocol, word: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["arena", "--lite", word]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_dry_run_tells_how_long_it_would_take(
+    small: Protocol, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["arena", "--lite", "--dry-run", "solver=mu", f"results_dir={tmp_path}"]) == 0
+    assert "of one process" in capsys.readouterr().out
+    assert not list(tmp_path.rglob("runs/*/*/*.json"))
