@@ -154,7 +154,7 @@ def test_page_is_dark_where_the_reader_wants_it_and_all_of_it_is_reached_by_keyb
 
 
 def test_page_shows_what_the_best_method_with_saved_codes_found(page: str) -> None:
-    figures = re.findall(r'<img src="data:image/([a-z+]+);[^"]*" alt="([^"]*)"', page)
+    figures = re.findall(r'<img src="data:image/([a-z+]+)[;,][^"]*" alt="([^"]*)"', page)
     drawn = [alt for media, alt in figures if media == "webp"]
     assert [alt.partition(" of ")[0] for alt in drawn] == [
         "digits: bases", "digits: codes", "digits: classes and clusters"
