@@ -36,7 +36,7 @@ PICTURES = {
     "confusion": ("confusion", "digits solver=gnmf"),
 }
 """File name → the kind of picture, and the words that choose its runs."""
-WIDTH, COLOURS = 640, 48
+WIDTH, COLOURS = 640, 96
 SCREENS = {"report_1400": (1400, 990), "report_390": (390, 844)}
 CHROMIUM = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 
