@@ -118,6 +118,27 @@ def test_clusters_and_classes_stand_in_the_record_and_give_its_scores() -> None:
     assert values["silhouette_codes"] > 0.5 > values["silhouette"]
 
 
+def test_another_label_changes_nothing_that_chooses_a_trial() -> None:
+    rng = np.random.default_rng(0)
+    y, X, codes = np.repeat([0, 1, 2], 10), rng.uniform(size=(7, 30)), [rng.uniform(size=(k, 30)) for k in (5, 3)]
+    changed = np.where(np.arange(30) == 4, 2, y)
+    rows = [Arena().evaluate(Fitted(codes), Dataset("three", X, labels), 0, None) for labels in (y, changed)]
+    chosen = [
+        [(row["value"], row.get("clusters")) for row in of_labels if row["metric"].startswith("silhouette")]
+        for of_labels in rows
+    ]
+    assert chosen[0] == chosen[1]
+    assert rows[0] != rows[1]
+
+
+def test_codes_of_all_layers_together_are_scored_beside_each_layer() -> None:
+    rng = np.random.default_rng(0)
+    y, noise = np.repeat([0, 1, 2], 10), rng.uniform(size=(3, 30))
+    rows = Arena().evaluate(Fitted([np.eye(3)[:, y] * 100, noise]), Dataset("three", noise, y), 0, None)
+    nmi = {row["layer"]: row["value"] for row in rows if row["metric"] in ("nmi", "nmi_stacked")}
+    assert nmi[None] > 0.9 > nmi[2]
+
+
 def test_purity_is_the_share_of_the_commonest_class_of_each_cluster() -> None:
     assert purity(np.array([0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 1])) == 4 / 5
 
