@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from nmfbench.cli import main
@@ -36,7 +37,7 @@ PICTURES = {
     "confusion": ("confusion", "digits solver=gnmf"),
 }
 """File name → the kind of picture, and the words that choose its runs."""
-WIDTH, COLOURS = 640, 96
+WIDTH, COLOURS, GREYS = 640, 96, 24
 SCREENS = {"report_1400": (1400, 990), "report_390": (390, 844)}
 CHROMIUM = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 
@@ -49,8 +50,11 @@ def nmfbench(*words: str) -> None:
 
 def keep(image: Image.Image, name: str) -> None:
     """Write the image as a PNG of few colours."""
+    image = image.convert("RGB")
+    red, green, blue = (np.asarray(band, dtype=int) for band in image.split())
+    is_grey = max(abs(red - green).max(), abs(green - blue).max()) < 16
     with io.BytesIO() as content:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
+        image.quantize(GREYS if is_grey else COLOURS, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
         (HERE / f"{name}.png").write_bytes(content.getvalue())
 
 
