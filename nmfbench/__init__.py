@@ -86,10 +86,12 @@ _HOMES = {
     "UnfoldedNMF": "nmfbench.solvers.unfolded",
     "WNNF": "nmfbench.solvers.wnnf",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", "plot", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":  # pictures as functions: nmfbench.plot.scores(…)
+        return importlib.import_module("nmfbench.plot")
     if name not in _HOMES:
         raise AttributeError(f"module 'nmfbench' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,5 +1,11 @@
 """The ways in which a run can be refused before it starts. The command line maps each to an exit code."""
 
+import re
+from collections.abc import Iterable
+from typing import Any
+
+_PLAIN = {"true": "True", "false": "False", "null": "None"}
+
 
 class ConfigError(ValueError):
     """Wrong use or configuration: nothing was run (exit code 2)."""
@@ -25,3 +31,21 @@ class DataMissing(DataError):
 
     def __reduce__(self) -> tuple[type["DataMissing"], tuple[str, str]]:
         return DataMissing, (str(self), self.anywhere)
+
+
+def in_python(message: str, group: str, keys: Iterable[str]) -> str:
+    """The message with ``group.key=value``, a word of the command line, as Python has it: ``key=value``."""
+
+    def argument(match: re.Match[str]) -> Any:
+        key, value = match[1], match[2]
+        return key if value is None else f"{key}={_literal(value)}"
+
+    return re.sub(rf"\b{group}\.({'|'.join(keys)})\b(?:=(\[[^]]*\]|'[^']*'|[^\s,;:)]+))?", argument, message)
+
+
+def _literal(word: str) -> str:
+    """A value of the command line as Python writes it; "…" stays."""
+    if word.startswith("["):
+        return f"[{', '.join(_literal(item.strip()) for item in word[1:-1].split(',') if item.strip())}]"
+    is_plain = word.startswith(("'", '"')) or word == "…" or re.fullmatch(r"-?[\d.]+(e-?\d+)?", word)
+    return word if is_plain else _PLAIN.get(word, f'"{word}"')

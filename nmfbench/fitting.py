@@ -6,12 +6,13 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any
 
 import torch
 
 from nmfbench.errors import ConfigError
-from nmfbench.numerics import convergence, losses
+from nmfbench.numerics import convergence, display, losses
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.pieces import summed
 from nmfbench.numerics.plain import plain, typed
@@ -79,11 +80,28 @@ class FitResult:
     traceback: str | None = None
 
     def __repr__(self) -> str:  # the generated one would print every factor
-        objective = "no objective" if self.objective is None else f"objective {self.objective:.6g}"
-        factors = {} if self.factorization is None else self.factorization.factors
-        shapes = ", ".join(f"{name} {' × '.join(map(str, factor.shape))}" for name, factor in factors.items())
-        ended = f"{self.status} after {self.iterations} iterations and {self.seconds:.3g} s"
-        return f"<FitResult of seed {self.seed}: {ended}, {objective}{f'; {shapes}' if shapes else ''}>"
+        shapes = "" if self.factorization is None else f"; {display.shapes(self.factorization.shown)}"
+        return f"<FitResult of seed {self.seed}: {self._ended()}{shapes}>"
+
+    def _repr_html_(self) -> str:
+        factors = "" if self.factorization is None else self.factorization._repr_html_()
+        return f"<p>Seed {self.seed}: {escape(self.error or self._ended())}.</p>{factors}"
+
+    def _ended(self) -> str:
+        objective = "no objective" if self.objective is None else f"objective {_digits(self.objective)}"
+        return f"{self.status} after {self.iterations} iterations and {self.seconds:.3g} s, {objective}"
+
+
+class FitResults(list[FitResult]):
+    """The results of `fit`, one a seed, in order: a list that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [(r.seed, r.status, r.iterations, f"{r.seconds:.3g}", _digits(r.objective)) for r in self]
+        return display.table(["seed", "status", "iterations", "seconds", "objective"], rows)
+
+
+def _digits(number: float | None) -> str:
+    return "–" if number is None else f"{number:.6g}"
 
 
 def fit(
@@ -93,20 +111,22 @@ def fit(
     observed: Any = None,
     seeds: int | Sequence[int] = (0,),
     stopping: Stopping | None = None,
+    max_iter: int | None = None,
     dtype: str = "float32",
     device: str = "cpu",
     on_look: Callable[[Look], None] | None = None,
     on_end: Callable[[FitResult], None] | None = None,
     together: bool | None = None,
-) -> list[FitResult]:
+) -> FitResults:
     """Factorize X from each seed; one result a seed, in order.
 
     X is a (m features, n samples) array of real numbers, or a Problem made by `place` from one; it is never changed.
     ``observed`` (m, n) is False for the entries of an array X that are missing and may hold anything; None: none are.
-    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule. ``on_end`` is given each restart as it
-    ends, while others may still run. Raises ConfigError or NotApplicable if the solver cannot take X, DataError for NaN
-    or infinite entries and for those that vanish in ``dtype``. An error inside the solver is raised for a single seed;
-    of several seeds, those that fail have ``status == "failed"``. A method that draws nothing is fitted once for all.
+    ``seeds=3`` means 0, 1, 2. ``stopping`` replaces the solver's own rule, ``max_iter`` its number of iterations alone.
+    ``on_end`` is given each restart as it ends, while others may still run. Raises ConfigError or NotApplicable if the
+    solver cannot take X, DataError for NaN or infinite entries and for those that vanish in ``dtype``. An error inside
+    the solver is raised for a single seed; of several seeds, those that fail have ``status == "failed"``. A method that
+    draws nothing is fitted once for all.
 
     ``together``: whether all restarts are one batch; None: on a GPU, where a batch is many times faster. On a CPU it
     takes 0.5 to 3 times as long as restarts one by one, and only those have the same bits whatever seeds are asked for.
@@ -122,18 +142,20 @@ def fit(
     problem = X if isinstance(X, Problem) else place(X, dtype, device, observed=observed)
     solver.check(problem)
     rule = stopping or solver.stopping
+    if max_iter is not None:
+        rule = replace(rule, max_iter=max_iter)
     on_end = on_end or (lambda result: None)
     if not solver.draws and len(seeds) > 1:
         (result,) = _fit_batch(solver, problem, tuple(seeds[:1]), rule, on_look, lambda result: None)
         results = [replace(result, seed=seed) for seed in seeds]
         for result in results:
             on_end(result)
-        return results
+        return FitResults(results)
     batched = problem.X.device.type != "cpu" if together is None else together
     if len(seeds) > 1 and batched and not _fills(solver, problem):
         with contextlib.suppress(Exception):  # one by one below, so that only the culprit fails
-            return _fit_batch(solver, problem, tuple(seeds), rule, on_look, on_end)
-    results = []
+            return FitResults(_fit_batch(solver, problem, tuple(seeds), rule, on_look, on_end))
+    results = FitResults()
     for seed in seeds:
         try:
             results += _fit_batch(solver, problem, (seed,), rule, on_look, on_end)
@@ -251,7 +273,7 @@ def _fit_batch(
                 reason = "not finite"
             elif (vanishes := abs(objective) < smallest) or stalled:
                 reason = losses.lost_to_scale(problem, factorization.restart(s), vanishes)
-                hint = "; scale X, or use dtype=float64"
+                hint = '; scale X, or use dtype="float64"'
             if reason:
                 kept = f"; its state at iteration {result.iterations} is kept" if result.history else ""
                 result.status, result.error = "diverged", f"{reason} at iteration {iteration}{kept}{hint}"

@@ -1,5 +1,6 @@
 """For notebooks: runs, ranks, records and solvers as DataFrames, each in one call."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from nmfbench import app, config, solvers
 from nmfbench.commands import choosing
 from nmfbench.commands import rank as ranking
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.records import Record, packs
+from nmfbench.records import Record, Store, packs
 from nmfbench.reports import blocks, frames
 from nmfbench.reports.declared import declarations
 from nmfbench.reports.selecting import select
@@ -26,7 +27,7 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
     from nmfbench.running.composing import requests
     from nmfbench.running.planning import plan
 
-    plans = [plan(request) for request in requests(filenames.literal(["-m", *words, *_given(settings)]))]
+    plans = [plan(request) for request in requests(filenames.literal(["-m", *words, *words_of(settings)]))]
     frames = []
     for planned in plans:
         planned.save_cards()
@@ -35,7 +36,20 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
         if stop := app.complete(planned):
             raise stop
         frames.append(app.report_of(planned, None, None).frame)
-    return pd.concat(frames, ignore_index=True).drop(columns="printed")
+    table = pd.concat(frames, ignore_index=True).drop(columns="printed")
+    return _with_records(table, [(planned.store, record) for planned in plans for record in planned.records()])
+
+
+def words_of(choice: Mapping[str, Any]) -> list[str]:
+    """The words of the command line for these settings, of which a list is a sweep."""
+    return [f"{key}={_word(value)}" for key, value in choice.items()]
+
+
+def _with_records(table: pd.DataFrame, records: Iterable[tuple[Store, Record]]) -> pd.DataFrame:
+    """The table, which notes the files of these records: `nmfbench.plot` draws what no row holds."""
+    paths = (store.path(record["config"], record["seed"]) for store, record in records)
+    table.attrs["records"] = [str(path.absolute()) for path in paths]
+    return table
 
 
 def rank(*words: str, **settings: Any) -> pd.DataFrame:
@@ -44,17 +58,13 @@ def rank(*words: str, **settings: Any) -> pd.DataFrame:
     ``rank(dataset="digits", solver="hals", ranks=range(2, 16))``. ``recommended`` marks the recommended rank;
     ``attrs["recommendation"]`` is the sentence. Raises ConfigError or DataError as the command does.
     """
-    plans = ranking.planned([*words, *_given(settings)])
+    plans = ranking.planned([*words, *words_of(settings)])
     if stop := ranking.complete(plans):
         raise stop
     found = ranking.studied(plans)
     frame = found.frame.set_index("rank")
     frame.attrs["recommendation"] = found.recommendation.sentence
     return frame
-
-
-def _given(settings: dict[str, Any]) -> list[str]:
-    return [f"{key}={_word(value)}" for key, value in settings.items()]
 
 
 def _word(value: Any) -> str:
@@ -71,8 +81,8 @@ def load_records(results_dir: str | Path = "results/local", **choice: Any) -> pd
 
     Raises ConfigError if there are none.
     """
-    records, _ = choosing.selected(_words(choice), Path(results_dir), whole=False)
-    return _long_form(records)
+    records, store = choosing.selected(words_of(choice), Path(results_dir), whole=False)
+    return _with_records(_long_form(records), [(store, record) for record in records])
 
 
 def load_results(*files: str | Path, **choice: Any) -> pd.DataFrame:
@@ -88,14 +98,10 @@ def load_results(*files: str | Path, **choice: Any) -> pd.DataFrame:
             f"results folder, and load_results('NAME{packs.SUFFIX}') reads a pack"
         )
     records = [record for path in paths for record in packs.read(path).records]
-    chosen = select(records, _words(choice))
+    chosen = select(records, words_of(choice))
     if not chosen:
-        raise ConfigError(f"no record in {', '.join(map(str, paths))} has {' '.join(_words(choice))}")
+        raise ConfigError(f"no record in {', '.join(map(str, paths))} has {' '.join(words_of(choice))}")
     return _long_form(chosen)
-
-
-def _words(choice: dict[str, Any]) -> list[str]:
-    return [f"{key}={_word(value)}" for key, value in choice.items()]
 
 
 def _long_form(records: list[Record]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -19,6 +20,28 @@ tqdm.set_lock(threading.RLock())
 
 EVERY = 15.0
 """Seconds between two lines without a terminal."""
+
+
+def _shows_bars() -> bool:
+    """Whether a bar can be drawn: on a terminal, and in a notebook."""
+    return sys.stderr.isatty() or _in_notebook()
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {})
+
+
+def _bar(**options: Any) -> "tqdm":  # type: ignore[type-arg]
+    """A bar; in a notebook one that the page draws, where ipywidgets is installed."""
+    if not _in_notebook():
+        return tqdm(**options)
+    with warnings.catch_warnings(action="ignore"):  # tqdm warns where ipywidgets is missing, and draws it as text
+        from tqdm.auto import tqdm as of_notebook
+
+    options.pop("bar_format", None)  # it lays text out
+    return of_notebook(**options)
 
 
 def say(line: str) -> None:
@@ -41,9 +64,9 @@ class Overall:
         self.bar: tqdm | None = None  # type: ignore[type-arg]
 
     def __enter__(self) -> Self:
-        if self.runs > 1 and sys.stderr.isatty():
+        if self.runs > 1 and _shows_bars():
             shape = "{desc} {bar} {n_fmt}/{total_fmt}{postfix}"
-            self.bar = tqdm(desc="runs", total=self.runs, bar_format=shape, leave=False)
+            self.bar = _bar(desc="runs", total=self.runs, bar_format=shape, leave=False)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -94,11 +117,11 @@ class FitProgress:
         limit = look.stopping.max_seconds
         total = None if limit else look.stopping.max_iter  # of two limits, time is the one that counts
         objective = "in its start" if look.objective is None else f"objective {look.objective:.6g}"
-        if sys.stderr.isatty():
+        if _shows_bars():
             if not self.has_bar:
                 return
             if self.bar is None or look.iteration < self.bar.n:
-                self.bar = self.bar or tqdm(desc=self.label, total=total, leave=False, dynamic_ncols=True, unit="it")
+                self.bar = self.bar or _bar(desc=self.label, total=total, leave=False, dynamic_ncols=True, unit="it")
                 self.bar.reset(total)
             self.bar.set_postfix_str(objective, refresh=False)
             self.bar.update(look.iteration - self.bar.n)
@@ -118,12 +141,12 @@ class FitProgress:
 def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar for a function that reports (done, total); without a terminal, a line every `EVERY` seconds."""
     last, bar = time.monotonic(), None
-    hidden = not sys.stderr.isatty()
+    hidden = not _shows_bars()
 
     def on_count(done: int, total: int | None) -> None:
         nonlocal last, bar
         if bar is None:  # made at the first report, so that earlier work does not count towards the speed
-            bar = tqdm(desc=label, initial=done, total=total, unit=unit, unit_scale=True, leave=False, disable=hidden)
+            bar = _bar(desc=label, initial=done, total=total, unit=unit, unit_scale=True, leave=False, disable=hidden)
         bar.update(done - bar.n)
         if hidden and time.monotonic() - last > EVERY:
             last = time.monotonic()

@@ -68,6 +68,33 @@ def test_sweep_of_a_setting_keeps_other_settings_and_ranks_apart() -> None:
     assert chart.figure.axes[0].get_xscale() == "log"
 
 
+def test_sweep_has_the_value_of_the_yaml_too_and_any_budget() -> None:
+    records = [record("a", 2, 0, theta, theta=theta) for theta in (0.1, 0.9)]
+    default = record("a", 2, 0, 0.5, theta=0.5)
+    (chart,) = drawn([*records, default | {"variant": {}}], "sweep")
+    assert chart.numbers[["method", "theta", "mean"]].to_numpy().tolist() == [
+        ["a", 0.1, 10],
+        ["a", 0.5, 50],
+        ["a", 0.9, 90],
+    ]
+    budgets = [record("a", 2, 0, i / 100) for i in (5, 10, 20)]
+    for i, made in zip((5, 10, 20), budgets, strict=True):
+        made["config"] |= {"stopping": {"max_iter": i}, "evaluator": {"name": "clustering", "max_iter": 300}}
+        made["variant"] = {"stopping.max_iter": i}
+    (chart,) = drawn(budgets, "sweep")
+    assert chart.name == "sweep_d_max_iter" and chart.numbers["method"].unique().tolist() == ["a"]
+    assert chart.numbers["max_iter"].tolist() == [5, 10, 20]
+
+
+def test_sweep_over_the_depth_counts_layers() -> None:
+    records = [record("deep", 2, 0, nmi / 10, ranks=[4] * nmi + [2]) for nmi in (1, 2, 3)]
+    (chart,) = drawn(records, "sweep")
+    assert chart.name == "sweep_d_layers"
+    assert chart.numbers[["method", "layers", "mean"]].to_numpy().tolist() == [
+        ["deep", 2, 10], ["deep", 3, 20], ["deep", 4, 30]
+    ]  # fmt: skip
+
+
 def test_frontier_joins_the_methods_that_no_faster_one_beats() -> None:
     runs = {"fast": (0.3, 1.0), "slow": (0.6, 9.0), "worse": (0.2, 5.0)}
     (chart,) = drawn([record(name, 3, 0, nmi, seconds) for name, (nmi, seconds) in runs.items()], "frontier")
@@ -80,6 +107,8 @@ def test_convergence_is_relative_to_each_start() -> None:
     assert chart.numbers["objective"].tolist() == [20, 10, 9.5]  # the seed of median objective
     (line,) = chart.figure.axes[1].lines
     np.testing.assert_allclose(line.get_xydata(), [[0.5, 0.5], [1, 0.475]])
+    many = drawn([record(name, 3, 0, 0.5) for name in "abcdefgh"], "convergence")[0].figure.axes[0].lines
+    assert len({(line.get_linestyle(), line.get_marker()) for line in many}) == 8  # told apart in grey
 
 
 def test_no_two_lines_look_alike() -> None:

@@ -27,14 +27,14 @@ def test_cell_is_the_paired_test_of_the_shared_seeds() -> None:
     assert [row[key] for key in ("difference", "low", "high", "p")] == pytest.approx(
         [effect.shift, effect.low, effect.high, effect.p]
     )
-    assert f"A is larger beyond chance in 1 of 1 cells, by {effect.shift:.3g}." in conclusion
-    assert "higher is better" in conclusion and "says nothing about other data" in conclusion
+    assert f"A is better (higher NMI) beyond chance in 1 of 1 cell, by {effect.shift:.3g}." in conclusion
+    assert "says nothing about other data" in conclusion
 
 
 def test_few_seeds_are_said_to_be_too_few() -> None:
     table, conclusion = compared(runs("a", [0.5, 0.6, 0.7]), runs("b", [0.1, 0.2, 0.3]))
     assert table["p"].item() == pytest.approx(0.25)
-    assert "With 3 seeds and 1 tests no p can be below 0.25: add seeds." in conclusion
+    assert "With 3 seeds and 1 test no p can be below 0.25: add seeds." in conclusion
 
 
 def test_one_seed_is_not_tested() -> None:
@@ -57,5 +57,5 @@ def test_command_prints_the_table_and_the_conclusion(tmp_path: Path, capsys) -> 
     assert main(["compare", "solver=mu rank=2", "solver=hals", "--results", str(tmp_path), "--metric", "error"]) == 0
     printed = capsys.readouterr().out
     assert "synthetic" in printed and "A: solver=mu rank=2. B: solver=hals." in printed
-    assert "A is larger beyond chance in 1 of 1 cells" in printed and "lower is better" in printed
+    assert "B is better (lower relative error" in printed and "beyond chance in 1 of 1 cell, by" in printed
     assert main(["compare", "solver=mu", "solver=wnnf", "--results", str(tmp_path)]) == 2

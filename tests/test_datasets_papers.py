@@ -120,7 +120,7 @@ def test_urban_has_a_band_a_row(own_folder: Path) -> None:
     scipy.io.savemat(path, {"Y": np.broadcast_to(bands, (162, 307 * 307)), "nRow": 307, "nCol": 307})
     data = load_dataset("urban", scaling="none")
     assert data.X.shape == (162, 94249) and data.X[:, -1].tolist() == list(range(162))
-    assert data.truth["grid"].tolist() == [307, 307]
+    assert data.scene.shape == (307, 307) and data.scene[1, 0] == 1
 
 
 def test_drawn_classes_are_as_many_as_asked_and_depend_on_the_draw_alone(data_dir: str) -> None:

@@ -42,6 +42,15 @@ def test_arguments_choose_from_an_experiment_and_override_its_lines(
     assert "no run with solver=pca,wnnf (there are: mu, raw, wnnf)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("group", ["evaluator", "solver"])
+def test_word_in_the_place_of_settings_is_refused(group: str, tmp_path: Path, experiment: list[str], capsys) -> None:
+    yaml = tmp_path / "configs/experiment/mine.yaml"
+    yaml.write_text(yaml.read_text() + f"{group}: topics\n")
+    assert run(tmp_path, *experiment[:3]) == 2
+    message = capsys.readouterr().err
+    assert f"{group}: topics is a word" in message and f"write {group}=topics into the lines of its runs" in message
+
+
 def test_jobs_at_once_give_the_same_metrics_as_one_after_the_other(tmp_path: Path, experiment: list[str]) -> None:
     assert run(tmp_path / "one", *experiment) == 0
     assert run(tmp_path / "two", *experiment, "jobs=2") == 0

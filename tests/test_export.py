@@ -54,6 +54,16 @@ def test_factors_and_top_features_are_those_of_the_run(results: Path, tmp_path: 
     assert sorted(map(sorted, pairs)) == [["a", "b"], ["c", "d"], ["e", "f"]]
 
 
+def test_features_of_a_file_have_their_names(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.random.default_rng(0).uniform(size=(9, 4)), columns=["p", "q", "r", "s"])
+    table.to_csv(tmp_path / "own.csv", index=False)
+    words = ["solver=mu", "dataset=file", f"dataset.path='{tmp_path / 'own.csv'}'", "rank=2", "seeds=1", "threads=1"]
+    assert main(["run", *words, "stopping.max_iter=5", "save_codes=true", f"results_dir='{tmp_path / 'r'}'"]) == 0
+    assert main(["export", "--results", str(tmp_path / "r")]) == 0
+    (bases,) = (tmp_path / "r/export").glob("*/*/bases_1.csv")
+    assert list(pd.read_csv(bases)["feature"]) == ["p", "q", "r", "s"]
+
+
 def test_run_without_saved_codes_says_how_to_save_them(results: Path, capsys) -> None:
     words = ["run", "solver=mu", "dataset=mine", "rank=3", "seeds=1", "stopping.max_iter=5", "threads=1"]
     assert main([*words, f"results_dir='{results}'"]) == 0

@@ -177,6 +177,7 @@ def test_stack_of_images_keeps_their_shape_and_a_cube_takes_its_map_of_labels(tm
     assert nmfbench("data", "import", tmp_path / "scene.mat", "--y", tmp_path / "scene_gt.mat") == 0
     data = load_dataset("scene", scaling="none")
     assert np.array_equal(data.X, cube.reshape(42, 3).T) and np.array_equal(data.y, ground.ravel())
+    assert np.array_equal(data.X[1][data.scene], cube[:, :, 1])
     assert np.array_equal(
         load_dataset("file", path=str(tmp_path / "scene.mat"), samples="pixels", scaling="none").X, data.X
     )

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 
+from nmfbench.datasets import columns
 from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.unmixing import Unmixing, abundances, spectral_angles
-from nmfbench.reports import maps
-from nmfbench.reports.figures import FIGURES, common, unmixing
+from nmfbench.reports import maps, materials
+from nmfbench.reports.figures import FIGURES, common
 from nmfbench.reports.maps import Maps
 
 rng = np.random.default_rng(0)
 M, A = rng.uniform(0.1, 1, (7, 3)), rng.dirichlet([0.5] * 3, 20).T
 M /= M.max(0)
-TRUTH = {"M": M, "A": A, "materials": np.array(["rock", "tree", "water"]), "grid": np.array([4, 5])}
-DATA = Dataset("planted", M @ A, truth=TRUTH)
+TRUTH = {"M": M, "A": A, "materials": np.array(["rock", "tree", "water"])}
+SCENE = columns.scene(4, 5)
+DATA = Dataset("planted", M @ A, scene=SCENE, truth=TRUTH)
 
 
 def hierarchy(order: list[int]) -> Fitted:
@@ -30,7 +32,7 @@ def hierarchy(order: list[int]) -> Fitted:
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
 def test_components_have_the_names_of_the_true_materials_in_their_order(order: list[int]) -> None:
-    first, second = unmixing.layers(hierarchy(order), DATA)
+    first, second = materials.layers(hierarchy(order), DATA)
     assert first.names == ["rock", "tree", "water", "water 2"] and second.names == ["rock", "tree + water + water 2"]
     np.testing.assert_allclose(first.abundances, np.vstack([A, np.zeros(20)]), atol=1e-12)
     np.testing.assert_allclose(first.angles[:3], 0, atol=1e-5)
@@ -40,11 +42,11 @@ def test_components_have_the_names_of_the_true_materials_in_their_order(order: l
 
 
 def test_unknown_materials_are_numbered_in_the_order_of_the_first_method() -> None:
-    unknown = Dataset("unknown", DATA.X, truth={"grid": TRUTH["grid"]})
-    first, _ = unmixing.layers(hierarchy([0, 1, 2]), unknown)
+    unknown = Dataset("unknown", DATA.X, scene=SCENE)
+    first, _ = materials.layers(hierarchy([0, 1, 2]), unknown)
     codes = hierarchy([2, 0, 1])
     codes.codes[0][3] = codes.codes[0][:3].min(0) / 2 + 1e-3  # a row that correlates with something
-    again, second = unmixing.layers(codes, unknown, first.abundances + 1e-9 * rng.random((4, 20)))
+    again, second = materials.layers(codes, unknown, first.abundances + 1e-9 * rng.random((4, 20)))
     np.testing.assert_allclose(np.corrcoef(again.abundances[:3], A)[:3, 3:].argmax(1), [0, 1, 2])
     assert again.names == ["1", "2", "3", "4"] and second.names == ["1", "2 + 3 + 4"]
 
@@ -56,7 +58,7 @@ def test_four_layers_are_named_by_all_that_they_merge_and_one_that_takes_nothing
     for link in links:
         bases.append(np.maximum(bases[-1] @ link.T, 1e-9))
         codes.append(link @ codes[-1])
-    shown = unmixing.layers(Fitted(codes, {"W1": W}, bases, links, "bases"), Dataset("d", np.ones((6, 12))))
+    shown = materials.layers(Fitted(codes, {"W1": W}, bases, links, "bases"), Dataset("d", np.ones((6, 12))))
     assert [layer.names for layer in shown[1:]] == [
         ["1 + 5", "2", "3", "4"],
         ["1 + 5", "2", "3 + 4"],
@@ -118,7 +120,7 @@ def test_numbers_of_the_maps_are_those_of_the_run_with_the_lowest_objective() ->
 
 @pytest.mark.parametrize(("name", "solver"), [("survey_fig5", "deep_onmf"), ("deep_kl_fig1", "deep_kl_minvol")])
 def test_maps_of_an_image_without_truth_are_numbered(name: str, solver: str) -> None:
-    unknown = Dataset("urban", DATA.X, truth={"grid": TRUTH["grid"]})
+    unknown = Dataset("urban", DATA.X, scene=SCENE)
     finished = [common.Run(run(solver, 0, 1.0, hierarchy([0, 1, 2])).record, hierarchy([0, 1, 2]), lambda: unknown)]
     shown = [ax for ax in FIGURES[name].draw(finished).findobj(lambda a: hasattr(a, "images")) if ax.images]
     assert [ax.get_title() for ax in shown] == ["1", "2", "3", "4", "1", "2 + 3 + 4"]
@@ -154,8 +156,8 @@ def test_names_are_wrapped_above_small_maps_and_an_empty_place_stays_empty() -> 
 def test_rows_are_put_in_the_order_of_those_they_resemble() -> None:
     codes = rng.random((4, 30))
     like = codes[[2, 0, 3, 1]] * 3 + 0.01 * rng.random((4, 30))
-    assert list(unmixing.matching(codes, like)) == [2, 0, 3, 1]
+    assert list(materials.matching(codes, like)) == [2, 0, 3, 1]
 
 
 def test_second_of_one_name_has_a_number() -> None:
-    assert unmixing.numbered(["a", "b", "a", "a"]) == ["a", "b", "a 2", "a 3"]
+    assert materials.numbered(["a", "b", "a", "a"]) == ["a", "b", "a 2", "a 3"]

@@ -1,19 +1,18 @@
 """`nmfbench report`: one page with everything inside, that sorts and filters in a browser."""
 
-import json
+import base64
 import re
 import shlex
 import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import browser
 import pytest
 
 from nmfbench.cli import main
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+needs_browser = pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "r"
     short = ["seeds=2", "stopping.max_iter=10", "threads=1", f"results_dir='{folder}'"]
     assert main(["run", "-m", "solver=mu,hals", "dataset=synthetic", "dataset.n_samples=20", "rank=2,10", *short]) == 0
-    assert main(["run", "-m", "solver=mu", "solver.lam=0.25,0.5", "dataset=digits", *short]) == 0
+    assert main(["run", "-m", "solver=mu", "solver.lam=0.25,0.5", "dataset=digits", "save_codes=true", *short]) == 0
     return folder
 
 
@@ -96,10 +95,7 @@ def test_report_of_words_and_to_a_file(results: Path, tmp_path: Path, capsys) ->
     assert "no records in" in capsys.readouterr().err
 
 
-SCRIPT = """
-<script>
-window.onerror = (message) => { document.title = "error: " + message };
-{
+SORT_AND_FILTER = """
 const table = document.querySelector("section[data-dataset=synthetic] table.methods");
 const heads = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim());
 const cells = (name) => [...table.tBodies[0].rows].filter((row) => !row.hidden)
@@ -114,30 +110,68 @@ search.value = "HALS"; search.dispatchEvent(new Event("input"));
 const names = [...new Set(cells("solver"))];
 search.value = ""; search.dispatchEvent(new Event("input"));
 dataset.value = "synthetic"; dataset.dispatchEvent(new Event("change"));
-const sections = [...document.querySelectorAll("section")].filter((one) => !one.hidden).length;
+const visible = (kind) => [...document.querySelectorAll(kind)].filter((one) => !one.hidden);
+const sections = visible("section").length;
+const figures = [...new Set(visible("figure").map((one) => one.dataset.dataset))];
 const wide = document.documentElement.scrollWidth > window.innerWidth;
-if (!document.title.startsWith("error"))
-  document.title = JSON.stringify({falling, rising, names, sections, wide, sort: head.getAttribute("aria-sort")});
-}
-</script></body>"""
+const result = {falling, rising, names, sections, figures, wide, sort: head.getAttribute("aria-sort")};
+"""
+
+BY_KEYBOARD = """
+const reached = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")];
+const named = (one) => one.textContent.trim() || one.ariaLabel || one.labels?.length;
+const mute = reached.filter((one) => one.tabIndex < 0 || !named(one));
+const headings = [...document.querySelectorAll("h2")].map((one) => one.textContent);
+const broken = [...document.images].filter((one) => one.complete && !one.naturalWidth).length;
+const colours = getComputedStyle(document.body);
+const result = {mute: mute.length, headings, broken, ink: colours.color, paper: colours.backgroundColor};
+"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
-def test_page_sorts_and_filters_in_a_browser(page: str, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text(page.replace("</body>", SCRIPT), encoding="utf-8")
-    for width in (390, 1400):
-        command = [
-            str(CHROMIUM),
-            *QUIET.split(),
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--window-size={width},900",
-        ]
-        command += ["--enable-logging=stderr", "--v=0", "--dump-dom", (tmp_path / "page.html").as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        title = re.search("<title>(.*?)</title>", done.stdout)
-        assert title and not title[1].startswith("error"), title
-        found = json.loads(title[1].replace("&quot;", '"'))
-        assert found["rising"] == ["2", "2", "10", "10"] and found["falling"] == found["rising"][::-1]
-        assert found["names"] == ["hals"] and found["sections"] == 1
-        assert found["sort"] == "ascending" and not found["wide"]
-        assert "CONSOLE" not in done.stderr
+def brightness(colour: str) -> int:
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 1400])
+def test_page_sorts_and_filters_in_a_browser(page: str, width: int, tmp_path: Path) -> None:
+    found = browser.found(page, SORT_AND_FILTER, tmp_path, f"--window-size={width},900")
+    assert found["rising"] == ["2", "2", "10", "10"] and found["falling"] == found["rising"][::-1]
+    assert found["names"] == ["hals"] and found["sections"] == 1 and found["figures"] == ["synthetic"]
+    assert found["sort"] == "ascending" and not found["wide"]
+
+
+@needs_browser
+def test_page_is_dark_where_the_reader_wants_it_and_all_of_it_is_reached_by_keyboard(page: str, tmp_path: Path) -> None:
+    for scheme, is_dark in ((0, True), (1, False)):
+        found = browser.found(page, BY_KEYBOARD, tmp_path, f"--blink-settings=preferredColorScheme={scheme}")
+        assert (brightness(found["ink"]) > brightness(found["paper"])) is is_dark
+        assert abs(brightness(found["ink"]) - brightness(found["paper"])) > 450
+        assert found["mute"] == 0 and found["broken"] == 0
+        assert [h for h in found["headings"] if h != "Warnings"] == [
+            "Tables", "Figures", "Bases and codes", "Protocol and environment"
+        ]  # fmt: skip
+
+
+def test_page_shows_what_the_best_method_with_saved_codes_found(page: str) -> None:
+    figures = re.findall(r'<img src="data:image/([a-z+]+)[;,][^"]*" alt="([^"]*)"', page)
+    drawn = [alt for media, alt in figures if media == "webp"]
+    assert [alt.partition(" of ")[0] for alt in drawn] == [
+        "digits: bases", "digits: codes", "digits: classes and clusters"
+    ]  # fmt: skip
+    assert all("mu, rank 10" in alt for alt in drawn) and "svg+xml" in dict(figures)
+
+
+def test_numbers_of_a_figure_are_behind_a_link(page: str) -> None:
+    links = re.findall(r'<a href="data:text/csv;base64,([^"]*)" download="([^"]*)"', page)
+    numbers = {name: base64.b64decode(content).decode() for content, name in links}
+    assert numbers["scores_digits.csv"].startswith("method,mean,sd,n\n")
+    assert len(numbers["scores_digits.csv"].splitlines()) == 3
+
+
+def test_page_without_the_data_says_which_pictures_it_lacks(results: Path, tmp_path: Path, capsys) -> None:
+    shutil.copytree(results, tmp_path / "r")
+    shutil.rmtree(tmp_path / "r/cards")
+    assert main(["report", "--results", str(tmp_path / "r")]) == 0
+    assert "no pictures of bases and codes on digits: no data card" in capsys.readouterr().err
+    assert "webp" not in (tmp_path / "r/report/index.html").read_text(encoding="utf-8")

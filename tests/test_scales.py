@@ -71,7 +71,7 @@ def test_objective_that_vanishes_is_named_with_the_last_state_that_counts() -> N
     (result,) = fit(HALS(rank=2), matrix() * 1e-20, stopping=Stopping(max_iter=5, tol=1e-5, check_every=1))
     assert (result.status, result.factorization) == ("diverged", None)
     assert result.error == (
-        "X is so small that the objective vanishes in float32 at iteration 0; scale X, or use dtype=float64"
+        'X is so small that the objective vanishes in float32 at iteration 0; scale X, or use dtype="float64"'
     )
     (result,) = fit(HALS(rank=2), matrix() * 1e-20, dtype="float64", stopping=Stopping(max_iter=5))
     assert result.status == "max_iter" and result.objective > 0

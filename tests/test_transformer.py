@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from contract import SOLVERS, build, problem_of
 from sklearn.base import clone
@@ -83,6 +84,17 @@ def test_pipeline_grid_search_and_pandas() -> None:
     assert isinstance(frame, pd.DataFrame) and list(frame) == ["nmftransformer0", "nmftransformer1"]
 
 
+@pytest.mark.parametrize("name", ["hals", "mu"])
+def test_sparse_samples_give_the_same_as_dense_ones(name: str) -> None:
+    X = scipy.sparse.random_array((60, 30), density=0.2, rng=1, format="csr")
+    sparse, dense = (NMFTransformer(name, n_components=3, max_iter=20).fit(given) for given in (X, X.toarray()))
+    np.testing.assert_allclose(sparse.components_, dense.components_, rtol=1e-8)
+    assert sparse.reconstruction_err_ == pytest.approx(dense.reconstruction_err_)
+    np.testing.assert_allclose(sparse.transform(X), dense.transform(X.toarray()), atol=1e-9)
+    with pytest.raises(TypeError, match="dense data is required"):
+        NMFTransformer("dnsnmf", n_components=3).fit(X)
+
+
 def test_clone_and_pickle(X: np.ndarray) -> None:
     transformer = NMFTransformer("dnsnmf", n_components=3, params={"pretrain": 5}, max_iter=5).fit(X.T)
     restored = pickle.loads(pickle.dumps(transformer))
@@ -104,3 +116,10 @@ def test_settings_that_contradict_each_other_are_refused(X: np.ndarray) -> None:
         NMFTransformer("halz").fit(X.T)
     with pytest.raises(ConfigError, match="unknown key solver"):
         NMFTransformer("hals", params={"lam": 1}).fit(X.T)
+    for given, message in (
+        ({"n_components": "auto"}, "n_components must be an integer ≥ 1, got 'auto'"),
+        ({"random_state": None}, "random_state must be an integer ≥ 0, got None"),
+        ({"max_iter": -1}, "max_iter must be at least 0, got -1"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            NMFTransformer("hals", **{"n_components": 2} | given).fit(X.T)

@@ -22,7 +22,7 @@ def test_pixels_mix_six_smooth_spectra_in_two_families() -> None:
     np.testing.assert_allclose(data.X, M @ A)
     np.testing.assert_allclose(A.sum(0), 1)
     np.testing.assert_allclose(M.max(0), 1)
-    assert data.X.shape == (162, 1600) and data.truth["grid"].tolist() == [40, 40] and (M > 0).all()
+    assert data.X.shape == (162, 1600) and data.scene.shape == (40, 40) and (M > 0).all()
     assert abs(np.diff(M, axis=0)).max() < 0.1, "smooth"
     names = [*map(str, data.truth["materials"])]
     angles = spectral_angles(M, M)

@@ -1,5 +1,6 @@
 """Which tables are written, under which name, and what a results folder shows where its data is not."""
 
+import inspect
 import shutil
 import subprocess
 from pathlib import Path
@@ -187,6 +188,20 @@ def test_solver_that_refuses_data_is_known_from_the_card(tmp_path: Path, monkeyp
     monkeypatch.setattr("nmfbench.datasets.base.Loader.load", lambda *a: pytest.fail("data was read"))
     assert run(tmp_path, *call) == 0
     assert "wnnf_deconv" in first and capsys.readouterr().out == first
+
+
+def test_refusal_is_asked_again_once_its_check_has_changed(tmp_path: Path, monkeypatch, capsys) -> None:
+    call = ["-m", "solver=raw,wnnf_deconv", "dataset=synthetic", "dataset.n_samples=20", *TINY, "seeds=1"]
+    assert run(tmp_path, *call) == 0
+    assert "left out: wnnf_deconv" in capsys.readouterr().err
+    monkeypatch.setattr("nmfbench.solvers.wnnf_deconv.DeconvWNNF.check", lambda *a: None)
+    assert run(tmp_path, "--dry-run", *call) == 0
+    assert "left out: wnnf_deconv" in capsys.readouterr().err
+    mended = {"wnnf_deconv.py": "# mended"}
+    monkeypatch.setattr(inspect, "getsource", lambda module: mended.get(Path(module.__file__).name, ""))
+    assert run(tmp_path, "--dry-run", *call) == 0
+    output = capsys.readouterr()
+    assert "left out" not in output.err and "wnnf_deconv" in output.out
 
 
 def test_edited_method_of_an_author_is_run_again_and_told_apart(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -57,14 +57,16 @@ def _run(path: Path) -> ModuleType:
 
 @cache
 def source_hash(code: Any) -> str:
-    """16 digits that change when the source of a class or function from outside this package does; empty for ours.
+    """The `modules_hash` of a class or function from outside this package; empty for ours, which carry a version."""
+    return "" if code.__module__.partition(".")[0] == "nmfbench" else modules_hash(code)
 
-    Our own classes carry a version instead. The hash covers the module of a function, or of a class and its base
-    classes in the same package.
+
+def modules_hash(code: Any) -> str:
+    """16 digits that change when the source of a function's module does, or of a class's and its base classes'.
+
+    Base classes count where they are in the same package.
     """
     package = code.__module__.partition(".")[0]
-    if package == "nmfbench":
-        return ""
     modules = {c.__module__ for c in getattr(code, "__mro__", [code]) if c.__module__.partition(".")[0] == package}
     digest = hashlib.sha256()
     for name in sorted(modules):

@@ -4,7 +4,6 @@ import contextlib
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
@@ -13,6 +12,8 @@ from nmfbench.errors import ConfigError, DataError
 from nmfbench.fitting import fit
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.losses import relative_error
+from nmfbench.numerics.plain import plain
+from nmfbench.numerics.problem import place
 from nmfbench.solvers.base import Solver, Stopping
 
 
@@ -30,7 +31,7 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     params: settings of the solver that differ from its YAML, for a solver that is named.
     max_iter: iterations at most; None: by the solver's own rule.
     tol: end once the objective falls by less than this share between two looks; None: the solver's own rule.
-    random_state: the seed, an integer ≥ 0.
+    random_state: the seed, an integer ≥ 0, so that a fit can be had again.
     dtype: float64 or float32.
 
     Attributes
@@ -62,17 +63,21 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.dtype = dtype
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Factorize X (n_samples, n_features). Raises ConfigError, DataError or NotApplicable, as `fit` does."""
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        """Factorize X (n_samples, n_features), a sparse one where the solver takes it.
+
+        Raises ConfigError, DataError or NotApplicable, as `nmfbench.fit` does.
+        """
+        X = self._checked(X, reset=True)
         self.solver_ = self._built(X.shape[1])
         if not self.solver_.accepts_negative:
             check_non_negative(X, type(self).__name__)  # in scikit-learn's words
         given = {"max_iter": self.max_iter, "tol": self.tol}
         stopping = Stopping(**(vars(self.solver_.stopping) | {k: v for k, v in given.items() if v is not None}))
-        (self.result_,) = fit(self.solver_, X.T, seeds=[self.random_state], stopping=stopping, dtype=self.dtype)
+        problem = place(X.T, self.dtype)
+        (self.result_,) = fit(self.solver_, problem, seeds=[self._seed()], stopping=stopping)
         factorization = self._factorization()
         self.components_ = factorization.bases[-1].mT.numpy() if factorization.bases else np.eye(X.shape[1])
-        self.reconstruction_err_ = relative_error(torch.from_numpy(X.T), factorization) * float(np.linalg.norm(X))
+        self.reconstruction_err_ = relative_error(problem.X, factorization) * problem.square**0.5
         self.n_iter_ = max(1, self.result_.iterations)
         return self
 
@@ -84,16 +89,29 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def transform(self, X: Any) -> np.ndarray:
         """Codes (n_samples, r) of samples (n_samples, n_features). Raises NotApplicable if the method has none."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        factorization = self._factorization()
-        samples = torch.from_numpy(np.ascontiguousarray(X.T)).to(factorization.codes[-1])
-        return self.solver_.encode(factorization, samples).mT.numpy()
+        samples = place(self._checked(X, reset=False).T, self.dtype).X
+        return self.solver_.encode(self._factorization(), samples).mT.numpy()
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Samples (n_samples, n_features) of codes (n_samples, r)."""
         check_is_fitted(self)
         mean = getattr(self._factorization(), "mean", None)
         return np.asarray(X) @ self.components_ + (0 if mean is None else mean.mT.numpy())
+
+    def _checked(self, X: Any, reset: bool) -> Any:
+        sparse = ("csr", "csc") if self._accepts_sparse() else False
+        return validate_data(self, X, dtype=[np.float64, np.float32], accept_sparse=sparse, reset=reset)
+
+    def _accepts_sparse(self) -> bool:
+        with contextlib.suppress(ConfigError):  # scikit-learn asks for tags before parameters are checked
+            return self._built(1).accepts_sparse
+        return False
+
+    def _seed(self) -> int:
+        seed = plain(self.random_state)
+        if type(seed) is not int or seed < 0:
+            raise ConfigError(f"random_state must be an integer ≥ 0, got {self.random_state!r}")
+        return seed
 
     def _factorization(self) -> Factorization:
         if self.result_.factorization is None:
@@ -109,7 +127,9 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 raise ConfigError("n_components and params are for a solver that is named; this one has its settings")
             return self.solver
         node = config.defaults("solver", config.resolve_name("solver", self.solver))
-        rank = n_features if self.n_components is None else self.n_components
+        rank = n_features if self.n_components is None else plain(self.n_components)
+        if type(rank) is not int or rank < 1:
+            raise ConfigError(f"n_components must be an integer ≥ 1, got {self.n_components!r}")
         node = {key: rank if value == "${rank}" else value for key, value in node.items()}
         return config.build(node | (self.params or {}), Solver, "solver")
 
@@ -122,5 +142,6 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags.input_tags.positive_only = True
         with contextlib.suppress(ConfigError):  # scikit-learn asks for tags before parameters are checked
             tags.input_tags.positive_only = not self._built(1).accepts_negative
+        tags.input_tags.sparse = self._accepts_sparse()
         tags.transformer_tags.preserves_dtype = [self.dtype]
         return tags

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,15 @@ from nmfbench import config
 from nmfbench.commands import choosing
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.progress import plural, say
-from nmfbench.records import write_bytes, write_text
+from nmfbench.records import Record, Store, write_bytes, write_text
 from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # they take seconds, and most commands need none of them
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from nmfbench.evaluators.base import Fitted
+    from nmfbench.reports.charts import Chart
     from nmfbench.reports.figures import TableFigure
 
 
@@ -56,7 +58,8 @@ def _report(arguments: argparse.Namespace) -> int:
         name, built = "index", report.build(records, metric=metric, sort="")
     path = arguments.output or store.root / "report" / f"{name}.html"
     title = f"nmfbench: {store.root if name == 'index' else words[0]}"
-    write_text(path, html.page(built, charts.charts(records, metric=metric), records, title))
+    drawn = charts.charts(records, metric=metric)
+    write_text(path, html.page(built, drawn, records, title, _of_the_best(records, store, metric)))
     print(f"written to {path}, {path.stat().st_size / 2**20:.1f} MB")
     return 0
 
@@ -118,21 +121,44 @@ def _pictures(kinds: Sequence[str], words: Sequence[str], results: Path) -> None
     records, store = choosing.selected(words, results)
     drawn = 0
     for repetitions in frames.group_repetitions(records):
-        scored = [record for record in repetitions if record.get("objective") is not None]
-        saved = [(r, codes[0]) for r in scored if (codes := store.load_codes(r["config"], r["seed"]))]
-        if not saved:
-            continue
-        record, fitted = min(saved, key=lambda pair: float(pair[0]["objective"]))
-        data = data_of(record, store)
-        for kind in kinds:
-            if chart := pictures.KINDS[kind](record, fitted, data):
-                path, header = store.root / "figures" / chart.name, notes.provenance([record])
-                _write(path, chart.figure, ("png", "pdf", "svg"), header, chart.numbers)
-                drawn += 1
+        if saved := _best_seed(repetitions, store):
+            record, fitted = saved
+            data = data_of(record, store)
+            for kind in kinds:
+                if chart := pictures.KINDS[kind](record, fitted, data):
+                    path, header = store.root / "figures" / chart.name, notes.provenance([record])
+                    _write(path, chart.figure, ("png", "pdf", "svg"), header, chart.numbers)
+                    drawn += 1
     if not drawn:
         raise ConfigError(
             f"no run has what {', '.join(kinds)} shows: add save_codes=true refit=true to the command that made them"
         )
+
+
+def _of_the_best(records: Sequence[Record], store: Store, metric: str | None) -> "Iterator[Chart]":
+    """Pictures of the best method of each dataset that has bases and saved codes, where the data is here."""
+    from nmfbench.reports import charts, pictures
+    from nmfbench.running.cards import data_of
+
+    for _, methods, _ in charts.ranked(records, metric):
+        saved = (_best_seed(method.records, store) for method in methods)
+        record, fitted = next(
+            ((record, fitted) for record, fitted in filter(None, saved) if fitted.bases), (None, None)
+        )
+        if record is None or fitted is None:
+            continue
+        try:
+            data = data_of(record, store)
+        except (DataError, ConfigError) as error:
+            say(f"no pictures of bases and codes on {record['dataset']}: {error}")
+            continue
+        yield from filter(None, (draw(record, fitted, data) for draw in pictures.KINDS.values()))
+
+
+def _best_seed(records: Sequence[Record], store: Store) -> "tuple[Record, Fitted] | None":
+    """The record with the lowest objective of those whose codes were saved, and its factors; None without one."""
+    scored = sorted((r for r in records if r.get("objective") is not None), key=lambda r: float(r["objective"]))
+    return next(((r, codes[0]) for r in scored if (codes := store.load_codes(r["config"], r["seed"]))), None)
 
 
 def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:

@@ -11,7 +11,7 @@ from nmfbench.commands import choosing
 from nmfbench.config import options
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.progress import plural
-from nmfbench.records import Record, Unreadable, read, write_text
+from nmfbench.records import Record, Store, Unreadable, read, write_text
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -182,22 +182,21 @@ def _export(arguments: argparse.Namespace) -> int:
             print(f"left out: {single.line(record, name)}: its codes were not saved", file=sys.stderr)
             continue
         folder = (arguments.output or store.root / "export") / record["dataset"] / name
-        tables = exported.tables(record, codes[0], _feature_names(record))
+        tables = exported.tables(record, codes[0], _feature_names(record, store))
         for table, content in tables.items():
             write_text(folder / f"{table}.csv", content.to_csv(index=False, float_format="%.7g", lineterminator="\n"))
         print(f"written to {folder}: {', '.join(f'{table}.csv' for table in tables)}")
     return 0
 
 
-def _feature_names(record: Record) -> Sequence[str]:
+def _feature_names(record: Record, store: Store) -> Sequence[str]:
     """The names of the features, if the data is here and has them."""
-    from nmfbench.datasets import load_dataset
+    from nmfbench.running.cards import data_of
 
     try:
-        names = load_dataset(record["config"]["dataset"]["name"]).feature_names or ()
+        return data_of(record, store).feature_names or ()
     except (ConfigError, DataError):
         return ()
-    return names if len(names) == record["data"]["features"] else ()
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from nmfbench import config
 from nmfbench.datasets import sources
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR, sha256
-from nmfbench.errors import ConfigError, DataError, DataMissing
+from nmfbench.errors import ConfigError, DataError, DataMissing, in_python
 from nmfbench.numerics.plain import plain, typed
 
 
@@ -20,7 +20,11 @@ def load_dataset(name: str, **parameters: object) -> Dataset:
         raise ConfigError("_target_ is no parameter of a dataset; the class stands in its YAML")
     given = {key: str(value) if isinstance(value, Path) else plain(value) for key, value in parameters.items()}
     node = config.defaults("dataset", typed("name", name, str)) | config.without_nan(given)
-    return _loader(name, node).load()
+    try:
+        return _loader(name, node).load()
+    except (ConfigError, DataError) as error:
+        error.args = (in_python(str(error), "dataset", node), *error.args[1:])
+        raise
 
 
 def look(name: str) -> tuple[str, str]:

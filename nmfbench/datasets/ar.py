@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from nmfbench.datasets import base, files, pictures
+from nmfbench.datasets import base, columns, files, pictures
 from nmfbench.errors import ConfigError, DataError, DataMissing
 
 HEIGHT, WIDTH = 165, 120
@@ -83,7 +83,7 @@ class AR(base.Loader):
         if self.size is not None:
             raise ConfigError(f"size={self.size} resizes bitmaps, and there is only AR_55_40.mat; leave it out")
         source = "the reduced set AR_55_40.mat: 1,400 warped grey faces of 55 × 40, not the paper's 2,600"
-        X = base.upright(mat["DATA"], 55, 40)
+        X = columns.upright(mat["DATA"], 55, 40)
         return base.Dataset("ar_reduced", X, mat["labels"].ravel() - 1, (55, 40), (source,))
 
 

@@ -43,6 +43,8 @@ class Dataset:
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     observed: mask (m, n), False where X is missing; None: all of it is there.
     clean: X before it was corrupted; None: it was not.
+    scene: (height, width), the sample at each pixel when samples are the pixels of one image, −1 where none is; None:
+        they are not.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Dataset:
     proposed: Proposal | None = None
     observed: np.ndarray | None = None
     clean: Any = None
+    scene: np.ndarray | None = None
 
     @property
     def n_samples(self) -> int:
@@ -313,8 +316,3 @@ def sparse_or_dense(X: Any, dense: bool) -> Any:
     if not issparse(X):
         return X if isinstance(X, np.ndarray) else np.asarray(X)  # the first keeps a mapped X as such
     return X.toarray() if dense else csc_array(X)
-
-
-def upright(X: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pixels (height · width, n) from column-major order, as MATLAB stores images, to row-major."""
-    return X.reshape(width, height, -1).transpose(1, 0, 2).reshape(height * width, -1)

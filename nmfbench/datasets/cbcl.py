@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nmfbench.datasets import base, files
+from nmfbench.datasets import base, columns, files
 from nmfbench.errors import ConfigError
 
 
@@ -26,5 +26,5 @@ class CBCL(base.Loader):
     def read(self) -> base.Dataset:
         hint = "nmfbench data fetch cbcl says where it is and in which form it is read."
         mat = files.read_mat("cbcl", hint, "cbcl/CBCL.mat", X=(361, 2429))
-        X = base.upright(mat["X"], 19, 19)
+        X = columns.upright(mat["X"], 19, 19)
         return base.Dataset("cbcl", X.T) if self.images == "rows" else base.Dataset("cbcl", X, shape=(19, 19))

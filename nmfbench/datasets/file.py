@@ -139,6 +139,7 @@ class File(base.Loader):
             X=X,
             y=None if y_raw is None else labels.classes(y_raw, holder),
             shape=shape,
+            scene=None if parts.scene is None else np.arange(X.shape[1]).reshape(parts.scene),
             feature_names=self._vocabulary() or parts.feature_names,
             preprocessing=("; ".join(parts.sentences),) if parts.sentences else (),
         )

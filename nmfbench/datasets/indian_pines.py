@@ -17,4 +17,5 @@ class IndianPines(base.Loader):
     def read(self) -> base.Dataset:
         cube, cover = (np.load(path) for path in sources.packaged("indian_pines"))
         is_known = cover > 0
-        return base.Dataset("indian_pines", cube[is_known].T, cover[is_known] - 1, sample="pixel")
+        scene = np.where(is_known, is_known.cumsum().reshape(is_known.shape) - 1, -1)
+        return base.Dataset("indian_pines", cube[is_known].T, cover[is_known] - 1, scene=scene, sample="pixel")

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from nmfbench.datasets import base, files
+from nmfbench.datasets import base, columns, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,4 +12,4 @@ class Moffett(base.Loader):
     def read(self) -> base.Dataset:
         hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch moffett says where."
         X = files.read_mat("moffett", hint, "hyperspectral/Moffet.mat", X=(159, 2500))["X"]
-        return base.Dataset("moffett", X, truth={"grid": np.array([50, 50])})
+        return base.Dataset("moffett", X, scene=columns.scene(50, 50))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nmfbench.datasets import base, files
+from nmfbench.datasets import base, columns, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,5 +15,5 @@ class ORL32(base.ClassDrawingLoader):
     def read_all(self) -> base.Dataset:
         hint = "Download ORL_32x32.mat from Deng Cai's page; nmfbench data fetch orl32 says where."
         mat = files.read_mat("orl32", hint, "orl/ORL_32x32.mat", fea=(400, 1024), gnd=(400, 1))
-        X = base.upright(mat["fea"].T, 32, 32)
+        X = columns.upright(mat["fea"].T, 32, 32)
         return base.Dataset("orl32", X, mat["gnd"].ravel() - 1, (32, 32))

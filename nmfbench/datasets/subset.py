@@ -23,8 +23,11 @@ def subset(data: Dataset, size: int) -> Dataset:
             f"subset={size} would take samples from {data.name}, but not from the truth that comes with it"
         )
     kept = np.sort(np.random.default_rng(integer("subset", 0) + n).permutation(n)[:size])
+    place = np.full(n + 1, -1)  # the last is that of a pixel which no sample has
+    place[kept] = np.arange(size)
     return replace(
         data,
+        scene=None if data.scene is None else place[data.scene],
         X=data.X[:, kept],
         y=None if data.y is None else data.y[kept],
         observed=None if data.observed is None else data.observed[:, kept],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nmfbench.datasets import base, sources
+from nmfbench.datasets import base, columns, sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,4 +17,4 @@ class Swimmer(base.Loader):
     def read(self) -> base.Dataset:
         (path,) = sources.packaged("swimmer")
         pixels = pd.read_csv(path, sep="\t", index_col=0).to_numpy(float)
-        return base.Dataset("swimmer", base.upright(pixels, 32, 32), shape=(32, 32))
+        return base.Dataset("swimmer", columns.upright(pixels, 32, 32), shape=(32, 32))

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from nmfbench.datasets import base, files
+from nmfbench.datasets import base, columns, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,4 +12,4 @@ class Tumor(base.Loader):
     def read(self) -> base.Dataset:
         hint = "Download it from the data of Gillis' book on NMF; nmfbench data fetch tumor says where."
         X = files.read_mat("tumor", hint, "hyperspectral/Tumor.mat", M=(519, 143))["M"]
-        return base.Dataset("tumor", X, truth={"grid": np.array([13, 11])})
+        return base.Dataset("tumor", X, scene=columns.scene(13, 11))

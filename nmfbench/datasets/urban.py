@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from nmfbench.datasets import base, files
+from nmfbench.datasets import base, columns, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,4 +12,4 @@ class Urban(base.Loader):
     def read(self) -> base.Dataset:
         hint = "It is the user's own Urban.mat, array Y (162, 94249); nmfbench data fetch urban says where to get it."
         X = files.read_mat("urban", hint, "urban/Urban.mat", Y=(162, 307 * 307))["Y"]
-        return base.Dataset("urban", X, truth={"grid": np.array([307, 307])})
+        return base.Dataset("urban", X, scene=columns.scene(307, 307))

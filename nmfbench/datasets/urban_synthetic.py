@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.stats import gamma
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, columns
 from nmfbench.errors import ConfigError
 
 MATERIALS = ("a1", "a2", "a3", "b1", "b2", "b3")
@@ -24,7 +24,7 @@ class UrbanSynthetic(base.Loader):
     two families, a and b, of three each: a spectrum is two parts of its family's and one of its own, each a sum of
     smooth bumps, and its maximum is 1. The abundances of a pixel are Dirichlet distributed, sum to one, and are alike
     nearby. E is standard normal.
-    ``truth``: spectra "M" (bands, 6), abundances "A" (6, side²), their names "materials" and the "grid".
+    ``truth``: spectra "M" (bands, 6), abundances "A" (6, side²), and their names "materials".
 
     Parameters
     ----------
@@ -52,8 +52,9 @@ class UrbanSynthetic(base.Loader):
         M, A = self._spectra(rng), self._abundances(rng)
         X = M @ A
         X += self.noise * rng.standard_normal(X.shape)
-        truth = {"M": M, "A": A, "materials": np.array(MATERIALS), "grid": np.array([self.side, self.side])}
-        return base.Dataset("urban_synthetic", X.clip(min=0, out=X), preprocessing=("a seeded mixture",), truth=truth)
+        truth = {"M": M, "A": A, "materials": np.array(MATERIALS)}
+        scene, X = columns.scene(self.side, self.side), X.clip(min=0, out=X)
+        return base.Dataset("urban_synthetic", X, scene=scene, preprocessing=("a seeded mixture",), truth=truth)
 
     def _spectra(self, rng: np.random.Generator) -> np.ndarray:
         """(bands, 6)."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nmfbench.datasets import base, files
+from nmfbench.datasets import base, columns, files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,5 +12,5 @@ class Yale(base.ClassDrawingLoader):
     def read_all(self) -> base.Dataset:
         hint = "Download Yale_32x32.mat from Deng Cai's page; nmfbench data fetch yale says where."
         mat = files.read_mat("yale", hint, "yale/Yale_32x32.mat", fea=(165, 1024), gnd=(165, 1))
-        X = base.upright(mat["fea"].T, 32, 32)
+        X = columns.upright(mat["fea"].T, 32, 32)
         return base.Dataset("yale", X, mat["gnd"].ravel() - 1, (32, 32))

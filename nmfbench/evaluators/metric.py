@@ -34,6 +34,11 @@ class Metric:
         """The factor from the value in a record to the value in a table."""
         return 100 if self.unit == "%" else 1
 
+    @property
+    def sign(self) -> int:
+        """The factor by which values sort best first: −1 where higher ones are better."""
+        return 1 if self.better == "lower" else -1
+
     def as_dict(self) -> dict[str, Any]:
         """The declaration as plain JSON, for a record."""
         return asdict(self)

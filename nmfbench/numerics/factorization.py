@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
+from nmfbench.numerics import display
+
 
 @dataclass(frozen=True)
 class Factorization(ABC):
@@ -23,6 +25,23 @@ class Factorization(ABC):
     of the layer below. "bases": each layer factors the bases of the layer below. "convolution": bases and codes are not
     multiplied.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Keep the short repr: @dataclass would give each class one that prints every factor."""
+        super().__init_subclass__(**options)
+        cls.__repr__ = Factorization.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        layers = f" of {len(self.codes)} layers" if len(self.codes) > 1 else ""
+        return f"<{type(self).__name__}{layers}: {display.shapes(self.shown)}>"
+
+    def _repr_html_(self) -> str:
+        return display.factors(self.shown)
+
+    @property
+    def shown(self) -> dict[str, Tensor]:
+        """The factors, or the codes where there are none: what a notebook shows."""
+        return self.factors or {"codes": self.codes[-1]}
 
     @property
     @abstractmethod

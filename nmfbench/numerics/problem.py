@@ -192,7 +192,7 @@ def place(
         if vanished.any():
             raise DataError(
                 f"{int(vanished.sum())} entries of X vanish in {dtype}, {_first(vanished, X)}; scale X, or use "
-                "dtype=float64"
+                'dtype="float64"'
             )
     return problem
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nmfbench.evaluators.metric import Metric
 from nmfbench.records import Record
@@ -22,8 +23,7 @@ from nmfbench.reports.words import common_settings, parts
 
 DASHES = ("-", "--", ":", "-.")
 MOST_METHODS, MOST_LINES, MOST_NAMES = 40, 12, 15
-"""Limits of one chart: rows of methods, lines that can be told apart, names beside dots. The best are kept; with more
-dots than names, only the frontier is named."""
+"""Limits of a chart: rows of methods, lines, names beside dots. With more dots, only the frontier is named."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Method:
     solver: the solver's name.
     setting: its settings that differ from its YAML, without those that all methods share, in words.
     rank: its rank; None: it has none.
-    swept: every setting that a sweep may vary: rank, and what differs from the YAMLs, by dotted key.
+    swept: every setting that a sweep may vary: rank, number of layers, and what differs from the YAMLs, by dotted key.
     records: its finished runs, one a seed and draw.
     values: the metric in the top layer of each run, at the smallest number of clusters.
     """
@@ -71,6 +71,12 @@ class Method:
     def label(self) -> str:
         rank = f"rank {self.rank}" if self.rank is not None else ""
         return ", ".join(filter(None, [self.solver, self.setting, rank]))
+
+    def value(self, key: str) -> Any:
+        """Its rank, its number of layers, or a setting by its dotted key, that of the YAML too; None: it has none."""
+        group, _, name = key.partition(".")
+        node = self.records[0]["config"].get(group)
+        return self.swept.get(key, node.get(name) if isinstance(node, dict) else None)
 
     @property
     def mean(self) -> float:
@@ -90,26 +96,35 @@ def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | N
 
     ``metric`` in the place of the one that tables show first. Records without it are left out.
     """
+    for dataset, methods, shown in ranked(records, metric):
+        for kind in kinds or KINDS:
+            yield from KINDS[kind](dataset, methods, shown)
+
+
+def ranked(records: Sequence[Record], metric: str | None = None) -> Iterator[tuple[str, list[Method], Metric]]:
+    """Each dataset with its methods, the best first, and the metric by which they are so ranked."""
     records = [record for record in blocks.told_apart(records) if record["status"] != "failed"]
     declared = declarations(records)
     for dataset in dict.fromkeys(record["dataset"] for record in records):
         of_dataset = [record for record in records if record["dataset"] == dataset]
         name = metric or next((shown for record in of_dataset for shown in notes.shown_metrics(record)), "error")
-        methods = list(_methods(of_dataset, name))
-        for kind in kinds or KINDS:
-            yield from KINDS[kind](dataset, methods, metric_of(name, declared)) if methods else ()
+        by = metric_of(name, declared)
+        if methods := list(_methods(of_dataset, name)):
+            yield dataset, sorted(methods, key=lambda method: by.sign * method.mean), by
 
 
 def _methods(records: Sequence[Record], metric: str) -> Iterator[Method]:
     """The methods that have this metric."""
     groups = frames.group_repetitions(records)
-    shared = common_settings(records)
+    alone = len({(record["solver"], *parts(record)) for record in records}) == 1
+    shared = parts(records[0]) if alone else common_settings(records)
     for group in groups:
         scored = [(record, value) for record in group if (value := _value(record, metric)) is not None]
         if scored:
             first = group[0]
             setting = ", ".join(word for word in parts(first) if word not in shared)
-            swept = {"rank": first.get("rank"), **(first.get("variant") or {})}
+            depth = len(first["config"]["solver"].get("ranks") or [1])
+            swept = {"rank": first.get("rank"), "layers": depth, **(first.get("variant") or {})}
             values = [value for _, value in scored]
             yield Method(first["solver"], setting, first.get("rank"), swept, [r for r, _ in scored], values)
 
@@ -127,9 +142,10 @@ def _axis(metric: Metric) -> str:
     return f"{metric.title} (%)" if metric.unit == "%" else metric.title
 
 
-def _in_unit(metric: Metric, value: float) -> float:
-    """The value as tables show it: metrics in percent are fractions in records."""
-    return 100 * value if metric.unit == "%" else value
+def _titled(name: str, title: str, text: str, figure: Figure, numbers: pd.DataFrame) -> Chart:
+    """The chart, with its title in the picture too, so that a file says what it shows."""
+    figure.suptitle(title)
+    return Chart(name, title, text, figure, numbers)
 
 
 def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -144,29 +160,28 @@ def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 @styled
 def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
     """The mean and standard deviation of every method, the best at the top, each run as a dot."""
-    sign = 1 if metric.better == "lower" else -1
-    ranked = sorted(methods, key=lambda method: sign * method.mean)[:MOST_METHODS]
-    figure = Figure(figsize=(7, 0.24 * len(ranked) + 1), layout="constrained")
+    shown = methods[:MOST_METHODS]
+    figure = Figure(figsize=(7, 0.24 * len(shown) + 1), layout="constrained")
     ax = figure.subplots()
-    for place, method in enumerate(ranked):
-        runs = [_in_unit(metric, value) for value in method.values]
+    for place, method in enumerate(shown):
+        runs = [metric.scale * value for value in method.values]
         ax.plot(runs, [place] * len(runs), "o", color="0.75", markersize=3, zorder=1)
-        spread = 0 if math.isnan(method.sd) else _in_unit(metric, method.sd)
+        spread = 0 if math.isnan(method.sd) else metric.scale * method.sd
         ax.errorbar(np.mean(runs), place, xerr=spread, fmt="o", color=COLOURS[0], markersize=5, capsize=2, zorder=2)
-    ax.set_yticks(range(len(ranked)), [method.label for method in ranked])
-    ax.set(ylim=(len(ranked) - 0.5, -0.5), xlabel=f"{_axis(metric)}: mean, standard deviation, and each run")
+    ax.set_yticks(range(len(shown)), [method.label for method in shown])
+    ax.set(ylim=(len(shown) - 0.5, -0.5), xlabel=f"{_axis(metric)}: mean, standard deviation, and each run")
     ax.grid(axis="y", color="0.92")
     numbers = pd.DataFrame(
         {
-            "method": [method.label for method in ranked],
-            "mean": [_in_unit(metric, method.mean) for method in ranked],
-            "sd": [_in_unit(metric, method.sd) for method in ranked],
-            "n": [len(method.values) for method in ranked],
+            "method": [method.label for method in shown],
+            "mean": [metric.scale * method.mean for method in shown],
+            "sd": [metric.scale * method.sd for method in shown],
+            "n": [len(method.values) for method in shown],
         }
     )
     first, last = (f"{numbers['method'].iloc[at]}, {numbers['mean'].iloc[at]:.4g}" for at in (0, -1))
-    title = f"{dataset}: {metric.title} of {len(ranked)} methods"
-    return [Chart(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
+    title = f"{dataset}: {metric.title} of {len(shown)} methods"
+    return [_titled(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
 
 
 @styled
@@ -174,36 +189,45 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
     """The metric against each number that was swept over three values at least; a line a method, a band of one sd."""
     keys = dict.fromkeys(key for method in methods for key in method.swept)
     drawn = []
+
+    def best(points: Mapping[float, Method]) -> float:
+        return min(metric.sign * method.mean for method in points.values())
+
     for key in keys:
-        swept = [method for method in methods if _is_number(method.swept.get(key))]
+        swept = [method for method in methods if _is_number(method.value(key))]
         lines: dict[str, dict[float, Method]] = {}
         for method in swept:
-            others = [w for w in method.setting.split(", ") if w and not w.startswith(f"{key.rpartition('.')[2]}=")]
-            others += [f"rank {method.rank}"] if key != "rank" and _varies(swept, "rank", method.solver) else []
-            lines.setdefault(", ".join([method.solver, *others]), {})[float(method.swept[key])] = method
+            own = ("ranks=",) if key == "layers" else (f"{key}=", f"{key.rpartition('.')[2]}=")
+            others = [word for word in method.setting.split(", ") if word and not word.startswith(own)]
+            ranks = {other.rank for other in swept if other.solver == method.solver}
+            others += [f"rank {method.rank}"] if key != "rank" and len(ranks) > 1 else []
+            lines.setdefault(", ".join([method.solver, *others]), {})[float(method.value(key))] = method
         lines = {name: dict(sorted(points.items())) for name, points in lines.items() if len(points) > 2}
+        lines = dict(sorted(lines.items(), key=lambda line: best(line[1]))[:MOST_LINES])
         if not lines:
             continue
         figure = Figure(figsize=(7, 4), layout="constrained")
         ax = figure.subplots()
         for name, look in _lines(list(lines)).items():
             x = list(lines[name])
-            mean = np.array([_in_unit(metric, method.mean) for method in lines[name].values()])
-            sd = np.nan_to_num([_in_unit(metric, method.sd) for method in lines[name].values()])
+            mean = np.array([metric.scale * method.mean for method in lines[name].values()])
+            sd = np.nan_to_num([metric.scale * method.sd for method in lines[name].values()])
             ax.plot(x, mean, label=name, markersize=4, **look)
             ax.fill_between(x, mean - sd, mean + sd, color=look["color"], alpha=0.15, linewidth=0)
         every = sorted({x for points in lines.values() for x in points})
         if every[0] > 0 and every[-1] / every[0] > 50:
             ax.set_xscale("log")
+        elif all(x.is_integer() for x in every):
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         short = key.rpartition(".")[2]
         ax.set(xlabel=short, ylabel=_axis(metric))
-        figure.legend(loc="outside right upper")
+        figure.legend(loc="outside right center")
         numbers = pd.DataFrame(
             {
                 "method": name,
                 short: x,
-                "mean": _in_unit(metric, method.mean),
-                "sd": _in_unit(metric, method.sd),
+                "mean": metric.scale * method.mean,
+                "sd": metric.scale * method.sd,
                 "n": len(method.values),
             }
             for name, points in lines.items()
@@ -211,16 +235,12 @@ def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart
         )
         title = f"{dataset}: {metric.title} against {short}"
         text = f"{title}, {short} from {every[0]:g} to {every[-1]:g}; the band is one standard deviation."
-        drawn.append(Chart(f"sweep_{dataset}_{short}", title, text, figure, numbers))
+        drawn.append(_titled(f"sweep_{dataset}_{short}", title, text, figure, numbers))
     return drawn
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _varies(methods: Sequence[Method], key: str, solver: str) -> bool:
-    return len({method.swept.get(key) for method in methods if method.solver == solver}) > 1
 
 
 @styled
@@ -229,18 +249,17 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
     timed = [method for method in methods if method.seconds > 0]
     if len(timed) < 2:
         return []
-    sign = 1 if metric.better == "lower" else -1
     best: list[Method] = []
     for method in sorted(timed, key=lambda method: method.seconds):
-        if not best or sign * method.mean < sign * best[-1].mean:
+        if not best or metric.sign * method.mean < metric.sign * best[-1].mean:
             best.append(method)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     ax = figure.subplots()
-    ax.plot([m.seconds for m in best], [_in_unit(metric, m.mean) for m in best], color="0.6", drawstyle="steps-post")
+    ax.plot([m.seconds for m in best], [metric.scale * m.mean for m in best], color="0.6", drawstyle="steps-post")
     for method, on in ((method, method in best) for method in timed):
-        ax.plot(method.seconds, _in_unit(metric, method.mean), MARKERS[0] if on else MARKERS[1], color=COLOURS[not on])
+        ax.plot(method.seconds, metric.scale * method.mean, MARKERS[0] if on else MARKERS[1], color=COLOURS[not on])
         if on or len(timed) <= MOST_NAMES:
-            at, grey = (method.seconds, _in_unit(metric, method.mean)), "0.2" if on else "0.4"
+            at, grey = (method.seconds, metric.scale * method.mean), "0.2" if on else "0.4"
             ax.annotate(method.label, at, xytext=(4, 3), textcoords="offset points", fontsize=7, color=grey)
     ax.margins(x=0.12)
     ax.set(xscale="log", xlabel="seconds of a fit", ylabel=_axis(metric))
@@ -248,21 +267,20 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
         {
             "method": [method.label for method in timed],
             "seconds": [method.seconds for method in timed],
-            "mean": [_in_unit(metric, method.mean) for method in timed],
+            "mean": [metric.scale * method.mean for method in timed],
             "no faster one is better": [method in best for method in timed],
         }
     )
     title = f"{dataset}: {metric.title} against seconds"
-    text = f"{title}; no faster method is better than {', '.join(method.label for method in best)}."
-    return [Chart(f"frontier_{dataset}", title, text, figure, numbers)]
+    text = f"{title}; no faster method is better than {'; '.join(method.label for method in best)}."
+    return [_titled(f"frontier_{dataset}", title, text, figure, numbers)]
 
 
 @styled
 def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
     """The objective over that at the start, against iterations and seconds, for the median seed of each method."""
     curves = {}
-    sign = 1 if metric.better == "lower" else -1
-    for method in sorted(methods, key=lambda method: sign * method.mean):
+    for method in methods:
         histories = [r for r in method.records if len(r.get("history") or []) > 2 and r["history"][0][1] > 0]
         if histories:
             ranked = sorted(histories, key=lambda record: record["objective"])
@@ -272,16 +290,17 @@ def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list
         return []
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    for name, look in looks.items():
+    for place, (name, look) in enumerate(looks.items()):
         iterations, objective, seconds = curves[name].T
         for ax, x in zip(axes, (iterations, seconds), strict=True):
             shown = x > 0
-            look_here = {"color": look["color"], "linestyle": look["linestyle"]}
-            ax.plot(x[shown], objective[shown] / objective[0], label=name, **look_here)
+            # A few markers tell the lines apart in grey; they start at different looks, so as not to hide each other.
+            every = (place % 5, max(1, int(shown.sum()) // 6))
+            ax.plot(x[shown], objective[shown] / objective[0], label=name, markersize=4, markevery=every, **look)
     for ax, label in zip(axes, ("iterations", "seconds"), strict=True):
         ax.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set_ylabel("objective / objective at the start")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
     numbers = pd.DataFrame(
         {"method": name, "iteration": int(i), "seconds": s, "objective": o}
         for name in looks
@@ -289,7 +308,7 @@ def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list
     )
     title = f"{dataset}: objective against iterations and seconds"
     text = f"{title}, of the {len(looks)} best methods, each over its own objective at the start; median seeds."
-    return [Chart(f"convergence_{dataset}", title, text, figure, numbers)]
+    return [_titled(f"convergence_{dataset}", title, text, figure, numbers)]
 
 
 KINDS: dict[str, Callable[[str, Sequence[Method], Metric], list[Chart]]] = {

@@ -7,6 +7,7 @@ import pandas as pd
 
 from nmfbench.errors import ConfigError
 from nmfbench.evaluators.metric import Metric
+from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports import blocks, frames, notes
 from nmfbench.reports.declared import declarations, metric_of
@@ -81,16 +82,17 @@ def _conclusion(table: pd.DataFrame, metric: Metric) -> str:
     if tested < cells:
         sentences.append(f"{cells - tested} of {cells} cells have one seed, or draws that share samples: no test.")
     beyond = table[table["p"] < ALPHA]
-    for side, of in (("A", beyond[beyond["difference"] > 0]), ("B", beyond[beyond["difference"] < 0])):
+    up = metric.sign * beyond["difference"] < 0 if metric.better else beyond["difference"] > 0
+    word = f"better ({metric.better} {metric.title})" if metric.better else "larger"
+    for side, of in (("A", beyond[up]), ("B", beyond[~up])):
         if len(of):
             sizes = " to ".join(
                 f"{size:.3g}" for size in sorted({of["difference"].abs().min(), of["difference"].abs().max()})
             )
-            sentences.append(f"{side} is larger beyond chance in {len(of)} of {tested} cells, by {sizes}.")
+            sentences.append(f"{side} is {word} beyond chance in {len(of)} of {plural(tested, 'cell')}, by {sizes}.")
     if not len(beyond):
         sentences.append(f"No difference in {metric.title} is beyond chance (p below {ALPHA:g}).")
         if tested and (least := min(1.0, 2.0 ** (1 - n) * tested)) >= ALPHA:
-            sentences.append(f"With {n} seeds and {tested} tests no p can be below {least:.2g}: add seeds.")
-    elif metric.better:
-        sentences.append(f"{metric.title}: {metric.better} is better.")
+            counted = f"{plural(n, 'seed')} and {plural(tested, 'test')}"
+            sentences.append(f"With {counted} no p can be below {least:.2g}: add seeds.")
     return " ".join([*sentences, "Seeds are starts on the same data, so this says nothing about other data."])

@@ -52,18 +52,22 @@ def beside_printed(
 
 @styled
 def spectra(
-    bands: np.ndarray, materials: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]], title: str, note: str
+    bands: np.ndarray,
+    materials: Mapping[str, tuple[np.ndarray | None, Mapping[str, np.ndarray]]],
+    title: str,
+    note: str,
 ) -> Figure:
-    """A panel a material: its true spectrum (len(bands),), in black, and one estimate for each line of the legend."""
+    """A panel a material: its true spectrum (len(bands),), in black, where it is known, and an estimate a line."""
     columns = min(3, len(materials))
     rows = -(-len(materials) // columns)
     figure = Figure(figsize=(3.5 * columns, 3 * rows + 0.9), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, (material, (true, estimates)) in zip(axes.flat, materials.items(), strict=False):
-        ax.plot(bands, true, color="black", linewidth=2, label="truth")
+        if true is not None:
+            ax.plot(bands, true, color="black", linewidth=2, label="truth")
         for (name, estimate), colour, style in zip(estimates.items(), COLOURS, LINES[1:], strict=False):
             ax.plot(bands, estimate, color=colour, linestyle=style, linewidth=1.2, label=name)
-        ax.set_ylim(0, 1.05)
+        ax.set_ylim(min(0, *(estimate.min() for estimate in estimates.values())), 1.05)
         # Above the axes, where no curve is below it.
         words = {"title": material, "title_fontsize": 9, "fontsize": 7, "columnspacing": 1, "handlelength": 1.8}
         ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), **words)

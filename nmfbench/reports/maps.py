@@ -51,7 +51,7 @@ def maps(rows: Sequence[Sequence[Maps | None]], title: str, note: str, *, width:
         for place, panel, columns in zip(of_row, row, across, strict=True):
             if panel:
                 image = _panel(place, panel, columns, size)
-    axes = bar.add_axes((0.05, 0.25, 0.2, 0.5))
+    axes = bar.add_axes((0.05, 0.25, 0.2, 0.5), label="<colorbar>")
     figure.colorbar(image, cax=axes, label="abundance")
     return captioned(figure, title, note)
 

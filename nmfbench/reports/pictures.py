@@ -1,7 +1,8 @@
 """Pictures of what one run found: its bases, its codes sorted by class, its clusters against the classes."""
 
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,18 +13,27 @@ from nmfbench.datasets.base import Dataset
 from nmfbench.evaluators.base import Fitted
 from nmfbench.evaluators.clustering import Clustering
 from nmfbench.records import Record
-from nmfbench.reports import plots
+from nmfbench.reports import curves, materials, plots
 from nmfbench.reports.charts import Chart
+from nmfbench.reports.maps import Maps
+from nmfbench.reports.maps import maps as draw_maps
 from nmfbench.reports.words import parts
 
-MOST_TILES, MOST_SPECTRA, WORDS = 100, 12, 10
-"""Components that a page of images, of curves still shows; words listed of each."""
+MOST_TILES, MOST_SPECTRA, MOST_MAPS, WORDS = 100, 12, 24, 10
+"""Components that a page of images, of curves, of maps still shows; words listed of each."""
+MOST_COLUMNS = 6
+"""Maps side by side."""
 
 
 def bases(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
-    """The bases of the top layer: images for image data, top words where features have names, else curves."""
+    """The bases of the top layer: images for image data, top words where features have names, else curves.
+
+    Of a hyperspectral image, the spectra of the first layer's materials, beside the true ones where those are known.
+    """
     if not fitted.bases:
         return None
+    if data.scene is not None:
+        return _spectra(record, fitted, data)
     W, title = fitted.bases[-1], _title(record, "bases")
     numbers = pd.DataFrame(W, columns=[f"component {k}" for k in range(W.shape[1])])
     numbers.insert(0, "feature", data.feature_names or range(len(W)))
@@ -32,7 +42,7 @@ def bases(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
         columns = int(np.ceil(np.sqrt(1.5 * shown)))
         signed = bool((W < 0).any())
         panel = plots.Tiles(f"{shown} of {W.shape[1]} components", images, columns, signed=signed)
-        figure = plots.tiles([[panel]], title, "Each image is scaled to its own largest entry.", width=7)
+        figure = plots.tiles([[panel]], _wrapped(title, 7), "Each image is scaled to its own largest entry.", width=7)
     elif data.feature_names:
         figure = _words(W, data.feature_names, title)
     else:
@@ -42,18 +52,85 @@ def bases(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
     )
 
 
+def _spectra(record: Record, fitted: Fitted, data: Dataset) -> Chart:
+    """The spectrum of each component of the first layer, in a panel with the true one that is matched with it."""
+    first, *_ = materials.layers(fitted, data)
+    title, M = _title(record, "spectra"), data.truth.get("M")
+    known = {} if M is None else dict(zip(map(str, data.truth["materials"]), (M / M.max(0)).T, strict=True))
+    panels, numbers = {}, pd.DataFrame({"band": range(1, len(first.bases) + 1)})
+    for name, spectrum, angle in zip(first.names, first.bases.T, first.angles, strict=True):
+        label = record["solver"] if np.isnan(angle) else f"{record['solver']}, {angle:.1f}°"
+        numbers[name] = spectrum
+        if name in known:
+            numbers[f"{name}, true"] = known[name]
+        panels[name] = known.get(name), {label: spectrum}
+    note = "Spectra have a maximum of 1." + (
+        f" The first {MOST_SPECTRA} are shown." if len(panels) > MOST_SPECTRA else ""
+    )
+    note += " Each true spectrum is matched with one component; the legend has their angle." if known else ""
+    shown = dict(list(panels.items())[:MOST_SPECTRA])
+    figure = curves.spectra(numbers["band"].to_numpy(), shown, _wrapped(title, 3.5 * min(3, len(shown))), note)
+    return Chart(_name(record, "bases"), title, f"{title}: {', '.join(first.names)}.", figure, numbers)
+
+
+def maps(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
+    """Abundance maps of a hyperspectral image: every component of every layer, and the truth where it is known."""
+    if data.scene is None or not fitted.bases:
+        return None
+    if (fitted.codes[-1] < 0).any():
+        return _signed_maps(record, fitted.codes[-1], data, data.scene)
+    title, shown = _title(record, "abundance maps"), materials.layers(fitted, data)
+    panels = {
+        f"layer {l}" if len(shown) > 1 else record["solver"]: (of.abundances, of.names) for l, of in enumerate(shown, 1)
+    }
+    if "A" in data.truth:
+        panels = {"truth": (data.truth["A"], [*map(str, data.truth["materials"])])} | panels
+    columns = min(MOST_COLUMNS, max(len(names) for _, names in panels.values()))
+    rows = [
+        [Maps(name, materials.images(A[:MOST_MAPS], data), names[:MOST_MAPS], columns)]
+        for name, (A, names) in panels.items()
+    ]
+    note = "Abundances sum to one in each pixel." + (
+        " Components are named by the true spectrum that is matched with them." if "M" in data.truth else ""
+    )
+    width = max(4.5, 1.5 * columns + 1)
+    figure = draw_maps(rows, _wrapped(title, width), note, width=width)
+    of_each = {
+        f"{name}: {material}": a for name, (A, names) in panels.items() for material, a in zip(names, A, strict=True)
+    }
+    numbers = _by_pixel(of_each, data.scene)
+    return Chart(_name(record, "maps"), title, f"{title}: {', '.join(shown[0].names)}.", figure, numbers)
+
+
+def _signed_maps(record: Record, H: np.ndarray, data: Dataset, scene: np.ndarray) -> Chart:
+    """Codes of either sign, which are no abundances, as images."""
+    title, columns = _title(record, "maps of the codes"), min(MOST_COLUMNS, len(H))
+    panel = plots.Tiles("top layer", np.nan_to_num(materials.images(H, data))[:MOST_MAPS], columns, signed=True)
+    width = max(4.5, 1.5 * columns + 1)
+    note = "Each map is scaled to its own largest entry; blue is below zero."
+    figure = plots.tiles([[panel]], _wrapped(title, width), note, width=width)
+    numbers = _by_pixel({f"component {k}": codes for k, codes in enumerate(H)}, scene)
+    return Chart(_name(record, "maps"), title, f"{title}: {len(H)} components.", figure, numbers)
+
+
+def _by_pixel(maps: Mapping[str, np.ndarray], scene: np.ndarray) -> pd.DataFrame:
+    """A row a pixel, a column a map."""
+    row, column = np.nonzero(scene >= 0)
+    return pd.DataFrame({"row": row, "column": column} | {name: of[scene[row, column]] for name, of in maps.items()})
+
+
 @plots.styled
 def _words(W: np.ndarray, names: Sequence[str], title: str) -> Figure:
     """The words with the largest weights of each component, the heaviest first."""
     shown = min(MOST_SPECTRA, W.shape[1])
-    figure = Figure(figsize=(1.3 * min(shown, 6), 0.19 * (WORDS + 2) * -(-shown // 6) + 0.5), layout="constrained")
+    figure = Figure(figsize=(1.3 * min(shown, 6), 0.125 * (WORDS + 2) * -(-shown // 6) + 0.4), layout="constrained")
     axes = figure.subplots(-(-shown // 6), min(shown, 6), squeeze=False)
     for k, ax in enumerate(axes.flat):
         ax.axis("off")
         if k < shown:
             top = np.argsort(-W[:, k], kind="stable")[:WORDS]
             ax.text(0, 1, "\n".join([f"component {k}", "", *(names[j] for j in top)]), va="top", fontsize=7)
-    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    figure.suptitle(_wrapped(title, figure.get_figwidth()))
     return figure
 
 
@@ -69,7 +146,7 @@ def _curves(W: np.ndarray, title: str) -> Figure:
         ax.set_ylabel(f"{k}", rotation=0)
         ax.set_yticks([])
     axes[-1].set_xlabel("feature")
-    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    figure.suptitle(_wrapped(title, figure.get_figwidth()))
     return figure
 
 
@@ -92,10 +169,11 @@ def codes(record: Record, fitted: Fitted, data: Dataset) -> Chart:
     ax.set(xlabel=f"samples, sorted by {kind}", ylabel="component", yticks=range(len(H)), yticklabels=components)
     ax.tick_params("y", labelsize=max(3, 8 - len(H) // 10))
     figure.colorbar(image, ax=ax, label="share of the\ncomponent's largest", pad=0.01)
-    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
-    numbers = pd.DataFrame(by_class, columns=[f"{kind} {c}" for c in classes])
-    numbers.insert(0, "component", range(len(H)))
-    text = f"{title}, samples sorted by {kind}; the numbers are the mean code of each {kind}."
+    figure.suptitle(_wrapped(title, figure.get_figwidth()))
+    numbers = pd.DataFrame(H[:, samples].T, columns=[f"component {k}" for k in range(len(H))])
+    numbers.insert(0, "sample", samples)
+    numbers.insert(1, kind, np.asarray(labels)[samples])
+    text = f"{title}, samples sorted by {kind}, components by the {kind} in which their mean is largest."
     return Chart(_name(record, "codes"), title, text, figure, numbers)
 
 
@@ -120,7 +198,7 @@ def confusion(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
         ax.set_yticks(range(len(classes)), [str(c) for c in classes])
     ax.set(xlabel="cluster, matched to the classes", ylabel="class")
     figure.colorbar(image, ax=ax, label="share of the class")
-    figure.suptitle(textwrap.fill(title, round(11 * figure.get_figwidth())))
+    figure.suptitle(_wrapped(title, figure.get_figwidth()))
     numbers = pd.DataFrame(counts, columns=[f"cluster {k}" for k in range(len(classes))])
     numbers.insert(0, "class", classes)
     matched = np.trace(counts) / counts.sum()
@@ -136,11 +214,19 @@ def _title(record: Record, what: str) -> str:
 
 
 def _name(record: Record, kind: str) -> str:
-    return f"{kind}_{record['dataset']}_{record['solver']}_{record.get('rank')}_{record['seed']}".replace(" ", "_")
+    """A file name that no other run has: the settings that differ from the YAMLs are part of it."""
+    words = [kind, record["dataset"], record["solver"], str(record.get("rank")), *parts(record), str(record["seed"])]
+    return re.sub(r"[^\w.=+,-]+", "-", "_".join(words))
+
+
+def _wrapped(title: str, width: float) -> str:
+    """The title in lines that fit on a page of that width in inches."""
+    return textwrap.fill(title, round(11 * width))
 
 
 KINDS: dict[str, Callable[[Record, Fitted, Dataset], Chart | None]] = {
     "bases": bases,
+    "maps": maps,
     "codes": codes,
     "confusion": confusion,
 }

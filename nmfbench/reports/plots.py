@@ -18,7 +18,7 @@ STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
 # Okabe & Ito (2008): colour-blind readers can tell them apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = "osD^vP"
-DPI = 200
+DPI, PAGE_DPI = 200, 110
 styled = matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
 
 
@@ -41,15 +41,15 @@ class Tiles:
 
 
 def file(figure: Figure, kind: str) -> bytes:
-    """The content of a "png", "pdf" or "svg". Without a date, so that the same figure is the same bytes."""
+    """The content of a "png", "pdf", "svg" or, for a page, "webp". Undated: the same figure is the same bytes."""
     undated: dict[str, dict[str, Any]] = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "Producer": None},
         "svg": {"Date": None, "Creator": None},
     }
-    metadata = undated[kind]
-    with io.BytesIO() as opened, matplotlib.rc_context({"savefig.dpi": DPI, "svg.hashsalt": "nmfbench"}):
-        figure.savefig(opened, format=kind, metadata=metadata)
+    dpi = PAGE_DPI if kind == "webp" else DPI
+    with io.BytesIO() as opened, matplotlib.rc_context({"savefig.dpi": dpi, "svg.hashsalt": "nmfbench"}):
+        figure.savefig(opened, format=kind, metadata=undated.get(kind))
         return opened.getvalue()
 
 

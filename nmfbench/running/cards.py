@@ -36,7 +36,7 @@ class Card:
     preprocessing: what the loader did to the raw data, in sentences.
     files: path → fingerprint of every file it was read from; None for a file that was looked for and absent.
     proposed: the scaling that suits a user's own data, and why; empty: other data, or not known.
-    refusals: digest of a run's config → why that run cannot take this data.
+    refusals: digest of a run's config and checks → why that run cannot take this data.
     rank: number of components of a fit that is given none; None: the number of classes.
     """
 
@@ -113,10 +113,10 @@ class Cards:
         """The cards that were asked for."""
         return list(self._cards.values())
 
-    def refuse(self, node: dict[str, Any], config: dict[str, Any], reason: str) -> None:
-        """Note that a run of that config cannot take this data."""
+    def refuse(self, node: dict[str, Any], run: str, reason: str) -> None:
+        """Note that this run, named by a digest, cannot take this data."""
         card = self.of(node)
-        self._keep(dataclasses.replace(card, refusals=card.refusals | {digest(config): reason}))
+        self._keep(dataclasses.replace(card, refusals=card.refusals | {run: reason}))
 
     def flush(self) -> None:
         """Write the new cards. They only save time, so a folder that cannot be written to is no error."""

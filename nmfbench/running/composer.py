@@ -70,6 +70,11 @@ class Composed:
         node: Any = self.node.get(key)
         if node in (None, "???") or (key in GROUPS and key not in self.choices):
             raise ConfigError(f"{key} must be given: add {key}=…")
+        if key in GROUPS and not isinstance(node, Mapping):
+            raise ConfigError(
+                f"{key}: {node} is a word where the settings of {key} belong; to choose it in an experiment, write "
+                f"{key}={node} into the lines of its runs"
+            )
         try:
             node = _resolved(node, self.node) if resolve else dict(node)
         except LookupError:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from nmfbench.adapters.source import modules_hash
 from nmfbench.config import build, escaped, nearest, structured
 from nmfbench.datasets.corruption import Corruption
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
@@ -196,7 +197,7 @@ def _checked(
     problem: Callable[..., Problem],
 ) -> Job:
     job = make(composed, settings, store, cards, card, request)
-    if reason := card.refusals.get(digest(job.config)):
+    if card.refusals and (reason := card.refusals.get(_refusal(job))):
         raise NotApplicable(reason)
     if not job.pending() or not will_run:
         return job
@@ -214,9 +215,15 @@ def _checked(
         job.solver.check(data)
         job.evaluator.check(dataset, labelled_samples(dataset, fraction))
     except NotApplicable as error:
-        cards.refuse(card.node, job.config, str(error))
+        cards.refuse(card.node, _refusal(job), str(error))
         raise
     return job
+
+
+def _refusal(job: Job) -> str:
+    """The key of a refusal on a data card. A check that was mended since is asked again: its source is in the key."""
+    checks = [modules_hash(type(check)) for check in (job.solver, job.evaluator)]
+    return digest(job.config | {"checks": checks})
 
 
 def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int, fraction: float) -> Problem:

@@ -80,7 +80,10 @@ class UnfoldedNMF(Started):
         if not self.uses_labels:
             return
         if (seen := label_term.seen(problem)) is None:
-            raise NotApplicable("unfolded with training=supervised needs labels: label_fraction=0.4 shows it 40 %")
+            raise NotApplicable(
+                "unfolded with training=supervised needs labels: label_fraction=0.4 shows it 40 %; in "
+                "Python, a Problem with labels and labelled"
+            )
         if self.rank < (classes := len(seen[0])):
             raise NotApplicable(f"unfolded with training=supervised needs rank ≥ {classes} classes, got {self.rank}")
 

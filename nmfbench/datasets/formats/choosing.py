@@ -29,6 +29,7 @@ class Parts:
     X: (m features, n samples), a numpy array or a scipy sparse one.
     labels: (n,) of any kind; None: there are none.
     shape: shape of one sample, where the file stores it as an image.
+    scene: (height, width) of the image whose pixels the samples are, row by row; None: they are not.
     feature_names: names of the m features; None: unknown.
     sentences: what was decided, for the record and the screen.
     """
@@ -36,6 +37,7 @@ class Parts:
     X: Any
     labels: np.ndarray | None = None
     shape: tuple[int, ...] | None = None
+    scene: tuple[int, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     sentences: list[str] = field(default_factory=list)
 
@@ -176,7 +178,7 @@ def of_arrays(
     stored = [_array(held, name, "x", where) for name in names]
     axis = _axis(stored[0], labels, samples or held.samples)
     views = [_oriented(array, axis, labels, where) for array in stored]
-    X, shape = views[0]
+    X, form = views[0]
     sentences += [
         f"array {f'{name}, ' if name else ''}{_shape(array)}, {array.dtype}"
         for name, array in zip(names, stored, strict=True)
@@ -188,7 +190,7 @@ def of_arrays(
             raise DataError(f"{where}: views of different numbers of samples cannot be joined: {counts}")
         matrices = [view for view, _ in views]
         X = hstack([matrix.T for matrix in matrices]).T if any(map(issparse, matrices)) else np.concatenate(matrices)
-        shape = None
+        form.pop("shape", None)
         sentences.append(f"{len(views)} views joined: {', '.join(names)}")
     if labels is not None and not issparse(labels) and np.ndim(labels) > 1:
         one_hot = label_kinds.from_one_hot(labels, X.shape[1])
@@ -205,9 +207,9 @@ def of_arrays(
     return Parts(
         X=X,
         labels=labels,
-        shape=shape,
         feature_names=held.feature_names if names_fit else None,
         sentences=[sentence for sentence in sentences if sentence],
+        **form,
     )
 
 
@@ -259,8 +261,8 @@ def _axis(array: Any, labels: Any, samples: str | None) -> str:
     return samples or "rows"
 
 
-def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, tuple[int, ...] | None]:
-    """The array as (m, n), and the shape of one sample if it is no vector."""
+def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, dict[str, tuple[int, ...]]]:
+    """The array as (m, n), and the ``shape`` of one sample that is no vector, or the ``scene`` of samples = pixels."""
     if array.ndim < 2:
         raise DataError(f"{where}: X must be a matrix, got shape {array.shape}")
     if axis == "pixels":
@@ -269,10 +271,10 @@ def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, tupl
                 f"{where}: samples=pixels is for a cube (height, width, bands), X has shape {array.shape}"
             )
         if np.shape(labels) == array.shape[1:] != array.shape[:2]:  # bands first
-            return array.reshape(array.shape[0], -1), None
-        return array.reshape(-1, array.shape[2]).T, None
+            return array.reshape(array.shape[0], -1), {"scene": array.shape[1:]}
+        return array.reshape(-1, array.shape[2]).T, {"scene": array.shape[:2]}
     if array.ndim == 2:
-        return (array if axis == "columns" else array.T), None
+        return (array if axis == "columns" else array.T), {}
     if axis == "columns":
-        return array.reshape(-1, array.shape[-1]), array.shape[:-1]
-    return array.reshape(array.shape[0], -1).T, array.shape[1:]
+        return array.reshape(-1, array.shape[-1]), {"shape": array.shape[:-1]}
+    return array.reshape(array.shape[0], -1).T, {"shape": array.shape[1:]}

@@ -1,88 +1,15 @@
 """Abundance maps and spectra of hyperspectral images: figures of the deep KL-NMF paper and of the survey."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.optimize import linear_sum_assignment
 
-from nmfbench.datasets.base import Dataset
-from nmfbench.evaluators.base import Fitted
-from nmfbench.evaluators.topics import shares
-from nmfbench.evaluators.unmixing import abundances, spectral_angles
 from nmfbench.reports import curves, maps
 from nmfbench.reports.figures.common import NAMES, PaperFigure, Run, best_of
 from nmfbench.reports.maps import Maps
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The components of a layer as materials, in the order in which they are shown.
-
-    Parameters
-    ----------
-    bases: (m, r), each scaled to maximum 1.
-    abundances: (r, n), which sum to one in each pixel.
-    names: the material of each, or the materials of the first layer that it merges.
-    angles: (r,), degrees between each and the true spectrum that is matched with it; NaN: with none.
-    """
-
-    bases: np.ndarray
-    abundances: np.ndarray
-    names: list[str]
-    angles: np.ndarray
-
-
-def layers(fitted: Fitted, data: Dataset, like: np.ndarray | None = None) -> list[Layer]:
-    """All layers, components in the order of the materials, those of an upper layer in that of what they merge.
-
-    In the first layer, each known material names the basis that is matched with it, at the smallest sum of angles; a
-    basis that is left has the name of the nearest material and a number. Without known materials, components are
-    numbered, in the order in which they correlate best with the abundances ``like``. A component goes to the one above
-    that has the largest share of it.
-    """
-    fitted.require_bases()
-    W, H = (np.asarray(factor[0], np.float64) for factor in (fitted.bases, fitted.codes))
-    angles = np.full(len(H), np.nan)
-    if "M" in data.truth:
-        between = spectral_angles(data.truth["M"], W)
-        matched, bases = linear_sum_assignment(between)
-        nearest = between.argmin(0)
-        nearest[bases], angles[bases] = matched, between[matched, bases]
-        order = np.lexsort((np.isnan(angles), nearest))
-        names = numbered([str(data.truth["materials"][k]) for k in nearest[order]])
-    else:
-        order = np.arange(len(H)) if like is None else matching(abundances(W, H), like)
-        names = [str(k) for k in range(1, len(H) + 1)]
-    shown = [_layer(W, H, order, names, angles)]
-    for W, H, share in zip(fitted.bases[1:], fitted.codes[1:], shares(fitted), strict=True):
-        parent = share.argmax(0)[order]  # of each component below, as they are shown
-        merged = [np.flatnonzero(parent == k) for k in range(len(H))]
-        order = np.array(sorted(range(len(H)), key=lambda k: merged[k][0] if len(merged[k]) else len(parent)))
-        names = [" + ".join(names[i] for i in merged[k]) or "–" for k in order]
-        shown.append(
-            _layer(np.asarray(W, np.float64), np.asarray(H, np.float64), order, names, np.full(len(H), np.nan))
-        )
-    return shown
-
-
-def _layer(W: np.ndarray, H: np.ndarray, order: np.ndarray, names: list[str], angles: np.ndarray) -> Layer:
-    largest = W.max(0)
-    scaled = W / np.where(largest > 0, largest, 1)
-    return Layer(scaled[:, order], abundances(W, H)[order], names, angles[order])
-
-
-def numbered(names: Sequence[str]) -> list[str]:
-    """The names; the second of one name has a 2 behind it, and so on."""
-    return [name if (n := names[: i + 1].count(name)) == 1 else f"{name} {n}" for i, name in enumerate(names)]
-
-
-def matching(codes: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The order in which the rows of ``codes`` correlate best with those of ``like``."""
-    r = len(codes)
-    return np.asarray(linear_sum_assignment(np.corrcoef(like, codes)[:r, r:], maximize=True)[1])
+from nmfbench.reports.materials import Layer, images, layers
 
 
 def _shown(runs: Sequence[Run], solvers: Sequence[str]) -> dict[str, list[Layer]]:
@@ -114,12 +41,6 @@ def _map_numbers(solvers: Sequence[str]) -> Callable[[Sequence[Run]], pd.DataFra
     return numbers
 
 
-def _images(A: np.ndarray, data: Dataset) -> np.ndarray:
-    """(k, height, width) from abundances (k, n), whose pixels are stored column by column."""
-    height, width = map(int, data.truth["grid"])
-    return A.reshape(-1, width, height).transpose(0, 2, 1)
-
-
 def _note(runs: Sequence[Run], solvers: Sequence[str]) -> str:
     named = (
         "Components of layer 1 are named by the true spectrum that is matched with them, an upper one by those it takes"
@@ -142,13 +63,13 @@ def _side_by_side(numbers: str, name: str, solvers: Sequence[str]) -> Callable[[
         data, shown = runs[0].dataset, _shown(runs, solvers)
         rows: list[list[Maps | None]] = [
             [
-                Maps(f"({label}) {NAMES[solver]}, layer {l + 1}", _images(of[l].abundances, data), of[l].names, 2)
+                Maps(f"({label}) {NAMES[solver]}, layer {l + 1}", images(of[l].abundances, data), of[l].names, 2)
                 for label, (solver, of) in zip("abc", shown.items(), strict=False)
             ]
             for l in range(len(shown[solvers[0]]))
         ]
         if "A" in data.truth:
-            true = Maps("truth", _images(data.truth["A"], data), [*map(str, data.truth["materials"])], 2)
+            true = Maps("truth", images(data.truth["A"], data), [*map(str, data.truth["materials"])], 2)
             rows = [[*row, true if l == 0 else None] for l, row in enumerate(rows)]
         return maps.maps(rows, f"Abundance maps of {name} ({numbers})", _note(runs, solvers), width=11)
 
@@ -161,12 +82,12 @@ def _stacked(numbers: str, name: str, solvers: Sequence[str]) -> Callable[[Seque
     def draw(runs: Sequence[Run]) -> Figure:
         data, rows = runs[0].dataset, []
         if "A" in data.truth:
-            true = _images(data.truth["A"], data)
-            rows = [[Maps("truth", true, [*map(str, data.truth["materials"])], len(true))]]
+            names = [*map(str, data.truth["materials"])]
+            rows = [[Maps("truth", images(data.truth["A"], data), names, len(names))]]
         for solver, of_solver in _shown(runs, solvers).items():
             for l, layer in enumerate(of_solver, start=1):
-                images = _images(layer.abundances, data)
-                rows.append([Maps(f"{NAMES[solver]}, layer {l}", images, layer.names, len(images))])
+                of_layer = images(layer.abundances, data)
+                rows.append([Maps(f"{NAMES[solver]}, layer {l}", of_layer, layer.names, len(of_layer))])
         return maps.maps(rows, f"Abundance maps of {name} ({numbers})", _note(runs, solvers), width=9)
 
     return draw

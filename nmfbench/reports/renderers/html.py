@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
+from markupsafe import Markup
 
 from nmfbench import __version__
 from nmfbench.records import Record
@@ -17,6 +19,8 @@ from nmfbench.reports.words import DASH
 
 _NUMBER = re.compile(rf"{DASH}|[-+]?\d+(\.\d+)?(e[-+]?\d+)?( ± .*)?( \[.*\])?")
 """A cell that a column of numbers may hold; the page sorts it by its first number."""
+_KEPT = " !$'()*+,-./:;<=>?@[]^_`{|}~"
+"""Characters that stand as they are in an address within the page."""
 _PAGE = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -24,6 +28,10 @@ _PAGE = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+MOST_CELLS, MOST_LINKED = 1000, 8000
+"""Numbers of a figure that the page shows as a table, and that it has as a CSV behind a link."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +42,49 @@ class Picture:
     ----------
     chart: the chart.
     source: its image, as a data: address.
+    csv: its numbers, as a data: address; empty: they are too many.
     """
 
     chart: Chart
     source: str
+    csv: str
 
 
-def page(report: Report, charts: Iterable[Chart], records: Sequence[Record], title: str) -> str:
-    """The page. It opens from a folder: nothing in it comes from a network."""
-    pictures = [Picture(chart, _inline(chart)) for chart in charts]
+def page(
+    report: Report, charts: Iterable[Chart], records: Sequence[Record], title: str, pictures: Iterable[Chart] = ()
+) -> str:
+    """The page. It opens from a folder: nothing in it comes from a network.
+
+    ``charts`` are drawn as lines, ``pictures``, of bases and codes, in pixels.
+    """
     failed = [record for record in records if record["status"] == "failed"]
     return _PAGE.get_template("page.html").render(
         title=title,
         version=__version__,
         blocks=report.blocks,
         sentences=report.sentences,
-        pictures=pictures,
+        figures=[_picture(chart, _drawing(chart)) for chart in charts],
+        pictures=[_picture(chart, _address("image/webp", plots.file(chart.figure, "webp"))) for chart in pictures],
         warnings=[(block.heading.partition(":")[0], warning) for block in report.blocks for warning in block.warnings],
         failed=failed,
         environment=report.header,
         numeric=lambda grid, column: all(_NUMBER.fullmatch(row[column][0]) for row in grid.rows),
-        shown=lambda chart: chart.numbers.to_dict("records"),
+        shown=lambda chart: chart.numbers.to_dict("records") if chart.numbers.size <= MOST_CELLS else [],
     )
 
 
-def _inline(chart: Chart) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(plots.file(chart.figure, "svg")).decode()
+def _picture(chart: Chart, source: str) -> Picture:
+    csv = chart.numbers.to_csv(index=False, float_format="%.6g") if chart.numbers.size <= MOST_LINKED else ""
+    return Picture(chart, source, csv and _address("text/csv", csv.encode()))
+
+
+def _address(media: str, content: bytes) -> str:
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+
+def _drawing(chart: Chart) -> Markup:
+    """The chart as an SVG in an address, three quarters as long as in base64: positions to a hundredth of a point."""
+    svg = plots.file(chart.figure, "svg").decode()
+    svg = re.sub(r"(?<![\d.])([1-9]\d*\.\d\d)\d+", r"\1", svg)
+    # An address loses its line ends; the other characters would end it, or the attribute that it stands in.
+    return Markup("data:image/svg+xml," + quote(" ".join(svg.split()), safe=_KEPT))

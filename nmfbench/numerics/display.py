@@ -1,0 +1,32 @@
+"""How factors and results show themselves in a notebook: shapes in a line, tables of HTML."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from torch import Tensor
+
+
+def shapes(tensors: Mapping[str, Tensor]) -> str:
+    """The shape of each factor (…, m, r), in a line: "W 5 × 2, H 2 × 7"."""
+    return ", ".join(f"{name} {' × '.join(map(str, tensor.shape))}" for name, tensor in tensors.items())
+
+
+def factors(tensors: Mapping[str, Tensor]) -> str:
+    """A table of HTML: shape, smallest and largest entry and share of zeros of each factor, of any shape (…, m, r)."""
+    rows = [
+        [name, " × ".join(map(str, tensor.shape)), f"{tensor.min():.4g}", f"{tensor.max():.4g}", f"{share:.1%}"]
+        for name, tensor in tensors.items()
+        for share in [(tensor == 0).double().mean().item()]
+    ]
+    return table(["factor", "shape", "smallest", "largest", "zeros"], rows)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
+    """A table of HTML; a row's first cell is its heading."""
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
+    body = ""
+    for first, *cells in rows:
+        others = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        body += f'<tr><th scope="row">{escape(str(first))}</th>{others}</tr>'
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
