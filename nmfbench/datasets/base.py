@@ -31,8 +31,7 @@ class Dataset:
     name: the name that records and tables give the dataset.
     X: (m features, n samples), a numpy array, possibly memory-mapped, or a scipy csc_array. NaN where it is missing.
     y: labels (n,); None: there are none.
-    shape: image shape (height, width) when the m features of a sample are its pixels in row-major order; None: no
-        images.
+    shape: image shape (height, width) if the m features are pixels in row-major order; None: no images.
     preprocessing: everything the loader did to the raw data, in order, in words.
     n_clusters: cluster counts at which this dataset is usually scored; None: the number of classes.
     feature_names: names of the m features, for example the words of documents; None: unknown.
@@ -94,7 +93,6 @@ class Dataset:
     @cached_property
     def error_of_mean(self) -> float:
         """‖X − μ1ᵀ‖/‖X‖ with the mean sample μ: the relative error of a method that finds nothing else. 0 if X is 0.
-
         Both norms and the means are those of the observed entries.
         """
         X: Any = self.X if self.observed is None else np.where(self.observed, self.X, 0)

@@ -13,7 +13,7 @@ from nmfbench.reports.figures.common import PaperFigure, Run
 
 RECOVERED = {"cosine_W": "cosine to the true bases", "error_WH": "error of WH to the truth"}
 SCORES = {"nmi": "NMI", "error_clean": "error to the clean data"}
-METHODS = {"mu": "mu, β = {beta}", "robust": "robust, {loss}"}
+METHODS = {"mu": "mu, β = {beta:g}", "robust": "robust, {loss}"}
 
 
 def recovered(runs: Sequence[Run]) -> pd.DataFrame:
