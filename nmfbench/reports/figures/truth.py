@@ -82,8 +82,8 @@ def robustness(runs: Sequence[Run]) -> Figure:
     }
     note = (
         f"Mean ± standard deviation over {plural(table['seed'].nunique(), 'seed')}; as many components as classes, at "
-        "most 300 iterations, 100 of wnnf on digits. Level: share of entries, pixels or samples; norm of gaussian noise "
-        "over that of X."
+        "most 300 iterations, 100 of wnnf on digits. Level: share of entries, pixels or samples; gaussian: norm "
+        "of the noise over that of X."
     )
     levels = sorted(table["level"].unique())
     return plots.sweeps(panels, levels, "level of corruption", "Robust losses under corruption", note)
