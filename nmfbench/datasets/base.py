@@ -31,7 +31,7 @@ class Dataset:
     name: the name that records and tables give the dataset.
     X: (m features, n samples), a numpy array, possibly memory-mapped, or a scipy csc_array. NaN where it is missing.
     y: labels (n,); None: there are none.
-    shape: image shape (height, width) if the m features are pixels in row-major order; None: no images.
+    shape: (height, width) if the m features are the pixels of an image in row-major order; None: no images.
     preprocessing: everything the loader did to the raw data, in order, in words.
     n_clusters: cluster counts at which this dataset is usually scored; None: the number of classes.
     feature_names: names of the m features, for example the words of documents; None: unknown.
@@ -93,6 +93,7 @@ class Dataset:
     @cached_property
     def error_of_mean(self) -> float:
         """‖X − μ1ᵀ‖/‖X‖ with the mean sample μ: the relative error of a method that finds nothing else. 0 if X is 0.
+
         Both norms and the means are those of the observed entries.
         """
         X: Any = self.X if self.observed is None else np.where(self.observed, self.X, 0)
@@ -113,8 +114,7 @@ class Dataset:
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
     """(n,) bool: the samples whose labels a semi-supervised method may see, a fraction of each class, rounded.
 
-    Every class keeps at least one label where the fraction is above 0. The draw is the same for every method and seed,
-    so that all of them are scored on the same samples.
+    Every class keeps a label where the fraction is above 0. The draw is the same for every method and seed.
     """
     rng = np.random.default_rng(integer("labelled", 0))
     mask = np.zeros(len(y), dtype=bool)

@@ -86,6 +86,8 @@ class Evaluator(metaclass=Checked):
     """Everything it measures. Tables show and test the first metric, and also show the others that are ``shown``."""
     hides: ClassVar[bool] = False
     """Whether it hides entries of X from the fit, which then belongs to its settings as much as its score does."""
+    splits_features: ClassVar[bool] = False
+    """Whether each seed's fit is given other features, so that the bases of two seeds cannot be compared."""
 
     @abstractmethod
     def check(self, dataset: "Dataset", labelled: np.ndarray | None) -> None:
@@ -97,7 +99,8 @@ class Evaluator(metaclass=Checked):
     def hidden(self, dataset: "Dataset", seed: int) -> np.ndarray | None:
         """The entries (m, n) that the fit of this seed must not see, observed ones; None: it sees all.
 
-        Only evaluators that set `hides` implement it. Raises NotApplicable if no entry of the data can be hidden.
+        Rows and columns that are hidden whole are no part of the fit. Only evaluators that set `hides` implement it.
+        Raises NotApplicable if no entry of the data can be hidden.
         """
         return None
 

@@ -12,6 +12,7 @@ from nmfbench.config import build, escaped, structured
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.corruption import Corruption
 from nmfbench.datasets.files import fingerprint, locate
+from nmfbench.datasets.subset import subset
 from nmfbench.errors import DataMissing
 from nmfbench.records import Record, Store, digest, write_text
 
@@ -24,7 +25,8 @@ class Card:
 
     Parameters
     ----------
-    node: the dataset's parameters, its class under ``_target_``, and under "corrupt" how it is corrupted, if it is.
+    node: the dataset's parameters, its class under ``_target_``; under "subset" how many samples are kept, if not all,
+        and under "corrupt" how it is corrupted, if it is.
     name: the dataset's name in records and tables.
     sha256: checksum of X and y, see `Dataset.sha256`.
     features: m, the rows of X.
@@ -144,7 +146,7 @@ def reading(card: Card, proposing: bool = False) -> str:
 
 def loader_of(node: dict[str, Any]) -> Loader:
     """The loader that a node describes. Raises ConfigError."""
-    return _loader(json.dumps({key: value for key, value in node.items() if key != "corrupt"}))
+    return _loader(json.dumps({key: value for key, value in node.items() if key not in ("subset", "corrupt")}))
 
 
 @cache
@@ -156,7 +158,8 @@ def _loader(node: str) -> Loader:
 def load(node: str) -> Dataset:
     """The dataset of a node, given as JSON. Raises DataMissing, DataError, ConfigError or NotApplicable."""
     parameters = json.loads(node)
-    data, corruption = loader_of(parameters).load(), parameters.get("corrupt")
+    data, size, corruption = loader_of(parameters).load(), parameters.get("subset"), parameters.get("corrupt")
+    data = subset(data, size) if size else data
     return structured(corruption, Corruption, "corrupt").apply(data) if corruption else data
 
 

@@ -78,6 +78,8 @@ class Composed:
                 node = OmegaConf.to_container(self.config[key], resolve=True)
             except OmegaConfBaseException as error:
                 raise ConfigError(_explain(error)) from error
+        if key == "solver":
+            node.pop(config.SEARCH, None)
         if key in GROUPS:
             config.check_class(node, key, self.choices[key], self.trusted)
         return cast(dict[str, Any], node)

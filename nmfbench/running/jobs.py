@@ -137,7 +137,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     # The checksum identifies the data, so its location is left out.
     preprocessing = {key: value for key, value in card.node.items() if key not in ("n_clusters", *loader.location)}
     corruption = card.node.get("corrupt", {})
-    own = {key: value for key, value in preprocessing.items() if key not in ("draw", "corrupt")}
+    own = {key: value for key, value in preprocessing.items() if key not in ("draw", "subset", "corrupt")}
     scored = {key: value for key, value in evaluator_node.items() if key != "n_clusters"}
 
     def changed(node: Node, group: str) -> Node:
@@ -162,6 +162,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
         variant={
             **changed(solver_node, "solver"),
             **changed(own, "dataset"),
+            **({"subset": settings.subset} if settings.subset else {}),
             # The level is named at its default too, because it is what a sweep varies.
             **({"corrupt": corruption["kind"], "corrupt.level": corruption["level"]} if corruption else {}),
             **({"corrupt.draw": corruption["draw"]} if corruption.get("draw") else {}),

@@ -60,7 +60,8 @@ def fitted(
     """One outcome a seed, unscored. A failed seed has the status "failed".
 
     ``labelled`` (n,) bool: samples whose labels the solver may see. ``observed`` (m, n) bool: the entries that it may
-    see; None: all. ``on_end`` is given the outcome of each restart as it ends, while others may still run.
+    see; None: all. Features and samples without such an entry are left out. ``on_end`` is given the outcome of each
+    restart as it ends, while others may still run.
     """
     ended: dict[int, Outcome] = {}
 
@@ -70,15 +71,44 @@ def fitted(
             on_end(ended[result.seed])
 
     try:
-        problem = place(dataset.X, dtype, device, dataset.shape, observed=observed, views=dataset.view_sizes)
-        clean = None if dataset.clean is None else place(dataset.clean, dtype, device, observed=observed).X
-        if labelled is not None:
-            labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
-            problem = replace(problem, labels=labels, labelled=mask)
+        seen, labelled = given(dataset, labelled, observed)
+        problem = problem_of(seen, dtype, device, labelled)
+        clean = None if seen.clean is None else place(seen.clean, dtype, device, observed=seen.observed).X
         fit(solver, problem, seeds=seeds, stopping=stopping, on_look=on_look, on_end=end)
     except Exception as error:
         return [failed(seed, error) for seed in seeds]
     return [ended[seed] for seed in seeds]
+
+
+def given(
+    dataset: Dataset, labelled: np.ndarray | None, observed: np.ndarray | None
+) -> tuple[Dataset, np.ndarray | None]:
+    """The data of a fit that sees these entries (m, n), and the mask of its labelled samples.
+
+    Features and samples without an entry that it sees are left out. ``observed`` None: it sees all.
+    """
+    if observed is None or (observed.any(1).all() and observed.any(0).all()):
+        return replace(dataset, observed=observed), labelled
+    rows, columns = observed.any(1), observed.any(0)
+    kept = np.ix_(rows, columns)
+    part = replace(
+        dataset,
+        X=dataset.X[kept],
+        clean=None if dataset.clean is None else dataset.clean[kept],
+        y=None if dataset.y is None else dataset.y[columns],
+        shape=dataset.shape if rows.all() else None,
+        observed=None if observed[kept].all() else observed[kept],
+    )
+    return part, None if labelled is None else labelled[columns]
+
+
+def problem_of(seen: Dataset, dtype: str, device: str, labelled: np.ndarray | None) -> Problem:
+    """The problem of factorizing the data that `given` returns."""
+    problem = place(seen.X, dtype, device, seen.shape, observed=seen.observed, views=seen.view_sizes)
+    if labelled is None:
+        return problem
+    labels, mask = torch.as_tensor(seen.y, device=device), torch.as_tensor(labelled, device=device)
+    return replace(problem, labels=labels, labelled=mask)
 
 
 def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
@@ -126,7 +156,8 @@ def score(
         exhibits = evaluator.exhibits(fitted, dataset)
         fit = fit | {"evaluation_seconds": time.perf_counter() - start}
         bases, measured = fitted.first_factor, {row["metric"] for row in fit["metrics"]}
-        if not (reference is None or bases is None or seed == REFERENCE_SEED or "stability" in measured):
+        known = seed == REFERENCE_SEED or evaluator.splits_features or "stability" in measured
+        if not (reference is None or bases is None or known):
             stability = {"metric": "stability", "value": measures.matched_cosine(bases, reference)}
             fit["metrics"] = [*fit["metrics"], stability]
     except Exception as error:

@@ -2,23 +2,22 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
-
-import torch
 
 from nmfbench.config import build, escaped, nearest, structured
 from nmfbench.datasets.corruption import Corruption
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator, measures
-from nmfbench.numerics.problem import Problem, check_device, place
+from nmfbench.numerics.problem import Problem, check_device
 from nmfbench.records import Record, Store, digest
 from nmfbench.running import claims
 from nmfbench.running.cards import Card, Cards, load, loader_of, reading
 from nmfbench.running.composer import Composed
 from nmfbench.running.composing import Request
 from nmfbench.running.jobs import Job, labelled_samples, make, observed_entries
+from nmfbench.running.measuring import given, problem_of
 from nmfbench.running.settings import Settings
 
 PROCESSES = {"_target_": "nmfbench.running.launchers.processes.Processes"}
@@ -118,7 +117,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
         try:
-            node = _data_node(composed)
+            node = _data_node(composed, settings.subset)
             card = cards.known(node)
             if card is None and not will_run and not any(store.runs.glob(f"*/{solver}/*.json")):
                 planned.unknown.append(f"{solver} on {name}")
@@ -147,9 +146,9 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     return planned
 
 
-def _data_node(composed: Composed) -> dict[str, Any]:
-    """The dataset's parameters, and under "corrupt" how it is corrupted. Uncorrupted data has no such key."""
-    node = composed.plain("dataset")
+def _data_node(composed: Composed, subset: int | None) -> dict[str, Any]:
+    """The dataset's parameters, and "subset" and "corrupt" for data that is not whole and clean."""
+    node = composed.plain("dataset") | ({"subset": subset} if subset else {})
     if composed.choices.get("corrupt", "none") != "none":  # a user's own config.yaml may lack the group
         node["corrupt"] = asdict(structured(composed.plain("corrupt"), Corruption, "corrupt"))
     return node
@@ -210,21 +209,20 @@ def _checked(
         check_device(settings.device)
     node = json.dumps(card.node)
     try:
-        hidden = json.dumps(job.config.get("hidden"))
-        data, dataset = problem(node, current.sha256, settings.dtype, hidden, min(job.records)), load(node)
-        labelled = labelled_samples(dataset, job.config["label_fraction"])
-        if labelled is not None:
-            data = replace(data, labels=torch.as_tensor(dataset.y), labelled=torch.as_tensor(labelled))
+        hidden, fraction, dataset = json.dumps(job.config.get("hidden")), job.config["label_fraction"], load(node)
+        data = problem(node, current.sha256, settings.dtype, hidden, min(job.records), fraction)
         job.solver.check(data)
-        job.evaluator.check(dataset, labelled)
+        job.evaluator.check(dataset, labelled_samples(dataset, fraction))
     except NotApplicable as error:
         cards.refuse(card.node, job.config, str(error))
         raise
     return job
 
 
-def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int) -> Problem:
-    """The data of that node in the dtype of the fit; its checksum is the key under which it is kept.
+def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int, fraction: float) -> Problem:
+    """The data of that node in the dtype of the fit, with the labels of a fraction of each class.
+
+    The checksum is the key under which it is kept.
 
     ``hidden`` is the node of an evaluator that hides entries from the fit of that seed, or null: of another seed it
     hides others, but a solver that accepts one mask accepts all.
@@ -233,4 +231,5 @@ def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int) -> Prob
     observed = dataset.observed
     if evaluator:
         observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), seed)
-    return place(dataset.X, dtype, shape=dataset.shape, observed=observed, views=dataset.view_sizes)
+    seen, labelled = given(dataset, labelled_samples(dataset, fraction), observed)
+    return problem_of(seen, dtype, "cpu", labelled)
