@@ -16,6 +16,7 @@ from nmfbench.datasets.synthetic import Synthetic
 from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.records import Store
 from nmfbench.reports.blocks import split
+from nmfbench.reports.figures import FIGURES, common
 from nmfbench.reports.selecting import select
 
 RNG = np.random.default_rng(0)
@@ -178,6 +179,33 @@ def test_users_own_file_is_corrupted_after_scaling_and_curves_are_drawn(tmp_path
     (numbers,) = (tmp_path / "figures").glob("sweep_*_level.csv")
     lines = [line.split(",")[:2] for line in numbers.read_text().splitlines() if line.startswith(("mu", "hals"))]
     assert sorted(lines) == [[solver, level] for solver in ("hals", "mu") for level in ("0", "0.1", "0.4")]
+
+
+def test_curves_of_the_figure_are_the_means_and_clean_data_is_level_0_of_every_kind() -> None:
+    def finished(loss: str, seed: int, value: float, **corruption: object) -> common.Run:
+        config = {"solver": {"loss": loss}, "dataset": {"corrupt": corruption} if corruption else {}}
+        names = ("nmi", "error", "error_clean") if corruption else ("nmi", "error")
+        metrics = [{"metric": name, "value": value + i} for i, name in enumerate(names)]
+        record = {"solver": "robust", "dataset": "d", "seed": seed, "config": config, "metrics": metrics}
+        return common.Run(record, None, None)
+
+    levels = {0.1: 5, 0.3: 7}
+    runs = [finished("l1", seed, 3 + 2 * seed) for seed in (0, 1)]
+    runs += [
+        finished("l1", seed, value + 2 * seed, kind=kind, level=level)
+        for kind in ("outliers", "gaussian")
+        for level, value in levels.items()
+        for seed in (0, 1)
+    ]
+    table = FIGURES["corruption"].numbers(runs)
+    assert len(table) == 2 * 3 * 2 and (table["n"] == 2).all() and {*table["method"]} == {"robust, l1"}
+    means = table.set_index(["corruption", "level", "metric"])["mean"]
+    for kind in ("outliers", "gaussian"):
+        assert means[kind, 0.0, "nmi"] == 4 and means[kind, 0.0, "error_clean"] == 5, "the error itself"
+        assert means[kind, 0.3, "nmi"] == 8 and means[kind, 0.3, "error_clean"] == 10
+    figure = FIGURES["corruption"].draw(runs)
+    curves = {ax.get_title(): ax.containers[0].lines[0].get_ydata(orig=False) for ax in figure.axes[:2]}
+    assert {name: list(curve) for name, curve in curves.items()} == {"outliers": [4, 6, 8], "gaussian": [4, 6, 8]}
 
 
 def test_no_paper_prints_numbers_for_corrupted_data() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from nmfbench import config, fitting, numerics
 from nmfbench.datasets.base import ClassDrawingLoader, Dataset, Loader
+from nmfbench.datasets.corruption import Corruption
+from nmfbench.datasets.planted import Planted
 from nmfbench.evaluators.base import Exhibit, Fitted
 from nmfbench.evaluators.metric import Metric
 from nmfbench.fitting import FitResult, Look
@@ -45,7 +47,7 @@ PLAIN = [Stopping, Problem, FitResult, Look, Graph, SparseMatrix, Paper]
 PLAIN += [Settings, Table, Tuning, Relative, Order, Composed, Request, Job, LeftOut, Plan, Card, Store, Unreadable]
 PLAIN += [Grid, Block, Report, Effect, Tiles, Maps, Layer, Run, PaperFigure, TableFigure, Outcome]
 PLAIN += [Pack, Verdict, Bench]
-PLAIN += [Dataset, Loader, ClassDrawingLoader, Fitted, Exhibit, Metric, DeepSolver]
+PLAIN += [Dataset, Loader, ClassDrawingLoader, Planted, Corruption, Fitted, Exhibit, Metric, DeepSolver]
 RULE = re.compile(r"[≥>]|\[[-\d]|\d to |one of|any |None|paper|program|printed|default|Sec\.", re.IGNORECASE)
 SHAPE = re.compile(r"\((S|m|n|r|N|…)[,)]")
 

@@ -107,7 +107,7 @@ def test_blocks_by_settings_of_solver_and_data_leave_out_what_is_not_set() -> No
     records = [record("s", "", 2, 0, 0.5), record("s", "", 2, 0, 0.5, config=noisy)]
     split_by = Table.of({"split": ["solver", "solver.alpha", "dataset.noise"]}).split
     assert [r["block"] for r in split(records, split_by)] == ["s", "s, alpha = [1, 1], noise = 0.1"]
-    with pytest.raises(ConfigError, match=r"table\.split must name layers, label_fraction, solver or"):
+    with pytest.raises(ConfigError, match=r"table\.split must name layers, label_fraction, solver, corrupt or"):
         Table.of({"split": ["noise"]})
 
 

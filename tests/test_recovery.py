@@ -90,6 +90,7 @@ def test_truth_is_recovered_in_any_order_and_scale_of_the_components() -> None:
         for letter in "WH":
             assert found[layer, f"cosine_{letter}"] == pytest.approx(1)
             assert found[layer, f"error_{letter}"] == pytest.approx(0, abs=1e-7)
+        assert found[layer, "error_WH"] == pytest.approx(0, abs=1e-7)
 
 
 def test_measures_are_those_of_the_best_of_all_matchings() -> None:
@@ -122,6 +123,10 @@ def test_measures_are_those_of_the_best_of_all_matchings() -> None:
         turned = np.array([H_l[j, list(below)] / length for length, j in zip(lengths, order, strict=True)])
         turned = turned * lengths_below if layer > 1 else turned
         assert found[layer, "cosine_H"] == pytest.approx(np.mean(list(map(cosine, true_H, turned))))
+        M, R = (W @ H, W_l @ D)
+        best_multiple = (R * M).sum() / (R**2).sum()
+        away = np.sqrt(((M - best_multiple * R) ** 2).sum() / (M**2).sum())
+        assert found[layer, "error_WH"] == pytest.approx(away)
         free = (turned * true_H).sum() / (turned**2).sum()
         assert found[layer, "error_H"] == pytest.approx(np.linalg.norm(true_H - free * turned) / np.linalg.norm(true_H))
         below, lengths_below = order, lengths
@@ -175,3 +180,23 @@ def test_recovery_is_counted_by_method_loss_noise_and_layer() -> None:
     assert [ax.get_title() for ax in figure.axes[:2]] == ["LC-DMF", "LC-DMF, min-vol α = [1.0, 1.0]"]
     curves = {c.get_label(): c.lines[0].get_ydata(orig=False) for c in figure.axes[0].containers}
     np.testing.assert_allclose(curves["layer-centric, layer 1"], [1 + 5.5, 1.1 + 5.5])
+
+
+def test_curves_of_planted_problems_are_the_means_over_draws() -> None:
+    def finished(dataset: str, noise: float, seed: int, value: float) -> common.Run:
+        config = {"solver": {"beta": 1.0}, "dataset": {"noise": noise}}
+        names = ("cosine_W", "error_WH", "error")
+        metrics = [{"layer": 1, "metric": name, "value": value + i} for i, name in enumerate(names)]
+        record = {"solver": "mu", "dataset": dataset, "seed": seed, "config": config, "metrics": metrics}
+        return common.Run(record, None, None)
+
+    runs = [
+        finished(dataset, noise, seed, 10 * noise + seed) for dataset in "ab" for noise in (0.1, 0.3) for seed in (0, 2)
+    ]
+    table = FIGURES["truth"].numbers(runs).set_index(["method", "dataset", "noise", "metric"])
+    assert len(table) == 2 * 2 * 2 and (table["n"] == 2).all()
+    assert table.loc[("mu, β = 1", "b", 0.3, "error_WH"), "mean"] == pytest.approx(3 + 1 + 1)
+    figure = FIGURES["truth"].draw(runs)
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["a", "b"]
+    np.testing.assert_allclose(figure.axes[0].containers[0].lines[0].get_ydata(orig=False), [2, 4])
+    assert FIGURES["truth"].shows({"solver": {"rank": 6}}) and not FIGURES["truth"].shows({"solver": {"rank": 4}})

@@ -201,7 +201,8 @@ def test_foreign_class_is_imported_from_a_folder_that_the_user_named(how, marker
         monkeypatch.setenv(how, str(folder))
         options.clear()
     if how == "--config-path":
-        for name in ("config", "solver/raw", "evaluator/clustering", "stopping/own", "launcher/processes"):
+        needed = ("solver/raw", "corrupt/none", "evaluator/clustering", "stopping/own", "launcher/processes")
+        for name in ("config", *needed):
             write(folder, f"{name}.yaml", (config.CONFIG_DIR / f"{name}.yaml").read_text())
     for name in ("mine", "derived"):
         words = ["solver=raw", f"dataset={name}", "seeds=1", "evaluator.n_init=1"]

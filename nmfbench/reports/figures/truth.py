@@ -13,7 +13,7 @@ from nmfbench.reports.figures.common import PaperFigure, Run
 
 RECOVERED = {"cosine_W": "cosine to the true bases", "error_WH": "error of WH to the truth"}
 SCORES = {"nmi": "NMI", "error_clean": "error to the clean data"}
-METHODS = {"mu": "mu, β = {beta}", "robust": "robust, {loss}"}
+METHODS = {"mu": "mu, β = {beta:g}", "robust": "robust, {loss}"}
 
 
 def recovered(runs: Sequence[Run]) -> pd.DataFrame:
@@ -82,7 +82,8 @@ def robustness(runs: Sequence[Run]) -> Figure:
     }
     note = (
         f"Mean ± standard deviation over {plural(table['seed'].nunique(), 'seed')}; as many components as classes, at "
-        "most 300 iterations. Level: share of entries, pixels or samples; for gaussian, norm of the noise over X's."
+        "most 300 iterations, 100 of wnnf on digits. Level: share of entries, pixels or samples; gaussian: norm "
+        "of the noise over that of X."
     )
     levels = sorted(table["level"].unique())
     return plots.sweeps(panels, levels, "level of corruption", "Robust losses under corruption", note)
