@@ -33,7 +33,7 @@ ABUNDANCES := deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
 # In one call, which starts once and plans all of them before the first runs.
 TABLES := wnnf_table2 wnnf_table3a wnnf_table3b wnnf_table4 wnnf_other dnsnmf_tables dnsnmf_depth deep_kl_table2 \
   deep_kl_cbcl neural_table1 hyperspectral topics topics_news20 showcase deep_loss planted \
-  urban_synthetic scaling multiview communities
+  urban_synthetic scaling multiview communities truth corruption
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@$(RUN) experiment=orl
@@ -88,7 +88,7 @@ showcase: .venv/.installed-run ## the example of the survey on deep matrix facto
 # One seed of what the figures show of the WNNF paper's tables; `nmfbench plot` names the runs of each figure.
 FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wnnf,mu seeds=1" \
   "wnnf_table4 solver=wnnf_deconv seeds=1" dnsnmf_cbcl dnsnmf_depth deep_kl_cbcl deep_kl_tdt2 hyperspectral deep_loss \
-  neural_table1 urban_synthetic scaling
+  neural_table1 urban_synthetic scaling truth corruption
 
 figures: .venv/.installed-run ## the figures of the papers, in results/local/figures
 	@for runs in $(FIGURES); do $(RUN) experiment=$$runs || exit; done
