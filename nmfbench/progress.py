@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -39,8 +39,8 @@ class Overall:
 
     def __init__(self, runs: int, expected: Mapping[str, float]):
         self.runs, self.to_go, self.n, self.start = runs, dict(expected), 0, time.monotonic()
-        self.planned: Counter[str] = Counter()  # seconds that the finished runs of each method were expected to take,
-        self.took: Counter[str] = Counter()  # and that they took
+        self.planned: dict[str, float] = defaultdict(float)  # seconds that each method's finished runs were to take,
+        self.took: dict[str, float] = defaultdict(float)  # and that they took
         self.bar: tqdm | None = None  # type: ignore[type-arg]
 
     def __enter__(self) -> Self:
@@ -62,7 +62,7 @@ class Overall:
             self.to_go[method] -= seconds
             self.planned[method] += seconds
             self.took[method] += took
-        left = f"about {in_words(self._left())} left" if self.n < self.runs and self.took.total() else ""
+        left = f"about {in_words(self._left())} left" if self.n < self.runs and any(self.took.values()) else ""
         if self.bar is not None:
             self.bar.set_postfix_str(left, refresh=False)
             self.bar.update(len(records))
@@ -79,7 +79,7 @@ class Overall:
         factors = {method: self.took[method] / planned for method, planned in self.planned.items() if planned}
         work = sum(max(0.0, seconds) * factors.get(method, 1.0) for method, seconds in self.to_go.items())
         # Several processes get through more than one second of work in a second.
-        return work * (time.monotonic() - self.start) / self.took.total()
+        return work * (time.monotonic() - self.start) / sum(self.took.values())
 
 
 class FitProgress:

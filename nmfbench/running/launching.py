@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         each = _seconds(jobs)
-        expected: Counter[str] = Counter()
+        expected: defaultdict[str, float] = defaultdict(float)
         for job in jobs:
             expected[job.config["solver"]["name"]] += each[id(job)] * len(job.pending())
         runs = sum(len(job.pending()) for job in jobs)

@@ -50,7 +50,11 @@ class Stopping(metaclass=Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class Solver(metaclass=Checked):
-    """One method. Subclasses are dataclasses of hyper-parameters whose first docstring line is the problem."""
+    """One method. Subclasses are dataclasses of hyper-parameters whose first docstring line is the problem.
+
+    The properties are claims, to which the contract test holds the method. One that depends on no hyper-parameter is a
+    class variable in the subclass: ``monotone: ClassVar[bool] = True``.
+    """
 
     stopping: ClassVar[Stopping]
     """The paper's stopping rule."""
