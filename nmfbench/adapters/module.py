@@ -25,6 +25,7 @@ class Trained(Product):
     ----------
     W: bases (…, m, r).
     H: codes (…, r, n).
+    XHt: None: a module leaves no products behind.
     loss: (S,), one a restart.
     """
 

@@ -23,6 +23,7 @@ class Centred(Product):
     ----------
     W: orthonormal bases (…, m, r).
     H: scores (…, r, n), of any sign.
+    XHt: None: no step is taken.
     mean: mean sample (…, m, 1).
     """
 

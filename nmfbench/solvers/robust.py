@@ -24,6 +24,7 @@ class RobustProduct(Product):
     ----------
     W: bases (…, m, r).
     H: codes (…, r, n).
+    XHt: None: the weights of the next sweep need other products.
     scale: c (…) of the loss, fixed at the start.
     """
 
