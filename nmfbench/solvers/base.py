@@ -96,7 +96,7 @@ class Solver(metaclass=Checked):
 
     @property
     def encodes(self) -> Literal["", "layers", "product"]:
-        """How new samples are encoded by non-negative least squares with the bases held; empty: they cannot be.
+        """The way to encode new samples by non-negative least squares on the bases; empty: there is none.
 
         "layers": each layer's codes from those below, or from the first layer's by the links. "product": from the
         product of all bases.

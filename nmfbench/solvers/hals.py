@@ -81,7 +81,7 @@ class HALS(Started):
         acceleration.repeat(lambda: coordinate_sweep(H, gram, cross), H, most)
 
     def _extrapolated(self, X: Tensor, W: Tensor, H: Tensor, most: tuple[int, int]) -> Iterator[Product]:
-        """From W (S, r, m) and H (S, r, n): W is updated from Ŵ = W + β(W − W_before), for Ĥ = [H + β(H − H_before)]₊.
+        """Sweeps of W (S, r, m) and H (S, r, n): W moves from Ŵ = W + β(W − W_before), for Ĥ = [H + β(H − H_before)]₊.
 
         What is yielded, and restarted from, is the pair (W, Ĥ), here named (W, H).
         """
