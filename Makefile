@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke bench bench-quick test test-slow lint clean
+.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke bench bench-quick test test-slow lint docs docs-serve clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -118,8 +118,16 @@ lint: .venv/.installed-dev ## ruff and mypy
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 
+# Pages are made from code, configs and results/ on the way: docs/generate.
+docs: .venv/.installed-docs ## the documentation, in site/; open site/index.html
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	@echo "built: site/index.html"
+
+docs-serve: .venv/.installed-docs ## the same on http://127.0.0.1:8000, built again at every change
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs serve
+
 clean: ## remove .venv, caches and builds; results stay
-	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@for folder in nmfbench tests benchmarks; do \
 	  if [ -d "$$folder" ]; then find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; fi; \
 	done
@@ -135,6 +143,11 @@ clean: ## remove .venv, caches and builds; results stay
 	@echo "installing the development tools into .venv …"
 	@$(INSTALL) -e ".[dev]" $(OR_SAY_WHERE)
 	@$(INSTALL) -e ".[oracles]" 2>/dev/null || echo "without other people's programs to compare with: those tests are skipped"
+	@touch .venv/.installed-run $@
+
+.venv/.installed-docs: pyproject.toml constraints.txt .venv/.torch-$(TORCH)
+	@echo "installing what builds the documentation into .venv …"
+	@$(INSTALL) -e ".[docs]" $(OR_SAY_WHERE)
 	@touch .venv/.installed-run $@
 
 # True if .venv holds a whole torch of that version and kind.

@@ -39,6 +39,7 @@ _HOMES = {
     "load_dataset": "nmfbench.datasets",
     "list_solvers": "nmfbench.notebook",
     "load_records": "nmfbench.notebook",
+    "load_results": "nmfbench.notebook",
     "run": "nmfbench.notebook",
     "evaluate": "nmfbench.evaluators.clustering",
     "ANLS": "nmfbench.solvers.anls",

@@ -7,12 +7,27 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from nmfbench import __version__, completion, config, endings
-from nmfbench.commands import choosing, data, methods, pictures, records, sharing
+from nmfbench import __version__, config, endings
+from nmfbench.commands import arena, choosing, completion, data, methods, pictures, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
 FORMATS = ("text", "csv", "md", "latex")
+INTERMIXED = (
+    "table",
+    "report",
+    "plot",
+    "show",
+    "export",
+    "rm",
+    "status",
+    "arena",
+    "claims",
+    "merge",
+    "submit",
+    "verify",
+)
+"""The commands whose options may stand between words."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,9 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without ± shows ?
     try:
         with endings.stoppable():
-            if completion.is_asked(arguments):
-                code = completion.answer(arguments, _commands())
-            elif arguments[:1] == ["run"]:
+            if arguments[:1] == ["run"]:
                 code = _run(arguments[1:])
             else:
                 parsed = _parse(arguments)
@@ -97,14 +110,13 @@ Finished runs are never repeated; refit=true runs them again. --dry-run says wha
 Runs use the cores of this machine; jobs=2 allows two processes, launcher=dask or slurm goes beyond one machine.
 nmfbench logs and keeps results itself, so Hydra's launchers, sweepers and output folders are refused.
 More options: --cfg job, --info, --config-dir DIR (YAMLs of your own), --config-name NAME.
-Tab completion: bash: eval "$(nmfbench -sc install=bash)"; fish: nmfbench -sc install=fish | source;
-zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
+Tab completes all of these after eval "$(nmfbench completion bash)"; zsh and fish: nmfbench completion --help.
 """
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "report", "plot", "show", "export", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in INTERMIXED:
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 
@@ -137,11 +149,12 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    for module in (pictures, records, sharing, methods):
+    for module in (pictures, records, sharing, methods, arena):
         module.add_to(commands)
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")
     data.add_to(datasets.add_subparsers(metavar="ACTION", required=True))
+    completion.add_to(commands)
     return parser
 
 

@@ -21,9 +21,10 @@ from nmfbench.errors import ConfigError
 
 _ROOT = Path(__file__).resolve().parents[1]
 # In a checkout the configs beside the package win over the copies that an install made.
-CONFIG_DIR = _ROOT / "configs" if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench" / "configs"
-PUBLISHED = _ROOT / "results"
-"""The tables and figures of a checkout, which released code made; an installed package has none."""
+_SHIPPED = _ROOT if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench"
+CONFIG_DIR = _SHIPPED / "configs"
+PUBLISHED = _SHIPPED / "results"
+"""The tables, figures and packs of records that released code made; an installed package has the packs alone."""
 # The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
 _OURS = re.compile(r"nmfbench\.((solvers|adapters|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
 _NAMED = ("function", "estimator", "module")
@@ -31,6 +32,8 @@ _NAMED = ("function", "estimator", "module")
 _SCALARS = (bool, int, float, str)
 
 T = TypeVar("T")
+SEARCH = "search"
+"""The key of a solver's YAML that is no parameter: the values that the arena tries."""
 
 
 def user_dir() -> Path:
@@ -96,6 +99,11 @@ def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -
 
 def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
     """The parameters of an option as its YAML gives them, with those of the YAMLs in its ``defaults`` list."""
+    return {key: value for key, value in whole(group, name, folders).items() if key != SEARCH}
+
+
+def whole(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
+    """What `defaults` gives, and the space in which the arena searches."""
     path = _path(group, name, folders)
     try:
         node = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -106,7 +114,7 @@ def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> di
     for base in bases if "_self_" in bases else [*bases, "_self_"]:
         if not isinstance(base, str):
             raise ConfigError(f"{path}: defaults may name YAMLs of {group} and _self_, got {base}")
-        composed |= node if base == "_self_" else defaults(group, base, folders)
+        composed |= node if base == "_self_" else whole(group, base, folders)
     return composed
 
 

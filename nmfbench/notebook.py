@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from nmfbench import app, solvers
+from nmfbench import app, config, solvers
 from nmfbench.commands import choosing
-from nmfbench.errors import NotApplicable
-from nmfbench.reports import report
+from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.records import Record, packs
+from nmfbench.reports import blocks, frames
+from nmfbench.reports.declared import declarations
+from nmfbench.reports.selecting import select
 from nmfbench.running import filenames
 
 
@@ -49,9 +52,37 @@ def load_records(results_dir: str | Path = "results/local", **choice: Any) -> pd
 
     Raises ConfigError if there are none.
     """
-    words = [f"{key}={_word(value)}" for key, value in choice.items()]
-    records, _ = choosing.selected(words, Path(results_dir), whole=False)
-    return report.build(records).frame.drop(columns="printed")
+    records, _ = choosing.selected(_words(choice), Path(results_dir), whole=False)
+    return _long_form(records)
+
+
+def load_results(*files: str | Path, **choice: Any) -> pd.DataFrame:
+    """Return the published results, or those in these packs (``mine.nmfbench.zip``), in the columns of `load_records`.
+
+    ``load_results(solver=["mu", "hals"])`` chooses from the packs that ship with nmfbench. Packs may come from anybody:
+    nothing in them is run. Raises ConfigError if there are none, DataError for a file that is no sound pack.
+    """
+    paths = [Path(file).expanduser() for file in files] or packs.published()
+    if not paths:
+        raise ConfigError(
+            f"no published results in {config.PUBLISHED / 'arena'} yet; nmfbench submit DIR packs the records of a "
+            f"results folder, and load_results('NAME{packs.SUFFIX}') reads a pack"
+        )
+    records = [record for path in paths for record in packs.read(path).records]
+    chosen = select(records, _words(choice))
+    if not chosen:
+        raise ConfigError(f"no record in {', '.join(map(str, paths))} has {' '.join(_words(choice))}")
+    return _long_form(chosen)
+
+
+def _words(choice: dict[str, Any]) -> list[str]:
+    return [f"{key}={_word(value)}" for key, value in choice.items()]
+
+
+def _long_form(records: list[Record]) -> pd.DataFrame:
+    """Build the long form alone, because a whole report of 10,000 records takes twice the time."""
+    records = blocks.with_scalings(blocks.told_apart(records))
+    return frames.frame(records, declarations(records)).drop(columns="printed")
 
 
 def list_solvers() -> pd.DataFrame:

@@ -20,6 +20,8 @@ from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.papers import Paper
 from nmfbench.records import Store, Unreadable
+from nmfbench.records.packs import Pack
+from nmfbench.records.verdicts import Verdict
 from nmfbench.reports.figures import PaperFigure, Run, TableFigure
 from nmfbench.reports.figures.unmixing import Layer
 from nmfbench.reports.grids import Grid
@@ -35,12 +37,14 @@ from nmfbench.running.jobs import Job
 from nmfbench.running.measuring import Outcome
 from nmfbench.running.planning import LeftOut, Plan
 from nmfbench.running.settings import Settings
+from nmfbench.running.verifying_packs import Bench
 from nmfbench.solvers.base import DeepSolver, Solver, Stopping
 
 HEADING = "Parameters\n----------\n"
 PLAIN = [Stopping, Problem, FitResult, Look, Graph, SparseMatrix, Paper]
 PLAIN += [Settings, Table, Tuning, Relative, Order, Composed, Request, Job, LeftOut, Plan, Card, Store, Unreadable]
 PLAIN += [Grid, Block, Report, Effect, Tiles, Maps, Layer, Run, PaperFigure, TableFigure, Outcome]
+PLAIN += [Pack, Verdict, Bench]
 PLAIN += [Dataset, Loader, ClassDrawingLoader, Fitted, Exhibit, Metric, DeepSolver]
 RULE = re.compile(r"[≥>]|\[[-\d]|\d to |one of|any |None|paper|program|printed|default|Sec\.", re.IGNORECASE)
 SHAPE = re.compile(r"\((S|m|n|r|N|…)[,)]")

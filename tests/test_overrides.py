@@ -1,4 +1,4 @@
-"""Overrides as a Hydra user writes them: sweeps, quotes, names, refusals, completion, and how fast the answers come."""
+"""Overrides as a Hydra user writes them: sweeps, quotes, names, refusals, and how fast the answers come."""
 
 import os
 import subprocess
@@ -181,43 +181,6 @@ def test_version_is_nmfbenchs_own(arguments: list[str], capsys) -> None:
     assert capsys.readouterr().out.strip() == f"nmfbench {__version__}"
 
 
-def complete(line: str, monkeypatch, capsys, shell: str = "bash") -> list[str]:
-    monkeypatch.setenv("COMP_LINE", line)
-    assert main(["-sc", f"query={shell}"]) == 0
-    return capsys.readouterr().out.split()
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("nmfbench run solver=w", {"solver=wnnf", "solver=wnnf_deep", "solver=wnnf_deconv"}),
-        ("nmfbench run solver=mu stopping.max_", {"stopping.max_iter=", "stopping.max_seconds="}),
-        ("nmfbench run solver=mu solver.be", {"solver.beta="}),
-        ("nmfbench ta", {"table"}),
-        ("nmfbench table wnnf_table3", {"wnnf_table3a", "wnnf_table3b"}),
-        ("nmfbench table solver=ha", {"solver=hals"}),
-        ("nmfbench table --so", {"--sort"}),
-        ("nmfbench table --format m", {"md"}),
-        ("nmfbench run --c", set()),
-        ("nmfbench run solver=mu foo=[ ", set()),
-        ("nmfbench data fetch ya", {"yale"}),
-        ("nmfbench list sol", {"solvers"}),
-    ],
-)
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_tab_completes_commands_names_and_settings(line, expected, shell, monkeypatch, capsys) -> None:
-    assert set(complete(line, monkeypatch, capsys, shell)) == expected
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-@pytest.mark.parametrize("before", [[], ["run"]])
-def test_script_for_a_shell_asks_the_program_itself(shell: str, before: list[str], monkeypatch, capsys) -> None:
-    monkeypatch.setattr(sys, "argv", ["/somewhere/nmfbench"])
-    assert main([*before, "-sc", f"install={shell}"]) == 0
-    script = capsys.readouterr().out
-    assert "nmfbench" in script and f"-sc query={'fish' if shell == 'fish' else 'bash'}" in script
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -227,7 +190,7 @@ def test_script_for_a_shell_asks_the_program_itself(shell: str, before: list[str
         ["list", "solvers"],
         ["run", "solver=wnf"],
         ["run", "solver.lamm=1"],
-        ["-sc", "query=bash"],
+        ["completion", "query", "nmfbench run solver=w"],
     ],
 )
 def test_answer_that_needs_no_fit_imports_nothing_that_takes_seconds(call: list[str], tmp_path: Path) -> None:
@@ -235,7 +198,7 @@ def test_answer_that_needs_no_fit_imports_nothing_that_takes_seconds(call: list[
         "import sys; from nmfbench.cli import main; main(sys.argv[1:]); "
         "print('imported', {'torch', 'sklearn', 'pandas', 'scipy', 'matplotlib'} & {*sys.modules})"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COMP_LINE": "nmfbench run solver=w"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", script, *call]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "imported set()", done.stderr

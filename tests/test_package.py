@@ -11,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packed import RECORDS
+
+from nmfbench.records import packs
 
 pytestmark = pytest.mark.slow
 
@@ -18,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FACES = [f"orl/att_faces/s{subject}/{image}.pgm" for subject in range(1, 41) for image in range(1, 11)]
 VIEWS = [f"mfeat/mfeat-{view}.csv" for view in ("fac", "fou", "kar", "mor", "pix", "zer")]
 SHIPPED = [*FACES, *VIEWS, "ratings/ratings.csv", "README.md", "SHA256SUMS"]
+PACK = "results/arena/tiny.nmfbench.zip"
 # A user's data, in the places where it is wont to lie and in others, and what an editor or a desktop leaves behind.
 STRAYS = [
     "datasets/ar/secret.bmp",
@@ -36,6 +40,8 @@ STRAYS = [
     "nmfbench/configs/old.yaml",
     "nmfbench/__pycache__/stale.pyc",
     "results/runs/secret.json",
+    "results/arena/secret.csv",
+    "nmfbench/results/arena/old.nmfbench.zip",
     "secret.bmp",
 ]
 
@@ -61,6 +67,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SHIPPED:
         (copy / "datasets" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "datasets" / name, copy / "datasets" / name)
+    (copy / PACK).parent.mkdir(parents=True, exist_ok=True)
+    packs.write(copy / PACK, RECORDS)
     for stray in STRAYS:
         (copy / stray).parent.mkdir(parents=True, exist_ok=True)
         (copy / stray).write_bytes(b"not to be passed on")
@@ -107,7 +115,7 @@ def run(site: Path, folder: Path, *arguments: str) -> str:
 def test_wheel_holds_the_package_the_configs_and_the_shipped_data_alone(wheel: Path) -> None:
     expected = tree("nmfbench") - tree("nmfbench/data") - tree("nmfbench/configs")
     expected |= {f"nmfbench/{name}" for name in tree("configs", "*.yaml")}
-    expected |= {f"nmfbench/data/{name}" for name in SHIPPED}
+    expected |= {f"nmfbench/data/{name}" for name in SHIPPED} | {f"nmfbench/{PACK}"}
     with zipfile.ZipFile(wheel) as archive:
         files = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert "nmfbench/py.typed" in files
@@ -122,7 +130,7 @@ def test_sdist_holds_no_stray_and_all_that_a_build_needs(copy: Path) -> None:
         strays = [name for name, file in contents.items() if file and file.read() == b"not to be passed on"]
     assert not strays
     needed = {"pyproject.toml", "LICENSE", "README.md", "Makefile", "constraints.txt", "tests/test_package.py"}
-    needed |= {f"datasets/{name}" for name in SHIPPED} | tree("configs", "*.yaml")
+    needed |= {PACK} | {f"datasets/{name}" for name in SHIPPED} | tree("configs", "*.yaml")
     needed |= tree("nmfbench") - tree("nmfbench/data") - tree("nmfbench/configs")
     assert needed <= set(contents)
 
@@ -130,6 +138,11 @@ def test_sdist_holds_no_stray_and_all_that_a_build_needs(copy: Path) -> None:
 def test_installed_package_is_found_without_the_checkout(site: Path, tmp_path: Path) -> None:
     found = run(site, tmp_path, "-c", "import nmfbench; print(nmfbench.__file__)").strip()
     assert Path(found).is_relative_to(site)
+
+
+def test_installed_package_reads_the_published_results(site: Path, tmp_path: Path) -> None:
+    code = "import nmfbench; print(sorted(set(nmfbench.load_results(dataset='digits')['solver'])))"
+    assert run(site, tmp_path, "-c", code).strip() == "['hals', 'mu']"
 
 
 def test_installed_command_lists_the_solvers_of_the_checkout(site: Path, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_method_that_factors_its_codes_is_measured_by_bases_and_first_codes() ->
 
 def test_data_without_true_factors_is_refused_with_those_that_have_them() -> None:
     for data in (load_dataset("digits"), load_dataset("planted_deep", scaling="unit_norm")):
-        with pytest.raises(NotApplicable, match=f"{data.name} has none: dataset=planted_deep and dataset=synthetic"):
+        with pytest.raises(NotApplicable, match=f"{data.name} has none: the sets planted_… and synthetic"):
             Recovery().check(data, None)
     for name in ("planted_deep", "synthetic"):
         Recovery().check(load_dataset(name), None)

@@ -96,8 +96,7 @@ def test_word_for_hydras_own_node_is_refused_on_every_way_into_hydra(word, how, 
 @pytest.mark.parametrize("word", [f"hydra.launcher._target_={ANYTHING}", "hydra/launcher=mine"])
 def test_tab_completes_nothing_after_a_word_for_hydras_own_node(word, marker, monkeypatch, capsys) -> None:
     monkeypatch.setenv("NMFBENCH_CONFIG", str(write(marker.parent / "own", "hydra/launcher/mine.yaml", "a: 1")))
-    monkeypatch.setenv("COMP_LINE", f"nmfbench run {word} solver=")
-    assert main(["-sc", "query=bash"]) == 0
+    assert main(["completion", "query", f"nmfbench run {word} stopping."]) == 0
     assert not capsys.readouterr().out.strip() and not marker.exists()
 
 

@@ -1,13 +1,21 @@
-"""The commands that bring records of several folders together, and check them: merge, verify."""
+"""The commands by which records travel, and are checked: submit, verify, merge."""
 
 import argparse
 import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from nmfbench.commands import choosing
+from nmfbench.config import trusted_dirs
 from nmfbench.errors import ConfigError
-from nmfbench.records import Unreadable, read
+from nmfbench.progress import plural
+from nmfbench.records import Record, Unreadable, packs, read
+from nmfbench.records.summaries import Code
 from nmfbench.reports.selecting import select
-from nmfbench.running import filenames
+from nmfbench.running import filenames, named
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,11 +29,32 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     choosing.add_results(merge)
     merge.set_defaults(command=_merge)
 
+    submit = commands.add_parser("submit", help="pack finished records into one small file, for others to rank")
+    submit.add_argument("words", nargs="*", metavar="WORD", help=f"a results folder, and {choosing.CHOICE}")
+    submit.add_argument(
+        "--licence",
+        choices=packs.LICENCES,
+        default=packs.LICENCES[0],
+        help="on which terms others may use the numbers (default: %(default)s: free use with credit; CC0-1.0: without)",
+    )
+    submit.add_argument("--name", default="", help="who is to be credited; without it nobody is named")
+    submit.add_argument("--contact", default="", help="an address for questions")
+    submit.add_argument(
+        "--with-code", action="store_true", help="also pack the source of your own methods; its checksum always is"
+    )
+    submit.add_argument("--output", type=Path, metavar="FILE", help=f"default: the solvers' names{packs.SUFFIX}")
+    submit.add_argument("--force", action="store_true", help="replace a file of that name")
+    choosing.add_results(submit)
+    submit.set_defaults(command=_submit)
+
     verify = commands.add_parser(
         "verify",
-        help="check records against the data and code here, and fit a sample again; exit code 1 if one differs",
+        help="check records or a pack against the data and code here, and fit a sample again; exit code 1 if one "
+        "differs, 3 if something of a pack cannot be verified here",
     )
-    verify.add_argument("words", nargs="*", metavar="WORD", help=choosing.TABLE_WORDS)
+    verify.add_argument(
+        "words", nargs="*", metavar="WORD", help=f"a pack (FILE{packs.SUFFIX}), or {choosing.TABLE_WORDS}"
+    )
     verify.add_argument(
         "--sample",
         type=_share,
@@ -66,9 +95,80 @@ def _merge(arguments: argparse.Namespace) -> int:
     return int(disagree)
 
 
+def _submit(arguments: argparse.Namespace) -> int:
+    """`nmfbench submit`: pack the finished records of a results folder, and say what is inside and what is not."""
+    folders = [word for word in arguments.words if "=" not in word]
+    filters = [word for word in arguments.words if "=" in word]
+    if len(folders) > 1:
+        raise ConfigError(f"submit takes one results folder, got {' '.join(folders)}; nmfbench merge joins several")
+    results = filenames.folder(folders[0]).expanduser() if folders else arguments.results
+    if folders and not (results / "runs").is_dir():
+        raise ConfigError(f"{results} is no results folder: it has no runs/ in it")
+    records, _ = choosing.selected(filters, results)
+    finished = [record for record in records if record["status"] != "failed"]
+    if not finished:
+        raise ConfigError(f"all {plural(len(records), 'record')} chosen failed; nmfbench status --errors shows why")
+    path = arguments.output or Path(_names(finished) + packs.SUFFIX)
+    if path.exists() and not arguments.force:
+        raise ConfigError(f"{path} is there already; --force replaces it, --output=FILE{packs.SUFFIX} names another")
+    code: Code = {}
+    missing: dict[str, str] = {}
+    if arguments.with_code:
+        from nmfbench.running import submitting
+
+        code, missing = submitting.code_of(finished)
+    manifest = packs.write(
+        path, finished, licence=arguments.licence, name=arguments.name, contact=arguments.contact, code=code
+    )
+    print("\n".join([f"{path}: {_size(path)}", *_contents(manifest)]))
+    left_out = Counter(f"{r['solver']} on {r['dataset']}: {r.get('error')}" for r in records if r["status"] == "failed")
+    for failed, n in left_out.items():
+        print(f"left out, failed: {plural(n, 'record')} of {failed}")
+    for reason in missing.values():
+        print(f"left out, code: {reason}")
+    print("not in it: codes, factors, exhibits, single k-means starts, most of each history; folders of this machine")
+    return 0
+
+
+def _names(records: Sequence[Record]) -> str:
+    """Make a file name of those of the solvers."""
+    names = sorted({record["solver"] for record in records})
+    return "+".join(names) if len(names) <= 3 else f"{len(names)}-solvers"
+
+
+def _size(path: Path) -> str:
+    return f"{max(1, round(path.stat().st_size / 1000)):,} kB"
+
+
+def _contents(manifest: dict[str, Any]) -> list[str]:
+    """Describe a pack in lines, from its manifest."""
+    solvers = []
+    for name, held in manifest["solvers"].items():
+        sources = [f"code {s[:6]}{'' if s in manifest['code'] else ', checksum only'}" for s in held["sources"]]
+        solvers.append(f"{name} ({', '.join([str(held['records']), *sources])})")
+    datasets = [
+        f"{name} ({held['records']}{', own data, which others cannot check' if held['own'] else ''})"
+        for name, held in manifest["datasets"].items()
+    ]
+    statuses = ", ".join(f"{n} {status}" for status, n in sorted(manifest["statuses"].items()))
+    credited = " ".join(filter(None, [manifest["name"], manifest["contact"]])) or "nobody named"
+    commits = [" ".join([commit[:10], *changed]) for commit, *changed in map(str.split, manifest["commits"])]
+    made = f"nmfbench {', '.join(manifest['nmfbench'])}, commit {', '.join(commits)}"
+    return [
+        f"  records: {manifest['records']}: {statuses}",
+        f"  solvers: {', '.join(solvers)}",
+        f"  datasets: {', '.join(datasets)}",
+        f"  made with: {made}; {', '.join(manifest['machines'])}; newest {manifest['newest']}",
+        f"  licence: {manifest['licence']}; by: {credited}",
+    ]
+
+
 def _verify(arguments: argparse.Namespace) -> int:
-    """`nmfbench verify`: check the records of an experiment, or those that words choose, and fit a sample again."""
-    words, results = choosing.name_first(arguments.words), arguments.results
+    """`nmfbench verify`: check a pack, the records of an experiment or those that words choose; fit a sample again."""
+    words, folder = named.declared([named.resolved(word) for word in choosing.name_first(arguments.words)])
+    results = arguments.results
+    if words and "=" not in words[0] and words[0].endswith(packs.SUFFIX):
+        return _verify_pack(Path(words[0]).expanduser(), words[1:], arguments, folder)
     if words and "=" not in words[0]:
         plan = choosing.planned(words, results)
         store = plan.store
@@ -83,6 +183,31 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"no record in {store.runs} to verify; nmfbench status shows what is there")
     from nmfbench.running import verifying
 
-    verified = verifying.verify(contents, store, arguments.sample, report=print)
+    trusted = [*trusted_dirs(), folder] if folder else None
+    verified = verifying.verify(contents, store, arguments.sample, report=print, trusted=trusted)
     print("\n".join(verifying.summary(verified, store.runs)))
     return int(verified.counts["problems"] > 0)
+
+
+def _verify_pack(path: Path, words: Sequence[str], arguments: argparse.Namespace, folder: Path | None) -> int:
+    """Fit a sample of a pack's records again; say what they are worth, and keep it beside the pack."""
+    store = choosing.store_of(words, arguments.results)
+    filters = [word for word in words if not word.startswith("results_dir=")]
+    if odd := [word for word in filters if not word.startswith(("solver=", "dataset="))]:
+        raise ConfigError(f"of a pack, solver= and dataset= choose what is verified, not {' '.join(odd)}")
+    pack = packs.read(path)
+    print("\n".join([f"{path}: {_size(path)}", *_contents(pack.manifest)]))
+    chosen = {id(record) for record in select(pack.records, filters)}
+    from nmfbench.records import verdicts
+    from nmfbench.running import environment, verifying_packs
+
+    found = verifying_packs.verify(
+        pack, store, arguments.sample, lambda record: id(record) in chosen, folder, report=print
+    )
+    here = environment.of_run(1, "cpu")
+    made = {key: here[key] for key in ("date", "nmfbench", "commit", "dirty", "torch", "cpu")}
+    written = verdicts.write(path, found, made | {"sample": arguments.sample}, elsewhere=store.root)
+    print("\n".join(verifying_packs.summary(found, pack)))
+    print(f"written to {written}", file=sys.stderr)
+    outcomes = {verdict.outcome for verdict in found}
+    return 1 if "differs" in outcomes else 3 if "not verified" in outcomes else 0

@@ -31,17 +31,18 @@ class Dataset:
     name: the name that records and tables give the dataset.
     X: (m features, n samples), a numpy array, possibly memory-mapped, or a scipy csc_array. NaN where it is missing.
     y: labels (n,); None: there are none.
-    shape: image shape (height, width) when the m features of a sample are its pixels in row-major order; None: no
-        images.
+    shape: (height, width) if the m features are the pixels of an image in row-major order; None: no images.
     preprocessing: everything the loader did to the raw data, in order, in words.
     n_clusters: cluster counts at which this dataset is usually scored; None: the number of classes.
     feature_names: names of the m features, for example the words of documents; None: unknown.
     sample: a noun for one sample: user, face, document.
     truth: true factors or other knowledge, by name; no solver sees it.
+    rank: number of components of a fit that is given none; None: the number of classes.
     views: name of each view → the number of its features, in the order of the rows of X; None: X is one view.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
     observed: mask (m, n), False where X is missing; None: all of it is there.
+    clean: X before it was corrupted; None: it was not.
     """
 
     name: str
@@ -53,10 +54,12 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     sample: str = "sample"
     truth: dict[str, np.ndarray] = field(default_factory=dict)
+    rank: int | None = None
     views: dict[str, int] | None = None
     files: dict[str, list[int] | None] = field(default_factory=dict)
     proposed: Proposal | None = None
     observed: np.ndarray | None = None
+    clean: Any = None
 
     @property
     def n_samples(self) -> int:
@@ -111,8 +114,7 @@ class Dataset:
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
     """(n,) bool: the samples whose labels a semi-supervised method may see, a fraction of each class, rounded.
 
-    Every class keeps at least one label where the fraction is above 0. The draw is the same for every method and seed,
-    so that all of them are scored on the same samples.
+    Every class keeps a label where the fraction is above 0. The draw is the same for every method and seed.
     """
     rng = np.random.default_rng(integer("labelled", 0))
     mask = np.zeros(len(y), dtype=bool)
@@ -232,6 +234,11 @@ class Loader(ABC):
             proposed=proposal,
             observed=observed,
         )
+
+    @property
+    def keeps_factors(self) -> bool:
+        """Whether factors of the raw X are, but for one number, those of the scaled X."""
+        return {*self._scalings()} <= {"none", "max"}
 
     def _scalings(self) -> list[str]:
         return [self.scaling] if isinstance(self.scaling, str) else list(self.scaling)

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 
-from nmfbench.datasets import base
+from nmfbench.datasets import base, planted
 from nmfbench.errors import ConfigError
 
 
@@ -63,19 +63,9 @@ class PlantedDeep(base.Loader):
         H2[pairs[:, 0], np.arange(r1)], H2[pairs[:, 1], np.arange(r1)] = self.purity, 1 - self.purity
         H1 = np.zeros((r1, n))
         mixed = rng.permuted(np.tile(np.arange(r1), (n, 1)), axis=1)[:, :3].T
-        H1[mixed, np.arange(n)] = _capped(rng.dirichlet(np.ones(3), n).T, self.purity)
+        H1[mixed, np.arange(n)] = planted.capped(rng.dirichlet(np.ones(3), n).T, self.purity)
         X = W2 @ H2 @ H1
         noise = rng.normal(size=X.shape)
         X = np.maximum(X + self.noise * np.linalg.norm(X) / np.linalg.norm(noise) * noise, 0)
-        kept = {*self._scalings()} <= {"none", "max"}
-        truth = {"W1": W2 @ H2, "H1": H1, "W2": W2, "H2": H2} if kept else {}
+        truth = {"W1": W2 @ H2, "H1": H1, "W2": W2, "H2": H2} if self.keeps_factors else {}
         return base.Dataset("planted_deep", X, (H2 @ H1).argmax(0), truth=truth)
-
-
-def _capped(shares: np.ndarray, most: float) -> np.ndarray:
-    """Columns of sum one with entries of at most ``most``: what is over is taken by the others, in proportion."""
-    top = shares == shares.max(0)
-    over = shares.max(0) > most
-    rest = np.where(top, 0, shares)
-    capped = np.where(top, most, rest * (1 - most) / rest.sum(0))
-    return np.where(over, capped, shares)

@@ -56,5 +56,5 @@ class Synthetic(base.Loader):
         H = rng.uniform(0, self.overlap, (self.n_classes, self.n_samples))
         H[y, np.arange(self.n_samples)] = rng.uniform(0.5, 1, self.n_samples)
         X = W @ H + self.noise * rng.uniform(size=(self.n_features, self.n_samples))
-        truth = {"W1": W, "H1": H} if {*self._scalings()} <= {"none", "max"} else {}
+        truth = {"W1": W, "H1": H} if self.keeps_factors else {}
         return base.Dataset("synthetic", X, y, truth=truth)

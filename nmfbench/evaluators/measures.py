@@ -10,11 +10,13 @@ from nmfbench.evaluators.metric import Metric
 
 # Each method minimises its own objective, so a lower value is better only among the runs of one method.
 OBJECTIVE = Metric("objective", "objective")
+CLEAN = Metric("error_clean", "relative error against the data before it was corrupted", decimals=3, better="lower")
 MEASURES = (
     Metric("error", "relative error ‖X − reconstruction‖/‖X‖", better="lower"),
     OBJECTIVE,
     Metric("stability", "stability of the bases over seeds (mean matched cosine)", decimals=2, better="higher"),
     Metric("dead", "dead components", decimals=0, better="lower"),
+    CLEAN,
     Metric("penalty_share", "share of the penalty in the objective", "%", 1),
 )
 """Measured on every factorization as a whole."""

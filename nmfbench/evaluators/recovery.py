@@ -22,7 +22,8 @@ class Recovery(Evaluator):
     rank-one matrices have the largest sum. Cosines are means over the true columns of W_l and rows of H_l; one that has
     no match, because the fit has fewer components, counts as 0. For the errors ‖W − Ŵ‖/‖W‖ and ‖H − Ĥ‖/‖H‖, each
     column of Ŵ_l has the length with the least error, rows of Ĥ_l and columns of Ĥ_{l+1} follow, and one factor for all
-    of Ĥ_l, which absorbs the scaling of X, is free. The rank found counts the components that are not dead.
+    of Ĥ_l, which absorbs the scaling of X, is free, as it is in ‖M − M̂‖/‖M‖ of the products without noise, M, and of
+    W_l and codes of the fit. The rank found counts the components that are not dead.
     H_l with l > 1 needs a method that factors its bases. Needs ``truth`` "W1" and "H1", "W2" and "H2", ….
     """
 
@@ -31,14 +32,15 @@ class Recovery(Evaluator):
         Metric("cosine_H", "mean cosine of the codes to the true ones", decimals=3, better="higher"),
         Metric("error_W", "relative error of the bases", decimals=3, better="lower"),
         Metric("error_H", "relative error of the codes", decimals=3, better="lower"),
+        Metric("error_WH", "relative error against the product of the true factors", decimals=3, better="lower"),
         Metric("rank_found", "components that are not dead", decimals=1),
     )
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
         if not true_layers(dataset.truth):
             raise NotApplicable(
-                f"evaluator=recovery needs true factors, and {dataset.name} has none: dataset=planted_deep and "
-                "dataset=synthetic have them, with dataset.scaling=max or none"
+                f"evaluator=recovery needs true factors, and {dataset.name} has none: the sets planted_… and "
+                "synthetic have them, with dataset.scaling=max or none"
             )
 
     def evaluate(
@@ -59,9 +61,9 @@ class Recovery(Evaluator):
             if l == 1 or links:
                 factor = of_codes if below is None else np.asarray(links[l - 2], np.float64) @ below
                 turned = np.linalg.pinv(move) @ factor
-                free = max((turned * H).sum(), 0) / max((turned**2).sum(), np.finfo(float).tiny)
-                measured |= {"cosine_H": cosines(H, turned).mean(), "error_H": _error(H, free * turned)}
+                measured |= {"cosine_H": cosines(H, turned).mean(), "error_H": _error(H, _fitted_to(H, turned))}
             below = move
+            measured |= {"error_WH": _error(W @ codes, _fitted_to(W @ codes, found @ of_codes))}
             measured |= {"rank_found": found.shape[1] - dead[l]}
             rows += [{"layer": l, "n_clusters": None, "metric": m, "value": float(v)} for m, v in measured.items()]
         return rows
@@ -96,6 +98,11 @@ def _cosines(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """(k, l) cosines of the rows of A and of B."""
     A, B = (F / np.where((norms := np.linalg.norm(F, axis=1, keepdims=True)) > 0, norms, 1) for F in (A, B))
     return A @ B.T
+
+
+def _fitted_to(true: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """``found`` times the factor ≥ 0 that brings it nearest to ``true``."""
+    return found * (max((found * true).sum(), 0) / max((found**2).sum(), np.finfo(float).tiny))
 
 
 def _error(true: np.ndarray, found: np.ndarray) -> float:

@@ -43,9 +43,9 @@ def printed(record: dict[str, Any]) -> dict[Place, list[tuple[Paper, float]]]:
     """Every paper's numbers for this run, in the unit that tables show (percent where the metric's unit is "%").
 
     A paper has numbers for a run only if the data, its preprocessing, the ranks and the protocol are the paper's, as
-    far as it prints them; the docstring of each module lists its rules. No paper holds entries out.
+    far as it prints them; the docstring of each module lists its rules. No paper holds entries out or corrupts data.
     """
-    if record["config"].get("hidden"):
+    if record["config"].get("hidden") or record["config"]["dataset"].get("corrupt"):
         return {}
     numbers: dict[Place, list[tuple[Paper, float]]] = {}
     for module in _modules(tuple(__path__)):

@@ -17,8 +17,9 @@ BEST = "best per cell (uses labels, as in the paper)"
 
 
 def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
-    """The records, each with its block: by layers, share of labels, solver, or a setting of solver or dataset."""
+    """The records, each with its block: by layers, labels, solver, corruption, or a setting of data or solver."""
     words = {"layers": _layers, "label_fraction": _labels, "solver": lambda record: str(record["solver"])}
+    words["corrupt"] = lambda record: str(corruption(record).get("kind", "clean"))
     return [
         record | {"block": ", ".join(filter(None, ((words.get(key) or partial(_part, key))(record) for key in keys)))}
         for record in records
@@ -28,8 +29,14 @@ def split(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:
 def _part(key: str, record: Record) -> str:
     """The setting in words; empty where it is not set."""
     group, _, name = key.partition(".")
-    value = record["config"][group].get(name)
+    node = corruption(record) if group == "corrupt" else record["config"][group]
+    value = node.get(name)
     return "" if value is None else f"{name} = {value}"
+
+
+def corruption(record: Record) -> dict[str, Any]:
+    """The kind, level and draw by which the record's data was corrupted; empty if it was not."""
+    return dict(record["config"]["dataset"].get("corrupt", {}))
 
 
 def in_order(records: Sequence[Record], keys: Sequence[str]) -> list[Record]:

@@ -18,7 +18,8 @@ def select(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
     """The records for which all words hold. Raises ConfigError for a malformed word or a key that no record has.
 
     A word is key=value in Hydra's grammar: several values are separated by commas, glob(…) matches names. Keys are
-    dataset, solver, rank, seed, status, and every parameter by its dotted key or, where that is unique, its last part.
+    dataset, solver, rank, seed, status, corrupt, and every parameter by its dotted key or, where that is unique, its
+    last part.
     """
     if not words:  # Hydra takes a moment to import
         return list(records)
@@ -46,6 +47,8 @@ _UNKNOWN = object()
 def _dotted(record: Record) -> dict[str, Any]:
     config = record["config"]
     nodes = {f"{n}.{k}": v for n in _NODES for k, v in (config.get(n) or {}).items() if k != "_target_"}
+    corruption = nodes.pop("dataset.corrupt", None) or {"kind": "none"}
+    nodes |= {f"corrupt.{k}": v for k, v in corruption.items()}
     return nodes | {"dtype": config.get("dtype"), "label_fraction": config.get("label_fraction")}
 
 
@@ -55,6 +58,8 @@ def _value_of(record: Record, key: str) -> Any:
     if key == "evaluator":
         return record["config"]["evaluator"]["name"]
     parameters = _dotted(record)
+    if key == "corrupt":
+        return parameters["corrupt.kind"]
     if key in parameters:
         return parameters[key]
     same_leaf = [value for name, value in parameters.items() if name.rpartition(".")[2] == key]

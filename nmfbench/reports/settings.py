@@ -9,8 +9,8 @@ from nmfbench.errors import ConfigError
 
 T = TypeVar("T")
 
-SPLITS = ("layers", "label_fraction", "solver")
-"""Keys by which a dataset's block can be split, besides settings such as dataset.noise and solver.alpha."""
+SPLITS = ("layers", "label_fraction", "solver", "corrupt")
+"""Keys by which a dataset's block can be split, besides settings: dataset.noise, corrupt.level, solver.alpha."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ class Table:
     ----------
     notes: sentences about the protocol, printed under the table.
     metric: the metric that is shown first and tested; null: the evaluator's first.
-    split: keys that divide a dataset's block further: layers, label_fraction, solver, or settings
-        such as dataset.noise and solver.alpha.
+    split: keys that divide a dataset's block further: layers, label_fraction, solver, corrupt, or settings
+        such as dataset.noise, corrupt.level and solver.alpha.
     together: whether these parts of a dataset are rows of one table with a column a method; else each is a table.
     tuning: how one of several settings is chosen; null: all are shown.
     relative: a quotient of two solvers' metrics to add; null: none.
@@ -97,7 +97,8 @@ class Table:
             "order": part("order", Order),
         }
         plain = structured({k: v for k, v in node.items() if not parts.get(k)}, cls, "table")
-        if unknown := {key for key in plain.split if not key.startswith(("dataset.", "solver."))} - {*SPLITS}:
+        settings = ("dataset.", "corrupt.", "solver.")
+        if unknown := {key for key in plain.split if not key.startswith(settings)} - {*SPLITS}:
             raise ConfigError(
                 f"table.split must name {', '.join(SPLITS)} or settings such as dataset.noise and solver.alpha, "
                 f"got {', '.join(unknown)}"

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nmfbench.adapters.source import source_hash
-from nmfbench.config import build, escaped
+from nmfbench.config import build, escaped, structured
 from nmfbench.datasets.base import Dataset, Loader
+from nmfbench.datasets.corruption import Corruption
 from nmfbench.datasets.files import fingerprint, locate
+from nmfbench.datasets.subset import subset
 from nmfbench.errors import DataMissing
 from nmfbench.records import Record, Store, digest, write_text
 
@@ -23,7 +25,8 @@ class Card:
 
     Parameters
     ----------
-    node: the dataset's parameters, its class under ``_target_``.
+    node: the dataset's parameters, its class under ``_target_``; under "subset" how many samples are kept, if not all,
+        and under "corrupt" how it is corrupted, if it is.
     name: the dataset's name in records and tables.
     sha256: checksum of X and y, see `Dataset.sha256`.
     features: m, the rows of X.
@@ -34,6 +37,7 @@ class Card:
     files: path → fingerprint of every file it was read from; None for a file that was looked for and absent.
     proposed: the scaling that suits a user's own data, and why; empty: other data, or not known.
     refusals: digest of a run's config → why that run cannot take this data.
+    rank: number of components of a fit that is given none; None: the number of classes.
     """
 
     node: dict[str, Any]
@@ -47,6 +51,7 @@ class Card:
     files: dict[str, list[int] | None]
     proposed: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    rank: int | None = None
 
     def in_words(self) -> str:
         """The data in a line."""
@@ -95,6 +100,7 @@ class Cards:
             features=dataset.X.shape[0],
             samples=dataset.n_samples,
             classes=dataset.n_classes,
+            rank=dataset.rank,
             n_clusters=list(dataset.n_clusters) if dataset.n_clusters else None,
             preprocessing=list(dataset.preprocessing),
             files=dict(dataset.files),
@@ -140,7 +146,7 @@ def reading(card: Card, proposing: bool = False) -> str:
 
 def loader_of(node: dict[str, Any]) -> Loader:
     """The loader that a node describes. Raises ConfigError."""
-    return _loader(json.dumps(node))
+    return _loader(json.dumps({key: value for key, value in node.items() if key not in ("subset", "corrupt")}))
 
 
 @cache
@@ -150,8 +156,11 @@ def _loader(node: str) -> Loader:
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def load(node: str) -> Dataset:
-    """The dataset of a node, given as JSON. Raises DataMissing, DataError or ConfigError."""
-    return _loader(node).load()
+    """The dataset of a node, given as JSON. Raises DataMissing, DataError, ConfigError or NotApplicable."""
+    parameters = json.loads(node)
+    data, size, corruption = loader_of(parameters).load(), parameters.get("subset"), parameters.get("corrupt")
+    data = subset(data, size) if size else data
+    return structured(corruption, Corruption, "corrupt").apply(data) if corruption else data
 
 
 def kept(store: Store) -> list[Card]:

@@ -30,7 +30,7 @@ from nmfbench.running import named
 from nmfbench.running.loader import DataLoader, refuse_words
 from nmfbench.running.settings import Settings
 
-GROUPS = ("solver", "dataset", "evaluator", "stopping", "launcher", "experiment")
+GROUPS = ("solver", "dataset", "corrupt", "evaluator", "stopping", "launcher", "experiment")
 _SWAPPED = ("solver=", "dataset=")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
@@ -78,6 +78,8 @@ class Composed:
                 node = OmegaConf.to_container(self.config[key], resolve=True)
             except OmegaConfBaseException as error:
                 raise ConfigError(_explain(error)) from error
+        if key == "solver":
+            node.pop(config.SEARCH, None)
         if key in GROUPS:
             config.check_class(node, key, self.choices[key], self.trusted)
         return cast(dict[str, Any], node)
@@ -294,7 +296,9 @@ def _explain(error: BaseException) -> str:
             parent = cause.parent_node
             if isinstance(parent, DictConfig) and cause.key not in parent:
                 siblings = [str(key) for key in parent if key not in ("_target_", "hydra")]
-                return f"unknown key {cause.full_key}{nearest(str(cause.key), siblings)}"
+                group = cause.full_key.partition(".")[0]
+                close = nearest(str(cause.key), siblings) or f"; the {group} that is chosen has no settings"
+                return f"unknown key {cause.full_key}{close}"
             return f"{cause.full_key}: {str(cause).splitlines()[0]}"
         cause = cause.__cause__
     return str(error).splitlines()[0]

@@ -82,6 +82,14 @@ def requests(arguments: Sequence[str]) -> list[Request]:
     ]
 
 
+def opened(arguments: Sequence[str]) -> tuple[Composer, list[Override]]:
+    """A composer for words like those after ``nmfbench run``, and the words as overrides. Raises ConfigError."""
+    options = arguments_parser().parse_intermixed_args(list(arguments))
+    composer = Composer(options)
+    overrides = composer.parse(options.overrides)
+    return composer, list({override.get_key_element(): override for override in overrides}.values())
+
+
 def _request(composer: Composer, experiment: str | None, overrides: list[Override], multirun: bool) -> Request:
     base = [f"experiment={experiment}"] if experiment else []
     table, lines = Table(), None

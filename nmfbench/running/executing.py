@@ -216,7 +216,7 @@ def _record(job: Job, dataset: Dataset, outcome: Outcome, made_with: dict[str, A
     fit = {key: value for key, value in outcome.fit.items() if key != "metrics"}
     metrics = outcome.fit["metrics"] + outcome.metrics
     measured = {row["metric"] for row in metrics}
-    own = {metric.name: metric for metric in job.evaluator.metrics}
+    own = {metric.name: metric for metric in (*job.evaluator.metrics, measures.CLEAN)}
     always = measures.declared(outcome.fitted.factors if outcome.fitted else ())
     declared = [*own.values(), *(replace(metric, shown=False) for metric in always if metric.name not in own)]
     return {

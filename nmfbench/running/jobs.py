@@ -114,7 +114,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     """The job of one configuration on the data of that card, with the records that exist. Raises ConfigError."""
     loader = loader_of(card.node)
     if settings.rank is None:
-        composed = composed.with_values({"rank": card.classes})
+        composed = composed.with_values({"rank": card.rank or card.classes})
     solver_node, evaluator_node = composed.plain("solver"), composed.plain("evaluator")
     if "rank" in solver_node and solver_node["rank"] is None and not solver_node.get("ranks"):
         raise ConfigError(f"rank must be given: {card.name} has no labels to count classes by; add rank=…")
@@ -129,6 +129,8 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     stopping, rule = _stopping(solver, composed, settings, request)
     # The checksum identifies the data, so its location is left out.
     preprocessing = {key: value for key, value in card.node.items() if key not in ("n_clusters", *loader.location)}
+    corruption = card.node.get("corrupt", {})
+    own = {key: value for key, value in preprocessing.items() if key not in ("draw", "subset", "corrupt")}
     scored = {key: value for key, value in evaluator_node.items() if key != "n_clusters"}
 
     def changed(node: Node, group: str) -> Node:
@@ -152,7 +154,11 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
         },
         variant={
             **changed(solver_node, "solver"),
-            **changed({key: value for key, value in preprocessing.items() if key != "draw"}, "dataset"),
+            **changed(own, "dataset"),
+            **({"subset": settings.subset} if settings.subset else {}),
+            # The level is named at its default too, because it is what a sweep varies.
+            **({"corrupt": corruption["kind"], "corrupt.level": corruption["level"]} if corruption else {}),
+            **({"corrupt.draw": corruption["draw"]} if corruption.get("draw") else {}),
             **rule,
             **changed(scored, "evaluator"),
             **({"dtype": settings.dtype} if settings.dtype != Settings.dtype else {}),

@@ -65,12 +65,13 @@ def fitted(
     ended: dict[int, Outcome] = {}
 
     def end(result: FitResult) -> None:
-        ended[result.seed] = _measured(result, problem)
+        ended[result.seed] = _measured(result, problem, clean)
         if on_end:
             on_end(ended[result.seed])
 
     try:
         problem = place(dataset.X, dtype, device, dataset.shape, observed=observed, views=dataset.view_sizes)
+        clean = None if dataset.clean is None else place(dataset.clean, dtype, device, observed=observed).X
         if labelled is not None:
             labels, mask = torch.as_tensor(dataset.y, device=device), torch.as_tensor(labelled, device=device)
             problem = replace(problem, labels=labels, labelled=mask)
@@ -168,18 +169,21 @@ def _summary(result: FitResult) -> dict[str, Any]:
     }
 
 
-def _measured(result: FitResult, problem: Problem) -> Outcome:
-    """The unscored outcome of a restart, with what is measured on its factors."""
+def _measured(result: FitResult, problem: Problem, clean: Any) -> Outcome:
+    """The unscored outcome of a restart, with what is measured on its factors. ``clean`` is X (m, n) uncorrupted."""
     summary = _summary(result)
     if result.factorization is None:
         return Outcome(result.seed, summary)
     try:
         fitted = arrays(result.factorization)
         summary["layering"] = fitted.layering
-        residual = losses.relative_error(problem.X, result.factorization, problem.observed)
+        matrices = {"error": problem.X} | ({} if clean is None else {"error_clean": clean})
+        residuals = {
+            metric: losses.relative_error(X, result.factorization, problem.observed) for metric, X in matrices.items()
+        }
         summary["metrics"] = [
             # Norms overflow before the factors do; a record holds no NaN.
-            {"metric": "error", "value": residual if math.isfinite(residual) else None},
+            *({"metric": name, "value": size if math.isfinite(size) else None} for name, size in residuals.items()),
             {"metric": "objective", "value": result.objective},
             *_penalty_share(result),
             *measures.factor_measures(fitted.factors),

@@ -35,6 +35,15 @@ def declared(words: Sequence[str]) -> tuple[list[str], Path | None]:
     return replaced, folder
 
 
+def resolved(word: str) -> str:
+    """Return the word with the path of each file of a method made absolute, as records have it."""
+    match = _WORD.fullmatch(word)
+    if match is None:
+        return word
+    parts = (source.resolved(part) if _FILE.fullmatch(part) else part for part in match[2].split(","))
+    return match[1] + ",".join(parts)
+
+
 def _replaced(word: str, options: dict[str, str]) -> str:
     match = _WORD.fullmatch(word)
     if match is None or ".py:" not in word:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import torch
 
-from nmfbench.config import build, escaped, nearest
+from nmfbench.config import build, escaped, nearest, structured
+from nmfbench.datasets.corruption import Corruption
 from nmfbench.errors import ConfigError, DataError, DataMissing, NotApplicable
 from nmfbench.evaluators import Evaluator, measures
 from nmfbench.numerics.problem import Problem, check_device, place
@@ -117,7 +118,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
         try:
-            node = composed.plain("dataset")
+            node = _data_node(composed, settings.subset)
             card = cards.known(node)
             if card is None and not will_run and not any(store.runs.glob(f"*/{solver}/*.json")):
                 planned.unknown.append(f"{solver} on {name}")
@@ -144,6 +145,14 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     planned.jobs = list(jobs.values())
     _check_metrics(planned)
     return planned
+
+
+def _data_node(composed: Composed, subset: int | None) -> dict[str, Any]:
+    """The dataset's parameters, and "subset" and "corrupt" for data that is not whole and clean."""
+    node = composed.plain("dataset") | ({"subset": subset} if subset else {})
+    if composed.choices.get("corrupt", "none") != "none":  # a user's own config.yaml may lack the group
+        node["corrupt"] = asdict(structured(composed.plain("corrupt"), Corruption, "corrupt"))
+    return node
 
 
 def _launcher(composed: Composed) -> dict[str, Any]:

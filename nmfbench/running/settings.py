@@ -13,7 +13,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.reports.settings import Table
 
 DTYPES = ("float32", "float64")
-_NODES = ("solver", "dataset", "evaluator", "launcher", "runs", "table")
+_NODES = ("solver", "dataset", "corrupt", "evaluator", "launcher", "runs", "table")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,8 @@ class Settings:
 
     Parameters
     ----------
-    rank: number of components r ≥ 1, which solvers refer to as ``${rank}``; null: the number of classes.
+    rank: number of components r ≥ 1, which solvers refer to as ``${rank}``; null: the number of planted components,
+        else of classes.
     seeds: the number of seeds (0 … n−1), or a list of distinct seeds ≥ 0.
     dtype: float32 or float64.
     device: cpu, cuda or cuda:N.
@@ -30,6 +31,7 @@ class Settings:
     threads: CPU threads of a fit, ≥ 1. Sums depend on it in their last digits, so it has one default on all machines.
     stopping: fields of `Stopping` that replace the solver's own rule; null: its own.
     results_dir: the folder of records, data cards and tables.
+    subset: number of samples ≥ 1 to keep of the data, drawn without looking at labels; null: all.
     save_codes: whether codes and bases are kept, so that another evaluator needs no new fit.
     label_fraction: share of each class, in [0, 1], whose labels solvers that use labels may see.
     timing: whether device and threads are part of a record's identity, so that times can be compared. Then one process
@@ -45,6 +47,7 @@ class Settings:
     threads: int = 1
     stopping: dict[str, Any] = field(default_factory=dict)
     results_dir: str = "results/local"
+    subset: int | None = None
     save_codes: bool = False
     label_fraction: float = 0.0
     timing: bool = False
@@ -55,13 +58,11 @@ class Settings:
             raise ConfigError("results_dir must not be empty; results_dir=. is the current folder")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        for name in ("jobs", "threads"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.label_fraction <= 1:
             raise ConfigError(f"label_fraction must lie in [0, 1], got {self.label_fraction}")
-        if self.rank is not None and self.rank < 1:
-            raise ConfigError(f"rank must be at least 1, got {self.rank}")
+        for name in ("rank", "subset", "jobs", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
     @classmethod
     def of(cls, node: dict[str, Any]) -> "Settings":

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -93,11 +93,16 @@ class Verified:
 
 
 def verify(
-    contents: Mapping[Path, Record | Unreadable], store: Store, share: float, report: Callable[[str], None]
+    contents: Mapping[Path, Record | Unreadable],
+    store: Store,
+    share: float,
+    report: Callable[[str], None],
+    trusted: Sequence[Path] | None = None,
 ) -> Verified:
     """Check these files of the store; fit a share of the runs of each solver and dataset again, at least one.
 
     The sample is the first files by name. Names are hashes, so this is a draw, and always the same. Nothing is written.
+    ``trusted``: see `config.check_class`.
     """
     verified = Verified(report, Counter(all=len(contents)))
     runs: list[Run] = []
@@ -106,11 +111,11 @@ def verify(
             verified.counts["failed"] += 1
             continue
         try:
-            runs.append(_run(path, content, store))
+            runs.append(run_of(path, content, store, trusted))
         except ConfigError as error:
             verified.problem(f"{path}: {error}")
     verified.counts["by time"] = sum(run.record["status"] in agreement.BY_TIME for run in runs)
-    sample = {run.path for run in _sample(runs, share)}
+    sample = {run.path for run in sample_of(runs, share)}
     say(f"{len(sample)} of {plural(len(contents), 'record')} are fitted again")
     cards, by_data = kept(store), defaultdict(list)
     for run in runs:
@@ -125,12 +130,12 @@ def verify(
                 continue
             verified.counts["sound"] += 1
             if run.path in sample:
-                _verify_fit(run, dataset, store, verified)
+                fit_again(run, dataset, store, verified)
     return verified
 
 
-def _run(path: Path, record: Record | Unreadable, store: Store) -> Run:
-    """The run whose record is in that file. Raises ConfigError for what is wrong with it."""
+def run_of(path: Path, record: Record | Unreadable, store: Store, trusted: Sequence[Path] | None = None) -> Run:
+    """The run whose record is in that file of the store. Raises ConfigError for what is wrong with it."""
     if isinstance(record, Unreadable):
         raise ConfigError(record.reason)
     config = record["config"]
@@ -141,7 +146,8 @@ def _run(path: Path, record: Record | Unreadable, store: Store) -> Run:
         raise ConfigError("it names another solver or dataset than its config")
     rule = {key: value for key, value in config.get("stopping", {}).items() if key != "limit"}  # see `jobs.make`
     stopping = structured(rule, Stopping, "stopping")
-    run = Run(path, record, _built(config, "solver", Solver), _built(config, "evaluator", Evaluator), stopping)
+    solver = _built(config, "solver", Solver, trusted)
+    run = Run(path, record, solver, _built(config, "evaluator", Evaluator, trusted), stopping)
     if (version := config["solver"].get("version")) != run.solver.version:
         raise ConfigError(
             f"made by version {version} of {record['solver']}; the code here is version {run.solver.version}"
@@ -149,16 +155,16 @@ def _run(path: Path, record: Record | Unreadable, store: Store) -> Run:
     return run
 
 
-def _built(config: Mapping[str, Any], group: str, base: type[T]) -> T:
+def _built(config: Mapping[str, Any], group: str, base: type[T], trusted: Sequence[Path] | None) -> T:
     node = {key: value for key, value in config[group].items() if key not in ("name", "version", "source")}
-    check_class(node, group, str(config[group].get("name")))
+    check_class(node, group, str(config[group].get("name")), trusted)
     built = build(escaped(node), base, group)
     if config[group].get("source", "") != source_hash(getattr(built, "adapted", type(built))):
         raise ConfigError(f"the source of {group} {config[group].get('name')} has changed since")
     return built
 
 
-def _sample(runs: list[Run], share: float) -> list[Run]:
+def sample_of(runs: list[Run], share: float) -> list[Run]:
     """The first runs by file name of each solver and dataset, without those that a time limit ended."""
     groups: dict[Path, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.path.name):
@@ -188,7 +194,7 @@ def _data(node: dict[str, Any], runs: list[Run], verified: Verified) -> Dataset 
     return None
 
 
-def _verify_fit(run: Run, dataset: Dataset, store: Store, verified: Verified) -> None:
+def fit_again(run: Run, dataset: Dataset, store: Store, verified: Verified) -> None:
     """Fit a run again and compare what comes out."""
     record, seed = run.record, run.record["seed"]
     device, batch = _device(record), record.get("batch", [])

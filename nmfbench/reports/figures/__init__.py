@@ -1,6 +1,6 @@
 """The figures, one paper or subject a module: the runs that each figure needs, and how to draw it."""
 
-from nmfbench.reports.figures import deep_kl, dnsnmf, neural, recovery, scaling, unmixing, wnnf
+from nmfbench.reports.figures import deep_kl, dnsnmf, neural, recovery, scaling, truth, unmixing, wnnf
 from nmfbench.reports.figures.common import PaperFigure, Run, TableFigure
 
 __all__ = ["FIGURES", "PaperFigure", "Run", "TableFigure"]
@@ -11,6 +11,7 @@ FIGURES: dict[str, PaperFigure | TableFigure] = {
     **deep_kl.FIGURES,
     **neural.FIGURES,
     **recovery.FIGURES,
+    **truth.FIGURES,
     **unmixing.FIGURES,
     **scaling.FIGURES,
 }

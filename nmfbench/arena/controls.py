@@ -1,0 +1,44 @@
+"""Lines to read a ranking by: codes that know nothing, and codes that know the labels."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from nmfbench.arena.protocol import Protocol
+from nmfbench.arena.scores import SCORES, Cell, last_layer
+from nmfbench.evaluators.arena import purity
+from nmfbench.evaluators.clustering import Clustering, scores
+from nmfbench.numerics.rng import Streams
+
+CONTROLS = ("random", "labels")
+
+
+def controls(found: dict[tuple[str, str], Cell], protocol: Protocol) -> list[dict[str, Any]]:
+    """Rows of scores, one for each labelled task and control, as `scores.table` has them, from the same k-means.
+
+    random: codes drawn uniformly, as many as there are classes. labels: the classes themselves, one-hot.
+    """
+    classes: dict[str, np.ndarray] = {}
+    rows = []
+    for cell in found.values():
+        for record in (record for trial in cell.ordered() for record in trial.arena.values()):
+            if y := last_layer(record, "silhouette").get("classes"):
+                classes.setdefault(cell.task.name, np.asarray(y))
+    tasks = {task.name: task for task in protocol.tasks}
+    for name, y in classes.items():
+        identity = {"task": name, "domain": tasks[name].domain, "licensed": tasks[name].licensed}
+        k, n = y.max() + 1, len(y)
+        for control in CONTROLS:
+            measured = []
+            for seed in protocol.scored_seeds:
+                drawn = Streams([seed]).uniform("random codes", (k, n), torch.zeros(0, dtype=torch.float64))[0].numpy()
+                codes = drawn if control == "random" else np.eye(k)[:, y]
+                clusters = Clustering().labels(codes, k, seed)
+                measured.append(scores(y, clusters) | {"purity": purity(y, clusters)})
+            means = {key: 100 * float(np.mean([scored[key] for scored in measured])) for key in SCORES}
+            rows += [
+                identity | {"solver": control, "row": row, "setting": "", **means}
+                for row in ("default", "tuned", "best")
+            ]
+    return rows

@@ -1,0 +1,202 @@
+"""The arena as a report: the ranking, the scores behind it, and everything that a reader needs to doubt it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from nmfbench.arena import ranking
+from nmfbench.arena.claims import Verdict, written
+from nmfbench.arena.protocol import Protocol
+from nmfbench.records import Record
+from nmfbench.reports import notes
+from nmfbench.reports.grids import Grid, cells_of
+from nmfbench.reports.report import Block, Report
+from nmfbench.reports.words import number
+from nmfbench.running.planning import LeftOut
+
+_RANKING = {
+    "solver": ("method", ""),
+    "rank": ("mean rank", ".1f"),
+    "rank_taken": ("place 0 to 1", ".2f"),
+    "tasks": ("tasks", "d"),
+    "mean": ("NMI", ".1f"),
+    "elo": ("Elo", ".0f"),
+    "low": ("from", ".0f"),
+    "high": ("to", ".0f"),
+    "lead": ("lead", "+.1f"),
+    "p": ("p", ".2g"),
+    "seconds": ("seconds", ".2f"),
+    "capped": ("capped", ".0%"),
+    "heldout": ("held-out", ".0f"),
+    "stability": ("stability", ".2f"),
+    "sparsity": ("sparsity", ".2f"),
+}
+_READING = (
+    "Mean rank: over all tasks, where a method that cannot take a task or fails on it comes last. Place: among the "
+    "methods, on the tasks that it takes alone, from 0 (first) to 1 (last). Tasks: how many it takes.",
+    f"Elo: strengths of Bradley & Terry, with 95 % intervals by bootstrap over tasks. Lead: median lead over "
+    f"{ranking.CONTROL} in points of NMI on the tasks that both take; p: Wilcoxon's signed-rank test over tasks, "
+    "corrected by Holm for all methods.",
+    "Seconds: of a fit, in the mean over tasks. Capped: share of the fits that the time limit ended before they had "
+    "converged. Held-out: error on hidden entries, in percent of that of each feature's mean. Stability: adjusted Rand "
+    "index between the clusters of two seeds. Sparsity: of the codes.",
+)
+
+
+def absent(left_out: Sequence[LeftOut], records: Sequence[Record]) -> list[str]:
+    """Sentences on what did not run: refusals and failures, each reason once."""
+    reasons: dict[str, dict[str, dict[str, None]]] = {}
+    for left in left_out:
+        if "heldout" not in str(left.reason):  # who cannot leave entries out has a dash there
+            reasons.setdefault(str(left.reason), {}).setdefault(left.dataset, {})[left.solver] = None
+    for record in records:
+        if record["status"] == "failed":
+            reasons.setdefault(f"failed: {record['error']}", {}).setdefault(record["dataset"], {})[record["solver"]] = (
+                None
+            )
+    return [
+        f"{'; '.join(f'{_few(solvers)} on {dataset}' for dataset, solvers in where.items())}: {reason}"
+        for reason, where in reasons.items()
+    ]
+
+
+def _few(solvers: Iterable[str]) -> str:
+    names = list(solvers)
+    return ", ".join(names) if len(names) <= 5 else f"{len(names)} methods"
+
+
+def grid(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]], title: str = "") -> Grid:
+    """A table with these columns, in this order: each has a heading and a format; an empty format is text."""
+    kept = {key: column for key, column in columns.items() if key in table}
+    rows = [
+        cells_of([number(row[key], spec) if spec else str(row[key]) for key, (_, spec) in kept.items()])
+        for row in table.to_dict("records")
+    ]
+    numeric = frozenset(i for i, (_, spec) in enumerate(kept.values()) if spec)
+    return Grid(cells_of([heading for heading, _ in kept.values()]), rows, title, numeric=numeric)
+
+
+def boards(scores: pd.DataFrame, row: str) -> pd.DataFrame:
+    """The ranking of one row of each method, with the means of what was measured beside NMI."""
+    board = ranking.ranking(ranking.matrix(scores, row))
+    measured = [key for key in ("seconds", "capped", "heldout", "stability", "sparsity") if key in scores]
+    return board.join(scores[scores["row"] == row].groupby("solver")[measured].mean(), on="solver")
+
+
+def report(
+    scores: pd.DataFrame, criteria: pd.DataFrame, protocol: Protocol, records: Sequence[Record], absent: Iterable[str]
+) -> Report:
+    """The report on scores (see `scores.table`, with the controls). ``absent``: what did not run, and why."""
+    ranked = scores[scores["solver"] != "labels"]
+    openly = ranked[~ranked["licensed"].astype(bool)]
+    blocks = [_ranking("Each method tuned without labels", openly, "tuned", list(_READING))]
+    blocks.append(_ranking("Each method as its paper has it", openly, "default", []))
+    if len(openly) < len(ranked):
+        blocks.append(_ranking("With the datasets that not everybody may have", ranked, "tuned", []))
+    values = ranking.matrix(ranked, "tuned")
+    complete = values.columns[values.notna().all()]
+    if len(complete) < len(values.columns):
+        heading = "Without the methods that cannot take every task"
+        blocks.append(_ranking(heading, ranked[ranked["solver"].isin(complete)], "tuned", []))
+    blocks += [_tasks(scores), _domains(ranked), _criteria(criteria, protocol), _rules(protocol, absent)]
+    return Report(blocks, [], scores, [f"Arena {protocol.name}.", *notes.provenance(records)])
+
+
+def _ranking(heading: str, scores: pd.DataFrame, row: str, sentences: list[str]) -> Block:
+    tasks = scores["task"].nunique()
+    return Block(f"{heading}: {tasks} tasks", [grid(boards(scores, row), _RANKING)], [], sentences)
+
+
+def _tasks(scores: pd.DataFrame) -> Block:
+    grids = []
+    for row, title in (("tuned", "tuned without labels"), ("best", "chosen by the labels: an oracle, never ranked")):
+        values = ranking.matrix(scores, row).T
+        values = values.loc[values.mean(axis=1).sort_values(ascending=False).index]
+        columns = {"solver": ("method", "")} | {task: (task, ".1f") for task in values.columns}
+        grids.append(grid(values.reset_index(), columns, title))
+    sentences = [
+        "NMI in percent at as many clusters as classes, mean over the seeds. raw: k-means on the data; pca: on as many "
+        "principal components; random: on codes that know nothing; labels: on the classes themselves."
+    ]
+    return Block("Scores of every task", [], grids, sentences)
+
+
+def _domains(scores: pd.DataFrame) -> Block:
+    values = ranking.matrix(scores, "tuned")
+    domain_of = scores.drop_duplicates("task").set_index("task")["domain"]
+    places = values.rank(axis=1, ascending=False).groupby(domain_of).mean().T
+    places = places.loc[places.mean(axis=1).sort_values().index].rename_axis("solver").reset_index()
+    columns = {"solver": ("method", "")} | {domain: (domain, ".1f") for domain in places.columns[1:]}
+    return Block("Mean rank by kind of data", [grid(places, columns)], [], [])
+
+
+def _criteria(criteria: pd.DataFrame, protocol: Protocol) -> Block:
+    columns = {
+        "criterion": ("criterion", ""),
+        "cells": ("methods × tasks", "d"),
+        "correlation": ("correlation", "+.2f"),
+        "gain": ("gain", "+.1f"),
+        "regret": ("regret", ".1f"),
+        "better": ("better", ".0%"),
+        "worse": ("worse", ".0%"),
+    }
+    sentences = [
+        f"The trial of a method was chosen by {protocol.criterion}. Correlation: Spearman's, between the criterion and "
+        "NMI over the trials. Gain: NMI of its choice over that of the defaults, in points. Regret: NMI of the best "
+        "trial over that of its choice. Better, worse: share of the choices more than a point above and below the "
+        "defaults."
+    ]
+    return Block("What can choose without labels", [grid(criteria, columns)], [], sentences)
+
+
+def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
+    seeds = ", ".join(map(str, protocol.tuning_seeds))
+    sentences = [
+        f"{protocol.trials} settings of each method at most, its defaults among them, on seeds {seeds}; scores on "
+        f"seeds 0 to {protocol.seeds - 1}. Each fit ends when it has converged, or after {protocol.max_seconds:g} s.",
+        *(f"{solver} does not take part: {reason}." for solver, reason in protocol.left_out.items()),
+        *absent,
+    ]
+    return Block("Rules, and what did not run", [], [], sentences)
+
+
+def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
+    """The verdicts on claims, one a row, and the effect on each task as the report's long form."""
+    table = pd.DataFrame(
+        [
+            {
+                "claim": f"{one.claim.name}: {one.claim.says}",
+                "verdict": one.words,
+                "effect": one.shift,
+                "interval": f"{one.low:+.2g} to {one.high:+.2g}",
+                "smallest": one.claim.smallest,
+                "p": one.p,
+                "power": one.power,
+                "tasks": len(one.effects),
+                "written": written(one.claim),
+            }
+            for one in found
+        ]
+    )
+    columns = {
+        "claim": ("claim", ""),
+        "verdict": ("verdict", ""),
+        "effect": ("effect", "+.2f"),
+        "interval": ("95 % interval", ""),
+        "smallest": ("matters from", "g"),
+        "p": ("p", ".2g"),
+        "power": ("power", ".0%"),
+        "tasks": ("tasks", "d"),
+        "written": ("written in", ""),
+    }
+    sentences = [
+        "Effect: in points of NMI, for `error` of correlation; Hodges–Lehmann estimate over the tasks, tested by "
+        "Wilcoxon's signed-rank test. Matters from: the smallest effect that matters, written down before the runs. "
+        "Power: the chance to find that effect with this spread over tasks. Written in: the commit of the claim.",
+    ]
+    effects = [
+        {"claim": one.claim.name, "task": task, "effect": effect}
+        for one in found
+        for task, effect in one.effects.items()
+    ]
+    return Report([Block("Claims", [grid(table, columns)], [], sentences)], [], pd.DataFrame(effects), list(provenance))

@@ -1,0 +1,56 @@
+"""Rankings: strengths, mean ranks and leads, each against another tool."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize, stats
+
+from nmfbench.arena import ranking
+
+
+@pytest.fixture
+def values() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    drawn = rng.normal(size=(9, 5)) * 5 + np.arange(5) * 3 + 50
+    named = pd.DataFrame(drawn, columns=["a", "mu", "c", "d", "e"], index=[f"t{i}" for i in range(9)])
+    return named.rename_axis(index="task", columns="solver")
+
+
+def test_elo_is_the_likeliest_by_another_optimiser(values: pd.DataFrame) -> None:
+    won = ranking.wins(values).to_numpy() + 0.5
+    np.fill_diagonal(won, 0)
+
+    def negative(logits: np.ndarray) -> float:
+        return float((won * np.logaddexp(0, logits[None, :] - logits[:, None])).sum())
+
+    found = optimize.minimize(negative, np.zeros(5), tol=1e-12).x
+    expected = 1000 + 400 / np.log(10) * (found - found.mean())
+    np.testing.assert_allclose(ranking.elo(values)["elo"], expected, atol=0.05)
+
+
+def test_interval_of_elo_is_that_of_a_bootstrap_over_tasks(values: pd.DataFrame) -> None:
+    board, rng = ranking.elo(values), np.random.default_rng(8)
+    drawn = [ranking.strengths(ranking.wins(values.iloc[rng.integers(9, size=9)]).to_numpy() + 0.5) for _ in range(200)]
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    width = (high - low).mean()
+    assert np.abs(board["low"] - low).mean() < 0.15 * width and np.abs(board["high"] - high).mean() < 0.15 * width
+
+
+def test_mean_rank_is_scipys_and_a_missing_method_comes_last(values: pd.DataFrame) -> None:
+    board = ranking.ranking(values).set_index("solver")
+    expected = stats.rankdata(-values.to_numpy(), axis=1).mean(0)
+    np.testing.assert_allclose(board.loc[values.columns, "rank"], expected)
+    values.loc["t0", "e"] = np.nan
+    board = ranking.ranking(values).set_index("solver")
+    places = stats.rankdata(-values.fillna(-1).to_numpy(), axis=1).mean(0)
+    np.testing.assert_allclose(board.loc[values.columns, "rank"], places)
+    assert board.loc["e", "tasks"] == 8
+
+
+def test_lead_over_the_control_has_the_p_of_scipy_corrected_for_all(values: pd.DataFrame) -> None:
+    board = ranking.against(values, "mu")
+    raw = {name: stats.wilcoxon(values[name], values["mu"]).pvalue for name in ("a", "c", "d", "e")}
+    assert board.loc["e", "p"] == pytest.approx(
+        min(1, 4 * raw["e"]) if raw["e"] == min(raw.values()) else board.loc["e", "p"]
+    )
+    assert (board["p"] >= pd.Series(raw) - 1e-12).all()
