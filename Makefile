@@ -33,7 +33,7 @@ ABUNDANCES := deep_kl_fig6_7 deep_kl_fig8_9 deep_kl_fig10_11
 # In one call, which starts once and plans all of them before the first runs.
 TABLES := wnnf_table2 wnnf_table3a wnnf_table3b wnnf_table4 wnnf_other dnsnmf_tables dnsnmf_depth deep_kl_table2 \
   deep_kl_cbcl neural_table1 hyperspectral topics topics_news20 showcase deep_loss planted \
-  urban_synthetic scaling multiview communities truth corruption
+  urban_synthetic scaling multiview communities mixtures truth corruption
 
 orl: .venv/.installed-run ## WNNF, NMF and the raw pixels on the ORL faces: runs and table
 	@$(RUN) experiment=orl

@@ -4,7 +4,8 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -55,12 +56,14 @@ class Overall:
 
     Parameters
     ----------
-    cost: the number of runs, and the seconds that they are expected to take one after the other.
+    runs: number of runs.
+    expected: seconds that the runs of each method are expected to take, one after the other.
     """
 
-    def __init__(self, cost: tuple[int, float]):
-        self.runs, self.seconds = cost
-        self.n, self.spent, self.start = 0, 0.0, time.monotonic()
+    def __init__(self, runs: int, expected: Mapping[str, float]):
+        self.runs, self.to_go, self.n, self.start = runs, dict(expected), 0, time.monotonic()
+        self.planned: dict[str, float] = defaultdict(float)  # seconds that each method's finished runs were to take,
+        self.took: dict[str, float] = defaultdict(float)  # and that they took
         self.bar: tqdm | None = None  # type: ignore[type-arg]
 
     def __enter__(self) -> Self:
@@ -75,11 +78,14 @@ class Overall:
 
     def done(self, label: str, records: list[dict[str, Any]], seconds: float) -> None:
         """Report a task that has ended with these records; it was expected to take so many seconds."""
-        self.n, self.spent = self.n + len(records), self.spent + seconds
-        left = ""
-        if 0 < self.spent < self.seconds:
-            to_go = (time.monotonic() - self.start) * (self.seconds / self.spent - 1)
-            left = f"about {in_words(to_go)} left"
+        took = sum(record["seconds"] + record.get("evaluation_seconds", 0.0) for record in records)
+        self.n += len(records)
+        if records:
+            method = records[0]["solver"]
+            self.to_go[method] -= seconds
+            self.planned[method] += seconds
+            self.took[method] += took
+        left = f"about {in_words(self._left())} left" if self.n < self.runs and any(self.took.values()) else ""
         if self.bar is not None:
             self.bar.set_postfix_str(left, refresh=False)
             self.bar.update(len(records))
@@ -88,9 +94,15 @@ class Overall:
             found = [record["status"] for record in records]
             statuses = ", ".join(f"{found.count(status)} {status}" for status in sorted(set(found)))
             reasons = dict.fromkeys(str(record["error"]) for record in records if record["status"] == "failed")
-            took = sum(record["seconds"] + record.get("evaluation_seconds", 0.0) for record in records)
             line = f"{counter}{label}: {plural(len(records), 'seed')} in {took:.1f} s ({statuses})"
             say(": ".join([line, *reasons]) + (f", {left}" if left and self.bar is None else ""))
+
+    def _left(self) -> float:
+        """Seconds left, if each method's runs go on taking that many times longer than expected."""
+        factors = {method: self.took[method] / planned for method, planned in self.planned.items() if planned}
+        work = sum(max(0.0, seconds) * factors.get(method, 1.0) for method, seconds in self.to_go.items())
+        # Several processes get through more than one second of work in a second.
+        return work * (time.monotonic() - self.start) / sum(self.took.values())
 
 
 class FitProgress:
@@ -103,6 +115,7 @@ class FitProgress:
         self.label, self.has_bar = label, bar
         self.bar: tqdm | None = None  # type: ignore[type-arg]
         self.last_line = time.monotonic()
+        self.started = 0.0  # seconds that the method's start took, such as pre-training
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +129,8 @@ class FitProgress:
     def __call__(self, look: "Look") -> None:
         limit = look.stopping.max_seconds
         total = None if limit else look.stopping.max_iter  # of two limits, time is the one that counts
+        if not look.iteration:
+            self.started = look.seconds
         objective = "in its start" if look.objective is None else f"objective {look.objective:.6g}"
         if _shows_bars():
             if not self.has_bar:
@@ -131,7 +146,7 @@ class FitProgress:
             if limit:
                 left = limit - look.seconds
             elif look.iteration:
-                left = look.seconds * (look.stopping.max_iter / look.iteration - 1)
+                left = (look.seconds - self.started) * (look.stopping.max_iter / look.iteration - 1)
             time_left = "" if left is None else f", at most {max(0, left):.0f} s left"
             of = f" of at most {total}" if total else ""
             say(f"{self.label}: iteration {look.iteration}{of}, {objective}{time_left}")

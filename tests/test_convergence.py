@@ -111,15 +111,17 @@ def test_start_reports_without_an_objective(monkeypatch: pytest.MonkeyPatch) -> 
     assert [look.objective for look in looks] == [*[None] * 8, 1000, 999, 998]
 
 
-def test_progress_tells_the_start_and_the_time_left(monkeypatch, capsys: pytest.CaptureFixture) -> None:
+def test_progress_tells_the_start_and_leaves_it_out_of_the_time_left(
+    monkeypatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.setattr(progress, "EVERY", -1.0)
     with progress.FitProgress("a job") as show:
-        show(Look(0, None, 30.0, Stopping(max_iter=0)))
+        show(Look(0, None, 3.0, Stopping(max_iter=0)))
         show(Look(10, 2.0, 5.0, Stopping(max_iter=30)))
         show(Look(10, 2.0, 5.0, Stopping(max_iter=10**9, max_seconds=60)))
     assert capsys.readouterr().err.splitlines() == [
         "a job: iteration 0, in its start",
-        "a job: iteration 10 of at most 30, objective 2, at most 10 s left",
+        "a job: iteration 10 of at most 30, objective 2, at most 4 s left",
         "a job: iteration 10, objective 2, at most 55 s left",
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from labelled import with_labels
 
 from nmfbench import fit, load_dataset
 from nmfbench.datasets.base import labelled_mask
@@ -20,9 +21,7 @@ from nmfbench.solvers.ssnmf import SemiSupervisedNMF
 
 @pytest.fixture
 def partly(X: np.ndarray) -> Problem:
-    """X with 5 classes; 11 of its 29 labels may be seen."""
-    y, mask = np.arange(29) % 5, np.arange(29) % 8 < 3
-    return replace(place(X, "float64"), labels=torch.from_numpy(y), labelled=torch.from_numpy(mask))
+    return with_labels(X)
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])

@@ -1,11 +1,13 @@
 """`run --dry-run` describes a sweep and its cost, and runs nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
 from shell import run
 from troubled import SYNTHETIC
 
+from nmfbench import progress
 from nmfbench.running import estimates, measuring
 from nmfbench.running.composing import requests
 from nmfbench.running.planning import plan
@@ -19,6 +21,13 @@ def rows(text: str) -> list[list[str]]:
     return [line.split() for line in lines[start + 2 :] if line.split()[0] in ("mu", "hals")]
 
 
+def rewrite(path: Path, **values: object) -> None:
+    """Replace values of a record, and leave out the time of its score."""
+    record = json.loads(path.read_text()) | values | {"evaluation_seconds": 0.0}
+    path.unlink()  # so that the folder's time changes, as it does when a record is made
+    path.write_text(json.dumps(record))
+
+
 def test_dry_run_counts_what_would_run_and_runs_nothing(tmp_path: Path, capsys, monkeypatch) -> None:
     assert run(tmp_path, *SWEEP, "seeds=2") == 0
     capsys.readouterr()
@@ -26,7 +35,7 @@ def test_dry_run_counts_what_would_run_and_runs_nothing(tmp_path: Path, capsys, 
     assert run(tmp_path, "--dry-run", *SWEEP, "seeds=5") == 0
     printed = capsys.readouterr().out
     assert [row[:5] for row in rows(printed)] == [[s, "synthetic", "2", "6", "4"] for s in ("mu", "hals")]
-    assert "without records" not in printed and "4 records" in printed
+    assert "without records" not in printed and "2 records" in printed
     assert (
         "data: synthetic: 20 samples × 8 features, 2 classes" in printed and "it would run in this process" in printed
     )
@@ -75,3 +84,38 @@ def test_estimate_from_records_is_close_to_what_they_took(tmp_path: Path) -> Non
     took = [record["seconds"] + record["evaluation_seconds"] for record in made.done()]
     estimate = estimates.of(job)
     assert estimate.records == 2 and min(took) < estimate.seconds < 4 * max(took)  # twice the rank
+
+
+def test_estimate_counts_the_start_once_and_not_in_every_iteration(tmp_path: Path) -> None:
+    words = [*SYNTHETIC, "solver=mu", "rank=2", "seeds=1"]
+    assert run(tmp_path, *words, "stopping.max_iter=2") == 0
+    (path,) = tmp_path.glob("runs/*/*/*.json")
+    rewrite(path, seconds=9.5, history=[[0, 1.0, 9.0], [2, 1.0, 9.5]])
+    (job,) = plan(requests([*words, "stopping.max_iter=100", f"results_dir='{tmp_path}'"])[0]).jobs
+    assert estimates.of(job).seconds == pytest.approx(9 + 100 * 0.25)
+
+
+def test_estimate_comes_from_the_runs_nearest_in_size(tmp_path: Path) -> None:
+    words = [*SYNTHETIC, "solver=mu", "seeds=1", "stopping.max_iter=2"]
+    for rank, seconds in ((1, 50.0), (5, 1.0), (6, 1.2)):
+        assert run(tmp_path, *words, f"rank={rank}") == 0
+        newest = max(tmp_path.glob("runs/*/*/*.json"), key=lambda path: path.stat().st_mtime_ns)
+        rewrite(newest, seconds=seconds, history=[[0, 1.0, 0.0]])
+    (job,) = plan(requests([*words, "rank=7", f"results_dir='{tmp_path}'"])[0]).jobs
+    assert estimates.of(job).seconds == pytest.approx(1.2 * 7 / 6)
+
+
+def test_time_left_follows_what_the_runs_of_each_method_took(capsys, monkeypatch) -> None:
+    clock = iter([0.0, 10.0, 20.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+
+    def records(solver: str, seconds: float) -> list[dict[str, object]]:
+        return [{"solver": solver, "status": "converged", "seconds": seconds}]
+
+    with progress.Overall(6, {"mu": 2.0, "pca": 1000.0}) as overall:
+        overall.done(
+            "pca on digits", records("pca", 10.0), 500.0
+        )  # 50 times as fast as expected: 10 s left, and 2 of mu
+        overall.done("mu on digits", records("mu", 10.0), 1.0)  # 10 times as slow: 10 s of each left
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(", about ")[1] for line in lines] == ["12 s left", "20 s left"]

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from labelled import share_found, with_labels
 from sklearn.decomposition import NMF
 
-from nmfbench import load_dataset
-from nmfbench.datasets.base import labelled_mask
 from nmfbench.errors import ConfigError
 from nmfbench.fitting import fit
 from nmfbench.numerics import label_term
@@ -20,9 +19,7 @@ from nmfbench.solvers.ssnmf import SemiSupervisedNMF
 
 @pytest.fixture
 def partly(X: np.ndarray) -> Problem:
-    """X in its unit, with 5 classes; 11 of its 29 labels may be seen."""
-    y, mask = np.arange(29) % 5, np.arange(29) % 8 < 3
-    return replace(place(X / X.max(), "float64"), labels=torch.from_numpy(y), labelled=torch.from_numpy(mask))
+    return with_labels(X / X.max())
 
 
 def after(solver, problem: Problem, sweeps: int, seed: int = 5):
@@ -110,15 +107,7 @@ def test_restart_in_a_batch_equals_the_run_alone_with_labels(partly: Problem) ->
 
 
 def test_two_fifths_of_the_labels_help_to_find_the_others() -> None:
-    data = load_dataset("hierarchy", generate=True, level=4)
-    mask = labelled_mask(data.y, 0.4)
-    problem = replace(place(data.X, "float64"), labels=torch.as_tensor(data.y), labelled=torch.as_tensor(mask))
-    unseen = {}
-    for lam in (0, 10):
-        results = fit(SemiSupervisedNMF(rank=4, lam=lam), problem, seeds=range(5), stopping=Stopping(max_iter=200))
-        right = [r.factorization.label_scores.argmax(0).numpy()[~mask] == data.y[~mask] for r in results]
-        unseen[lam] = np.mean(right)
-    assert unseen[10] == 1 > unseen[0]
+    assert share_found(SemiSupervisedNMF(rank=4, lam=10), 200) == 1 > share_found(SemiSupervisedNMF(rank=4, lam=0), 200)
 
 
 def test_negative_weight_is_refused() -> None:

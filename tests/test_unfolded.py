@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import torch
+from labelled import with_labels
 from torch import Tensor
 
 from nmfbench import load_dataset
@@ -139,9 +140,7 @@ def test_parameters_out_of_range_are_refused(parameters: dict, message: str) -> 
 
 @pytest.fixture
 def partly(X: np.ndarray) -> Problem:
-    """X with 5 classes; 12 of its 29 labels may be seen."""
-    y, mask = np.arange(29) % 5, np.arange(29) % 8 < 3
-    return replace(place(X, "float64"), labels=torch.from_numpy(y), labelled=torch.from_numpy(mask))
+    return with_labels(X)
 
 
 @pytest.mark.parametrize("init", ["ones", "random"])

@@ -29,11 +29,7 @@ class Trained(Product):
     loss: (S,), one a restart.
     """
 
-    loss: Tensor | None = None
-
-    def restart(self, s: int) -> "Trained":
-        assert self.loss is not None
-        return Trained(self.W[s].clone(), self.H[s].clone(), None, self.loss[s])
+    loss: Tensor = field(kw_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +89,10 @@ class ModuleSolver(Solver):
                 losses = [module(X) for module in modules]
             factors = [self._factors(module.factors(), X) for module in modules]
             W, H = (torch.stack(both) for both in zip(*factors, strict=True))
-            yield Trained(W, H, None, torch.stack([loss.detach() for loss in losses]))
+            yield Trained(W, H, loss=torch.stack([loss.detach() for loss in losses]))
             optimizer.step(list(torch.autograd.grad(losses, parameters, materialize_grads=True)))
 
     def objective(self, problem: Problem, factorization: Trained) -> Tensor:
-        assert factorization.loss is not None
         return factorization.loss
 
     def _factors(self, factors: Any, X: Tensor) -> list[Tensor]:

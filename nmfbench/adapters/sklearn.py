@@ -87,12 +87,12 @@ class SklearnSolver(Solver):
             mean = getattr(estimator, "mean_", None)
             fits.append([W, codes.T, *([] if mean is None else [np.asarray(mean)[:, None]])])
         factors = [torch.from_numpy(np.stack(arrays)).to(problem.X) for arrays in zip(*fits, strict=True)]
-        yield Product(*factors) if len(factors) == 2 else Centred(*factors)
+        yield Product(*factors) if len(factors) == 2 else Centred(*factors[:2], mean=factors[2])
 
-    def objective(self, problem: Problem, factorization: Product | Centred) -> Tensor:
-        if isinstance(factorization, Product):
-            return losses.half_square(problem, factorization.W, factorization.H)
-        return losses.beta_divergence(problem.X, factorization.reconstruct(), beta=2)
+    def objective(self, problem: Problem, factorization: Product) -> Tensor:
+        if isinstance(factorization, Centred):
+            return losses.beta_divergence(problem.X, factorization.reconstruct(), beta=2)
+        return losses.half_square(problem, factorization.W, factorization.H)
 
     @property
     def _parameters(self) -> list[str]:

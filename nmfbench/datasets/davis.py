@@ -9,7 +9,7 @@ from nmfbench.datasets import base
 
 @dataclass(frozen=True, kw_only=True)
 class Davis(base.Loader):
-    """Which of 18 women went to which of 14 social events in Natchez in the 1930s: X (14, 18) of 0 and 1, 89 of them 1.
+    """Visits of 18 women to 14 social events in Natchez in the 1930s: X (14, 18) of 0 and 1, 89 of them 1.
 
     A graph of two modes: features are events, samples women. y: the two groups, women 1 to 9 and 10 to 18, on which
     the 21 analyses that Freeman (2003) compares agree in the main.

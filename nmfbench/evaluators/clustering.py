@@ -118,7 +118,7 @@ class Clustering(Evaluator):
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """For k-means: the bits of scikit-learn's depend on the number of threads.
+    """Hold k-means to one thread: the bits of scikit-learn's depend on their number.
 
     One block holds all starts, because `threadpool_limits` searches the process for libraries, which takes as long as a
     start.

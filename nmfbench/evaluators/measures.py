@@ -53,7 +53,7 @@ def hoyer(factor: np.ndarray, axis: int) -> float:
 
 
 def dead_components(bases: Sequence[np.ndarray], codes: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-    """How many components of each layer are dead, as rows of layer (1 first), metric and value; none for raw data.
+    """The number of dead components of each layer, as rows of layer (1 first), metric and value; none for raw data.
 
     The size of a component is its largest basis entry (m, r) times its largest code entry (r, n), so that scale may lie
     in either. It is dead below 1e-6 of the largest of its layer. Where codes have no row a basis, bases count alone.

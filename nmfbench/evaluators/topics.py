@@ -113,7 +113,7 @@ def shares(fitted: Fitted) -> list[np.ndarray]:
 
 
 def merges(fitted: Fitted, at_least: float) -> list[list[np.ndarray]]:
-    """For each layer above the first and each of its topics: the topics of the layer below that it merges.
+    """The topics of the layer below that each topic merges, for every layer above the first.
 
     A topic merges topics with at least that share in it, and topics with no larger share elsewhere, so that every topic
     belongs to one above.

@@ -87,7 +87,7 @@ class Factorization(ABC):
                 return function(value)
             return tuple(apply(v) for v in value) if isinstance(value, tuple) else value
 
-        return type(self)(*(apply(getattr(self, f.name)) for f in dataclasses.fields(self)))
+        return dataclasses.replace(self, **{f.name: apply(getattr(self, f.name)) for f in dataclasses.fields(self)})
 
     def restart(self, s: int) -> Self:
         """Restart s, detached from the solver's buffers."""
@@ -125,7 +125,7 @@ class Product(Factorization):
     XHt: Tensor | None = None
 
     def restart(self, s: int) -> Self:
-        return type(self)(self.W[s].clone(), self.H[s].clone())
+        return Factorization.restart(dataclasses.replace(self, XHt=None), s)
 
     @property
     def codes(self) -> list[Tensor]:

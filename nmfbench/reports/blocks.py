@@ -165,7 +165,7 @@ def tuned(records: Sequence[Record], tuning: Tuning) -> tuple[list[Record], list
 
 
 def _chosen(records: Sequence[Record], key: Callable[[Record], Key], metric: str) -> dict[Key, str]:
-    """For each key, the setting with the highest mean of the metric in the top layer, the first in a tie.
+    """The setting of each key with the highest mean of the metric in the top layer, the first in a tie.
 
     If runs of a setting are missing or failed, settings are compared on the draws that all of them have.
     """

@@ -91,7 +91,7 @@ def group_repetitions(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
-    """For groups of one name, the keys of the config in which they differ, checksums cut to 6 digits."""
+    """The keys of the config in which groups of one name differ, checksums cut to 6 digits."""
     flat = [
         {
             f"{node}.{key}": value
@@ -175,7 +175,7 @@ def _rows(repetitions: Sequence[Record], declared: Declared) -> list[dict[str, A
     values: dict[tuple[Any, ...], dict[int, float]] = {}
     for i, record in enumerate(ran):  # not by seed: another draw of the data has the same seeds
         for row in record["metrics"]:
-            key, value = (row.get("layer"), row.get("n_clusters"), row["metric"]), row["value"]
+            key, value = _metric_key(row), row["value"]
             if value is not None and math.isfinite(value):
                 values.setdefault(key, {})[i] = value
             elif row.get("n_clusters") is not None:  # a score that is not defined has a dash, and no column less

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-EXACT = 13
-"""The largest number of differences for which every choice of signs is tried. scipy has the same limit."""
+EXACT = 50
+"""The largest number of differences whose p is exact. scipy's is exact to there without ties, and to 13 with them."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,27 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Effect:
     n = len(d)
     i, j = np.triu_indices(n)
     walsh = np.sort((d[i] + d[j]) / 2)
-    # ways[s] is the number of sign choices whose positive ranks sum to s.
-    ways = np.ones(1)
-    for rank in range(1, n + 1):
-        ways = np.convolve(ways, [1, *[0] * (rank - 1), 1])
     # Cut as many means at each end as keeps at most 2.5 % of the sign choices outside on that side.
-    cut = np.searchsorted(np.cumsum(ways) / 2.0**n, 0.025, side="right") - 1
+    cut = np.searchsorted(np.cumsum(_chances(np.arange(1, n + 1))), 0.025, side="right") - 1
     low, high = (walsh[cut], walsh[-1 - cut]) if cut >= 0 else (np.nan, np.nan)
     return Effect(n, int((d > 0).sum()), float(np.median(walsh)), float(low), float(high), _signed_rank(d[d != 0]))
 
 
 def _signed_rank(d: np.ndarray) -> float:
     """The two-sided p of nonzero differences: exact for up to ``EXACT`` of them, with or without ties."""
-    if len(d) < 2:
-        return 1.0
     if len(d) > EXACT:
         return float(stats.wilcoxon(d).pvalue)
+    ranks = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)  # doubled, because ties share a rank of a half
+    chances, positive = _chances(ranks), ranks[d > 0].sum()
+    return float(min(1.0, 2 * min(chances[: positive + 1].sum(), chances[positive:].sum())))
 
-    # With ties, stats.wilcoxon tries the same sign choices one by one, which is fifty times slower.
-    def rank_sum(d: np.ndarray, axis: int) -> np.ndarray:
-        return (np.sign(d) * stats.rankdata(np.abs(d), axis=axis)).sum(axis)
 
-    test = stats.permutation_test((d,), rank_sum, permutation_type="samples", vectorized=True, n_resamples=np.inf)
-    return float(test.pvalue)
+def _chances(ranks: np.ndarray) -> np.ndarray:
+    """The chance of each sum 0, 1, … of positive ranks, if every sign is as likely as the other."""
+    chances = np.ones(1)
+    for rank in ranks:
+        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
+    return chances
 
 
 def holm(p: Sequence[float]) -> list[float]:

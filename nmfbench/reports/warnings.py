@@ -40,31 +40,15 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         error = _metric(record, "error")
         return error / best if error is not None and best else None
 
-    def beyond_mean(record: Record) -> float | None:
-        error, of_mean = _metric(record, "error"), record["data"].get("error_of_mean")
-        return error - of_mean if error is not None and of_mean is not None else None
-
-    def unsettled(record: Record) -> float | None:
-        return None if record["status"] in ("converged", "start") else record.get("fall")
-
-    def risen(record: Record) -> float | None:
-        fall = unsettled(record)
-        return None if fall is None else -fall
-
-    def waited(record: Record) -> float | None:
-        if record["status"] not in ("max_seconds", "start") or record["environment"].get("device") != "cpu":
-            return None
-        return 1 - record.get("cpu_seconds", record["seconds"]) / record["seconds"] if record["seconds"] else None
-
-    found = {
+    methods_of = {
         "Time ran out on a busy machine; share of the time in which the fit had no core: {}.": over(
-            WAITED, waited, ".0%"
+            WAITED, _waited, ".0%"
         ),
         "Time ran out before the first sweep, so these numbers describe the method's initialization: {}.": _started(
             methods
         ),
         "Reconstructs less than the mean sample does; error in excess of that of the mean sample: {}.": over(
-            0, beyond_mean, ".2f"
+            0, _beyond_mean, ".2f"
         ),
         f"Error more than {ERROR} times that of another method of the same or lower rank: {{}}.": over(
             ERROR, ratio, ".2f"
@@ -74,12 +58,32 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
         ),
         "Dead components, whose entries are below 1e-6 of the largest of the layer: {}.": list(_dead(methods)),
         f"Not converged: the objective still fell by more than {FALL:.0%} in 100 iterations: {{}}.": over(
-            FALL, unsettled, ".1%"
+            FALL, _fall, ".1%"
         ),
-        f"The objective rose by more than {FALL:.0%} in the last 100 iterations: {{}}.": over(FALL, risen, ".1%"),
+        f"The objective rose by more than {FALL:.0%} in the last 100 iterations: {{}}.": over(
+            FALL, lambda record: None if (fall := _fall(record)) is None else -fall, ".1%"
+        ),
         "The same fit, with equal objective and error for every seed: {}.": _same(methods),
     }
-    return [sentence.format(", ".join(names)) for sentence, names in found.items() if names]
+    return [sentence.format(", ".join(names)) for sentence, names in methods_of.items() if names]
+
+
+def _waited(record: Record) -> float | None:
+    """The share of its time in which a fit that a time limit ended had no core."""
+    if record["status"] not in ("max_seconds", "start") or record["environment"].get("device") != "cpu":
+        return None
+    return 1 - record.get("cpu_seconds", record["seconds"]) / record["seconds"] if record["seconds"] else None
+
+
+def _beyond_mean(record: Record) -> float | None:
+    """The error in excess of that of the mean sample."""
+    error, of_mean = _metric(record, "error"), record["data"].get("error_of_mean")
+    return error - of_mean if error is not None and of_mean is not None else None
+
+
+def _fall(record: Record) -> float | None:
+    """The fall of the objective at the end of a fit that has not converged."""
+    return None if record["status"] in ("converged", "start") else record.get("fall")
 
 
 def _metric(record: Record, name: str) -> float | None:

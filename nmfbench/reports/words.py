@@ -47,7 +47,7 @@ def common_settings(records: Sequence[Record]) -> list[str]:
 
 
 def labels_seen(record: Record) -> str:
-    """How many labels were seen, in words; empty where it is the share that was set, or not known.
+    """The number of labels that were seen, in words; empty where it is the share that was set, or not known.
 
     Each class keeps at least one label, so a small share of small classes is more than was set.
     """

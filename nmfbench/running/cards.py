@@ -137,7 +137,7 @@ class Cards:
 
 
 def reading(card: Card, proposing: bool = False) -> str:
-    """How a file was read, in one line; with ``proposing``, also a better scaling if there is one."""
+    """A line that tells how a file was read; with ``proposing``, also a better scaling if there is one."""
     if proposing and card.proposed and card.proposed[0] != card.node.get("scaling"):
         scaling, reason = card.proposed
         return f"{card.in_words()}; better dataset.scaling={scaling}, because {reason}"

@@ -1,9 +1,11 @@
 """Estimate time and memory of a run, from records of its method if there are any, else from sizes."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from nmfbench.records import Record, read
 from nmfbench.running.jobs import Job
@@ -35,17 +37,17 @@ class Estimate:
 def of(job: Job) -> Estimate:
     """Estimate the cost of a job, assuming m·n·r operations an iteration and n·r in k-means."""
     (m, n), rank = job.shape, job.config["solver"].get("rank") or 1
-    limit = job.stopping.max_iter if job.stopping.max_iter < 10**6 else ENDLESS
+    size, limit = m * n * rank, job.stopping.max_iter if job.stopping.max_iter < 10**6 else ENDLESS
     itemsize = 8 if job.settings.dtype == "float64" else 4
     # The data in float64, and a handful of arrays like it: reconstruction, residual, gradients.
     memory = PROCESS + m * n * (8 + 6 * itemsize) / 2**20
-    rates = [rate for record in _earlier(job.store.runs, job.config) if (rate := _rate(record))]
+    rates = _nearest(size, [rate for record in _earlier(job.store.runs, job.config) if (rate := _rate(record))])
     if rates:
-        per_iteration, share, scoring = (median(values) for values in zip(*rates, strict=True))
-        fit = per_iteration * m * n * rank * max(1.0, share * limit)
+        start, iteration, share, scoring = (median(values) for values in list(zip(*rates, strict=True))[1:])
+        fit = (start + iteration * share * limit) * size
         score = scoring * n * rank
     else:  # matrix products of a plain method at 10¹⁰ operations a second, and a k-means with a few counts
-        fit, score = (12 * m * n * rank / 1e10 + 1e-4) * limit, 0.05 + 5e-6 * n * rank
+        fit, score = (12 * size / 1e10 + 1e-4) * (1 if job.solver.direct else limit), 0.05 + 5e-6 * n * rank
     return Estimate(min(fit, job.stopping.max_seconds or fit) + score, memory, len(rates))
 
 
@@ -64,13 +66,38 @@ def _sample(folder: Path, changed: int) -> list[Record]:
     return [record for record in records if isinstance(record, dict)]
 
 
-def _rate(record: Record) -> tuple[float, float, float] | None:
-    """Seconds of an iteration per m·n·r, the share of its allowed iterations, seconds of its score per n·r."""
+class _Rate(NamedTuple):
+    """The cost of one record.
+
+    Parameters
+    ----------
+    size: m·n·r of its run.
+    start: seconds before the first iteration, such as pre-training, for each unit of size.
+    iteration: seconds of an iteration for each unit of size.
+    share: how many of its allowed iterations it took.
+    scoring: seconds of its score per n·r.
+    """
+
+    size: int
+    start: float
+    iteration: float
+    share: float
+    scoring: float
+
+
+def _rate(record: Record) -> _Rate | None:
     data, rank = record["data"], record.get("rank") or 1
     size = data.get("features", 0) * data.get("samples", 0) * rank
     if record["status"] == "failed" or not size:
         return None
     limit = min(record["config"]["stopping"]["max_iter"], ENDLESS) or 1
-    per_iteration = record["seconds"] / max(1, record["iterations"]) / size
+    start = record["history"][0][2] if record["history"] else 0.0
+    iteration = max(0.0, record["seconds"] - start) / max(1, record["iterations"])
     scoring = record.get("evaluation_seconds", 0.0) / (data["samples"] * rank)
-    return per_iteration, min(1.0, record["iterations"] / limit), scoring
+    return _Rate(size, start / size, iteration / size, min(1.0, record["iterations"] / limit), scoring)
+
+
+def _nearest(size: int, rates: list[_Rate]) -> list[_Rate]:
+    """The rates of the runs nearest in size: what an iteration costs beside its products weighs more in small runs."""
+    nearest = min((abs(math.log(rate.size / size)) for rate in rates), default=0.0)
+    return [rate for rate in rates if abs(math.log(rate.size / size)) <= nearest]

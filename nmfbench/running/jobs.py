@@ -126,14 +126,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     if evaluator_node.get("n_clusters", ()) is None and card.classes is not None:
         evaluator_node["n_clusters"] = card.n_clusters or [card.classes]
     evaluator = build(escaped(evaluator_node), Evaluator, "evaluator")
-    replaced = {key: value for key, value in settings.stopping.items() if value is not None}
-    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")
-    chosen = composed.choices.get("stopping", "own")  # a user's own config.yaml may lack the group
-    rule = {f"stopping.{k}": v for k, v in vars(stopping).items() if v != getattr(solver.stopping, k)}
-    if chosen != "own":
-        rule = {"stopping": chosen, **_changed(replaced, "stopping", chosen, request)}
-    if solver.direct:
-        stopping, rule = solver.stopping, {}
+    stopping, rule = _stopping(solver, composed, settings, request)
     # The checksum identifies the data, so its location is left out.
     preprocessing = {key: value for key, value in card.node.items() if key not in ("n_clusters", *loader.location)}
     corruption = card.node.get("corrupt", {})
@@ -189,6 +182,19 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
     return job
 
 
+def _stopping(solver: Solver, composed: Composed, settings: Settings, request: Request) -> tuple[Stopping, Node]:
+    """The rule by which fits end, and by dotted key what of it is not the solver's own."""
+    if solver.direct:
+        return solver.stopping, {}
+    replaced = {key: value for key, value in settings.stopping.items() if value is not None}
+    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")
+    chosen = composed.choices.get("stopping", "own")  # a user's own config.yaml may lack the group
+    if chosen != "own":
+        return stopping, {"stopping": chosen, **_changed(replaced, "stopping", chosen, request)}
+    own = vars(solver.stopping)
+    return stopping, {f"stopping.{key}": value for key, value in vars(stopping).items() if value != own[key]}
+
+
 def _named(composed: Composed, group: str, built: Solver | Evaluator, node: Node) -> Node:
     source = source_hash(getattr(built, "adapted", type(built)))
     # A whole number for a setting that is a float is that float: 0 and 0.0 are one run.
@@ -236,7 +242,7 @@ def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
 
 
 def labels_seen(dataset: Dataset, fraction: float) -> int | None:
-    """How many labels a solver sees; None: none. Each class keeps one, so it can be more than the fraction of all."""
+    """The number of labels that a solver sees; None: none. Each class keeps one, so the share of all may be larger."""
     labelled = labelled_samples(dataset, fraction)
     return None if labelled is None else int(labelled.sum())
 

@@ -2,8 +2,8 @@
 
 import math
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from nmfbench.progress import Overall, say
@@ -35,10 +35,15 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
     if n > 1:  # of processes that share the machine, none waits for its threads by spinning
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        with launcher.start(n, settings) as engine, Overall(_cost(jobs)) as progress:
+        each = _seconds(jobs)
+        expected: defaultdict[str, float] = defaultdict(float)
+        for job in jobs:
+            expected[job.config["solver"]["name"]] += each[id(job)] * len(job.pending())
+        runs = sum(len(job.pending()) for job in jobs)
+        with launcher.start(n, settings) as engine, Overall(runs, expected) as progress:
             for last in (False, True):
                 # The last tasks wait for what other processes are making, and score what waited for its reference.
-                yield from _run(deque(_tasks(jobs, engine.slots, last)), engine, progress)
+                yield from _run(deque(_tasks(jobs, engine.slots, last)), each, engine, progress)
     except Gone as gone:
         say(f"{gone}; the same command goes on from here")
 
@@ -56,25 +61,25 @@ def workers(jobs: Sequence[Job]) -> int:
     if settings.jobs:
         return min(settings.jobs, runs)
     # Fits that run side by side disturb each other's times.
-    if settings.device != "cpu" or any(job.settings.timing for job in jobs) or _cost(jobs)[1] < ALONE:
+    if settings.device != "cpu" or any(job.settings.timing for job in jobs):
         return 1
-    need = max(estimates.of(job).memory for job in jobs) * 2**20
+    costs = [(estimates.of(job), len(job.pending())) for job in jobs]
+    if sum(cost.seconds * runs for cost, runs in costs) < ALONE:
+        return 1
+    need = max(cost.memory for cost, _ in costs) * 2**20
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(1, min(environment.cores() // settings.threads, int(0.8 * memory / need), runs))
 
 
-def _cost(jobs: Sequence[Job]) -> tuple[int, float]:
-    """The number of pending runs, and the seconds that they would take one after the other."""
-    return sum(len(job.pending()) for job in jobs), sum(_seconds(job, len(job.pending())) for job in jobs)
-
-
-def _seconds(job: Job, runs: int) -> float:
-    return estimates.of(job).seconds * runs
+def _seconds(jobs: Sequence[Job]) -> dict[int, float]:
+    """The seconds that a seed of each job is expected to take, by the identity of the job."""
+    return {id(job): estimates.of(job).seconds for job in jobs}
 
 
 def _tasks(jobs: Sequence[Job], slots: int, last: bool) -> list[Task]:
     """The pending seeds as tasks, the longest first. With few jobs, a job's seeds are divided between the workers."""
-    whole, tasks = _cost(jobs)[1], []
+    each = _seconds(jobs)
+    whole, tasks = sum(each[id(job)] * len(job.pending()) for job in jobs), []
     for job in jobs:
         if not (seeds := job.pending()):
             continue
@@ -82,14 +87,17 @@ def _tasks(jobs: Sequence[Job], slots: int, last: bool) -> list[Task]:
         # A method that draws nothing fits once for all seeds, and a GPU fits them in one batch. A refit keeps no codes
         # that could wait for the reference, and the last task waits for it itself.
         if slots > 1 and not last and job.solver.draws and job.settings.device == "cpu" and not job.settings.refit:
-            parts = min(len(seeds), math.ceil(PARTS * slots * _seconds(job, len(seeds)) / whole))
+            parts = min(len(seeds), math.ceil(PARTS * slots * each[id(job)] * len(seeds) / whole))
         tasks += [Task(job, tuple(seeds[i::parts]), last=last) for i in range(parts)]
     if slots == 1:
         return tasks
-    return sorted(tasks, key=lambda task: -_seconds(task.job, len(task.seeds)))
+    return sorted(tasks, key=lambda task: -each[id(task.job)] * len(task.seeds))
 
 
-def _run(waiting: deque[Task], engine: Engine, progress: Overall) -> Iterator[tuple[Job, dict[int, Record]]]:
+def _run(
+    waiting: deque[Task], each: Mapping[int, float], engine: Engine, progress: Overall
+) -> Iterator[tuple[Job, dict[int, Record]]]:
+    """Run these tasks; ``each`` gives the seconds that a seed of each job is expected to take."""
     running: list[Task] = []
     unscored: dict[int, list[Task]] = {}  # by job: tasks whose codes wait for the reference
     while waiting or running:
@@ -111,7 +119,7 @@ def _run(waiting: deque[Task], engine: Engine, progress: Overall) -> Iterator[tu
             continue
         records = executing.fail(task, outcome) if isinstance(outcome, Exception) else outcome
         yield task.job, records
-        progress.done(task.job.label, list(records.values()), _seconds(task.job, len(records)))
+        progress.done(task.job.label, list(records.values()), each[id(task.job)] * len(records))
         if REFERENCE_SEED in records:
             waiting.extendleft(unscored.pop(id(task.job), []))
         elif left := [seed for seed in task.seeds if seed not in records]:

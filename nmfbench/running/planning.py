@@ -77,7 +77,7 @@ class Plan:
         return Store(settings[0].root)
 
     def reasons(self) -> list[str]:
-        """For each reason why something was left out, a line that names what."""
+        """Name the jobs that are left out: a line for each reason."""
         names: dict[str, dict[str, None]] = {}  # a dict, because it keeps the order and each name once
         for left in self.left_out:
             names.setdefault(str(left.reason), {})[f"{left.solver} on {left.dataset}"] = None

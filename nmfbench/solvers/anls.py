@@ -35,18 +35,9 @@ class ANLS(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
+    monotone: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

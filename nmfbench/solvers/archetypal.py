@@ -36,6 +36,8 @@ class ArchetypalAnalysis(Started):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
     starts: ClassVar[tuple[str, ...]] = inits.MIXTURE_CHOICES
+    monotone: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # its bases are made of X, so what is filled in moves them
 
     init: str = "furthest_sum"
     inner: int = 10
@@ -43,14 +45,6 @@ class ArchetypalAnalysis(Started):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least("inner", self.inner, 1)
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # its bases are made of X, so what is filled in moves them
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         X = problem.by_sample

@@ -50,7 +50,11 @@ class Stopping(metaclass=Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class Solver(metaclass=Checked):
-    """One method. Subclasses are dataclasses of hyper-parameters whose first docstring line is the problem."""
+    """One method. Subclasses are dataclasses of hyper-parameters whose first docstring line is the problem.
+
+    The properties are claims, to which the contract test holds the method. One that depends on no hyper-parameter is a
+    class variable in the subclass: ``monotone: ClassVar[bool] = True``.
+    """
 
     stopping: ClassVar[Stopping]
     """The paper's stopping rule."""
@@ -92,7 +96,7 @@ class Solver(metaclass=Checked):
 
     @property
     def encodes(self) -> Literal["", "layers", "product"]:
-        """How new samples are encoded by non-negative least squares with the bases held; empty: they cannot be.
+        """The way to encode new samples by non-negative least squares on the bases; empty: there is none.
 
         "layers": each layer's codes from those below, or from the first layer's by the links. "product": from the
         product of all bases.

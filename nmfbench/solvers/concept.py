@@ -35,18 +35,9 @@ class ConceptFactorization(Started):
     stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     starts: ClassVar[tuple[str, ...]] = inits.MIXTURE_CHOICES
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # its bases are made of X, so what is filled in moves them
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
+    monotone: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # its bases are made of X, so what is filled in moves them
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         samples = Samples.of(problem.by_sample)

@@ -36,20 +36,11 @@ class ConvexNMF(Started):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
     starts: ClassVar[tuple[str, ...]] = inits.MIXTURE_CHOICES
+    monotone: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # its bases are made of X, so what is filled in moves them
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     init: str = "kmeans"
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # its bases are made of X, so what is filled in moves them
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Mixtures]:
         samples, kernel = Samples(problem.by_sample, None), Kernel(problem.by_sample)

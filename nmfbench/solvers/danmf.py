@@ -67,6 +67,9 @@ class DANMF(DeepSolver):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
+    accepts_sparse: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # its encoder multiplies X as well
 
     lam: float = 1.0
     p: int = 5
@@ -78,14 +81,6 @@ class DANMF(DeepSolver):
         check_at_least("p", self.p, 1)
         check_at_least("pretrain", self.pretrain, 0)
 
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return True
-
     def check(self, problem: Problem) -> None:
         super().check(problem)
         n = problem.X.shape[-1]
@@ -93,10 +88,6 @@ class DANMF(DeepSolver):
             raise NotApplicable(
                 f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; choose p < {n}"
             )
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # its encoder multiplies X as well
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[AutoencoderChain | None, bool, None]:
         X, graph = problem.by_sample, of_data(problem.X, self.p)

@@ -42,6 +42,7 @@ class DeepKL(DeepStarted):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
 
     beta: float = 1.0
     loss: str = "layers"
@@ -54,10 +55,6 @@ class DeepKL(DeepStarted):
         check_choice("loss", self.loss, hierarchies.LOSSES)
         hierarchies.check_weights(self.weights, self.layers)
         check_at_least("pretrain", self.pretrain, 0)
-
-    @property
-    def monotone(self) -> bool:
-        return True
 
     def check(self, problem: Problem) -> None:
         super().check(problem)

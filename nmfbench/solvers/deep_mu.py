@@ -45,6 +45,7 @@ class DeepMU(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
 
     lam: float = 0.1
     init: str = "uniform"
@@ -63,10 +64,6 @@ class DeepMU(DeepSolver):
     @property
     def uses_labels(self) -> bool:
         return self.lam_labels > 0
-
-    @property
-    def monotone(self) -> bool:
-        return True
 
     def check(self, problem: Problem) -> None:
         super().check(problem)

@@ -74,6 +74,7 @@ class DeepSparseNMF(DeepSolver):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
 
     of: str = "H"
     lam: float = 0.01
@@ -86,10 +87,6 @@ class DeepSparseNMF(DeepSolver):
         check_nonnegative("lam", self.lam)
         check_at_least("pretrain", self.pretrain, 0)
         check_at_least("inner", self.inner, 1)
-
-    @property
-    def monotone(self) -> bool:
-        return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[SparseChain | None, bool, None]:
         X, L = problem.by_sample, len(self.layers)

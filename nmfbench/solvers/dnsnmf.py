@@ -42,6 +42,7 @@ class DeepNonSmoothNMF(DeepStarted):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    encodes: ClassVar[Literal["", "layers", "product"]] = "product"
 
     theta: list[float] = field(default_factory=lambda: [0.1])
     inner: int = 10
@@ -65,10 +66,6 @@ class DeepNonSmoothNMF(DeepStarted):
     @property
     def monotone(self) -> bool:
         return self.variant == "apg"
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "product"
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[NonSmooth | None, bool, None]:
         data, Zs = problem.X, []

@@ -74,6 +74,8 @@ class GNMF(Started):
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=1e-5)
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
 
     lam: float = 100.0
     p: int = 5
@@ -82,14 +84,6 @@ class GNMF(Started):
         super().__post_init__()
         check_nonnegative("lam", self.lam)
         check_at_least("p", self.p, 1)
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
 
     def check(self, problem: Problem) -> None:
         super().check(problem)

@@ -42,6 +42,9 @@ class HALS(Started):
     stopping: ClassVar[Stopping] = Stopping(max_iter=5000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     skips_missing: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     accelerate: str = "none"
 
@@ -50,20 +53,8 @@ class HALS(Started):
         check_choice("accelerate", self.accelerate, acceleration.CHOICES)
 
     @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
-
-    @property
     def accepts_missing(self) -> bool:
         return self.accelerate == "none"  # because the products of a masked update cannot be used twice
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample
@@ -90,7 +81,7 @@ class HALS(Started):
         acceleration.repeat(lambda: coordinate_sweep(H, gram, cross), H, most)
 
     def _extrapolated(self, X: Tensor, W: Tensor, H: Tensor, most: tuple[int, int]) -> Iterator[Product]:
-        """From W (S, r, m) and H (S, r, n): W is updated from Ŵ = W + β(W − W_before), for Ĥ = [H + β(H − H_before)]₊.
+        """Sweeps of W (S, r, m) and H (S, r, n): W moves from Ŵ = W + β(W − W_before), for Ĥ = [H + β(H − H_before)]₊.
 
         What is yielded, and restarted from, is the pair (W, Ĥ), here named (W, H).
         """

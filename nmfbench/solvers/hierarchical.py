@@ -34,28 +34,16 @@ class HierarchicalNMF(DeepStarted):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
     version: ClassVar[int] = 3
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    draws: ClassVar[bool] = True  # the classifier B
+    uses_labels: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = True  # only layer 1 sees X, and its sweeps do not raise its loss
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     lam: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nonnegative("lam", self.lam)
-
-    @property
-    def draws(self) -> bool:
-        return True  # B
-
-    @property
-    def uses_labels(self) -> bool:
-        return True
-
-    @property
-    def accepts_missing(self) -> bool:
-        return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng, self.init, self.lam, label_term.seen(problem))

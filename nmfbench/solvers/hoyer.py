@@ -45,6 +45,7 @@ class HoyerNMF(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
 
     sparsity: float = 0.5
     of: str = "H"
@@ -56,10 +57,6 @@ class HoyerNMF(Started):
             raise ConfigError(f"sparsity must lie between 0 and 1, both excluded, got {self.sparsity}")
         check_choice("of", self.of, ("H", "W"))
         check_at_least("inner", self.inner, 1)
-
-    @property
-    def monotone(self) -> bool:
-        return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

@@ -50,6 +50,7 @@ class LayerCentricDMF(DeepStarted):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=500, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
 
     loss: str = "layers"
     sums: str = "W"
@@ -68,10 +69,6 @@ class LayerCentricDMF(DeepStarted):
         volume.per_layer(self.alpha, 0.0, self.layers)
         check_at_least("pretrain", self.pretrain, 0)
         check_at_least("inner", self.inner, 1)
-
-    @property
-    def monotone(self) -> bool:
-        return True
 
     @property
     def scale_free(self) -> bool:

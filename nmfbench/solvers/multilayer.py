@@ -34,14 +34,8 @@ class MultilayerNMF(DeepStarted):
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
     version: ClassVar[int] = 3
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
-
-    @property
-    def accepts_missing(self) -> bool:
-        return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
+    accepts_missing: ClassVar[bool] = True  # only layer 1 sees X, and its sweeps do not raise its loss
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         return layerwise.sweeps(problem, self.layers, rng, self.init)

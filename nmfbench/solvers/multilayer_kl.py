@@ -34,10 +34,7 @@ class MultilayerKL(DeepStarted):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=0.0)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
-
-    @property
-    def accepts_missing(self) -> bool:
-        return True  # because the first layer alone sees X, and none of its sweeps raises its own loss
+    accepts_missing: ClassVar[bool] = True  # only layer 1 sees X, and its sweeps do not raise its loss
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Hierarchy]:
         eps = hierarchies.floor(problem)

@@ -46,6 +46,7 @@ class MultiViewSemiNMF(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=100)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # its views are factored one by one
 
     gamma: float = 0.1
     lam: float = 0.01
@@ -73,10 +74,6 @@ class MultiViewSemiNMF(DeepSolver):
         n = problem.X.shape[-1]
         if self.lam and self.p >= n:
             raise NotApplicable(f"{self.p} nearest neighbours need at least {self.p + 1} samples, got {n}; use p < {n}")
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # its views are factored one by one
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Views | None, bool, None]:
         Xs = [view.by_sample for view in problem.by_view]

@@ -47,6 +47,8 @@ class NeuralNMF(DeepSolver):
     stopping: ClassVar[Stopping] = Stopping(max_iter=500)
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    uses_labels: ClassVar[bool] = True
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     lam: float = 1.0
     cost: str = "last"
@@ -61,14 +63,6 @@ class NeuralNMF(DeepSolver):
         check_nonnegative("lam", self.lam)
         check_positive("lr", self.lr)
         check_at_least("batch_size", 1 if self.batch_size is None else self.batch_size, 1)
-
-    @property
-    def uses_labels(self) -> bool:
-        return True
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         # Divided by its unit, because the labels and the ε of Adam are absolute.

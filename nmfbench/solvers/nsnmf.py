@@ -37,6 +37,7 @@ class NonSmoothNMF(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=800, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     theta: float = 0.1
     inner: int = 10
@@ -51,10 +52,6 @@ class NonSmoothNMF(Started):
     @property
     def monotone(self) -> bool:
         return self.variant == "apg"
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[NonSmooth]:
         Z, H = inits.start(self.init, problem.X, self.rank, rng)

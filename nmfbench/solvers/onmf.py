@@ -35,6 +35,8 @@ class OrthogonalNMF(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
 
     lam: float = 0.02
     pretrain: int = 100
@@ -43,14 +45,6 @@ class OrthogonalNMF(Started):
         super().__post_init__()
         check_nonnegative("lam", self.lam)
         check_at_least("pretrain", self.pretrain, 0)
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[Product | None, bool, None]:
         X = problem.by_sample

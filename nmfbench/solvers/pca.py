@@ -2,45 +2,32 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from nmfbench.errors import NotApplicable
-from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
 from nmfbench.solvers.base import Solver, Stopping, check_rank
 
 
 @dataclass(frozen=True)
-class Centred(Factorization):
+class Centred(Product):
     """X ≈ WH + mean; bases times codes lacks the mean.
 
     Parameters
     ----------
     W: orthonormal bases (…, m, r).
     H: scores (…, r, n), of any sign.
+    XHt: None: no step is taken.
     mean: mean sample (…, m, 1).
     """
 
-    W: Tensor
-    H: Tensor
-    mean: Tensor
-
-    @property
-    def codes(self) -> list[Tensor]:
-        return [self.H]
-
-    @property
-    def bases(self) -> list[Tensor]:
-        return [self.W]
-
-    @property
-    def factors(self) -> dict[str, Tensor]:
-        return {"W": self.W, "H": self.H}
+    mean: Tensor = field(kw_only=True)
 
     def reconstruct(self) -> Tensor:
         return self.W @ self.H + self.mean
@@ -60,15 +47,12 @@ class PCA(Solver):
     stopping: ClassVar[Stopping] = Stopping()
     direct: ClassVar[bool] = True
     accepts_negative: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
 
     rank: int
 
     def __post_init__(self) -> None:
         check_rank(self.rank)
-
-    @property
-    def draws(self) -> bool:
-        return False
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
@@ -84,7 +68,7 @@ class PCA(Solver):
             mean = mean * math.nan
         U, s, Vt = torch.linalg.svd(centred, full_matrices=False)
         W, H = U[:, : self.rank], s[: self.rank, None] * Vt[: self.rank]
-        yield Centred(W, H, mean).map(lambda tensor: tensor.expand(len(rng.seeds), -1, -1))
+        yield Centred(W, H, mean=mean).map(lambda tensor: tensor.expand(len(rng.seeds), -1, -1))
 
     def encode(self, factorization: Any, X: Tensor) -> Tensor:
         return factorization.W.mT @ (X - factorization.mean)

@@ -36,18 +36,9 @@ class ProjectiveNMF(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=2000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # its codes are made of X, so what is filled in moves them
+    monotone: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # its codes are made of X, so what is filled in moves them
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

@@ -46,10 +46,7 @@ class Raw(Solver):
     stopping: ClassVar[Stopping] = Stopping()
     direct: ClassVar[bool] = True
     accepts_negative: ClassVar[bool] = True
-
-    @property
-    def draws(self) -> bool:
-        return False
+    draws: ClassVar[bool] = False
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Samples]:
         yield Samples(problem.X.expand(len(rng.seeds), -1, -1))

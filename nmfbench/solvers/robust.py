@@ -1,14 +1,14 @@
 """Robust NMF: losses that outliers do not rule, by weights that fall with the residual."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from nmfbench.numerics import inits, robust
-from nmfbench.numerics.factorization import Factorization
+from nmfbench.numerics.factorization import Product
 from nmfbench.numerics.multiplicative import gradient
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.rng import Streams
@@ -17,34 +17,18 @@ from nmfbench.solvers.started import Started
 
 
 @dataclass(frozen=True)
-class RobustProduct(Factorization):
+class RobustProduct(Product):
     """X ≈ WH, and the size from which on a residual counts less than with its square.
 
     Parameters
     ----------
     W: bases (…, m, r).
     H: codes (…, r, n).
+    XHt: None: the weights of the next sweep need other products.
     scale: c (…) of the loss, fixed at the start.
     """
 
-    W: Tensor
-    H: Tensor
-    scale: Tensor
-
-    @property
-    def codes(self) -> list[Tensor]:
-        return [self.H]
-
-    @property
-    def bases(self) -> list[Tensor]:
-        return [self.W]
-
-    @property
-    def factors(self) -> dict[str, Tensor]:
-        return {"W": self.W, "H": self.H}
-
-    def reconstruct(self) -> Tensor:
-        return self.W @ self.H
+    scale: Tensor = field(kw_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +54,8 @@ class RobustNMF(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False  # filled-in entries have no residual: they would lower c
 
     loss: str = "l21"
     pretrain: int = 100
@@ -78,14 +64,6 @@ class RobustNMF(Started):
         super().__post_init__()
         check_choice("loss", self.loss, robust.LOSSES)
         check_at_least("pretrain", self.pretrain, 0)
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_missing(self) -> bool:
-        return False  # what is filled in has no residual, and would count in the scale of the others
 
     def iterates(self, problem: Problem, rng: Streams) -> Generator[RobustProduct | None, bool, None]:
         X = problem.by_sample
@@ -99,7 +77,7 @@ class RobustNMF(Started):
         scale = robust.scale(self.loss, problem, Wt, H)
         c = scale[:, None, None]
         while True:
-            yield RobustProduct(Wt.mT, H, scale)
+            yield RobustProduct(Wt.mT, H, scale=scale)
             if self.loss == "l21":
                 # A weight that all entries of a sample share cancels in the step of its codes.
                 H = H * ratio(*gradient(Wt, X, H, 2, 0))

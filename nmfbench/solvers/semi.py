@@ -34,6 +34,8 @@ class SemiNMF(Solver):
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "codes"
     accepts_negative: ClassVar[bool] = True
     skips_missing: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     rank: int
     init: str = "svd"
@@ -46,17 +48,9 @@ class SemiNMF(Solver):
     def draws(self) -> bool:
         return inits.draws(self.init)
 
-    @property
-    def monotone(self) -> bool:
-        return True
-
     def check(self, problem: Problem) -> None:
         super().check(problem)
         inits.check_semi(self.init, problem.X, [self.rank])
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         Z, H = inits.semi(self.init, problem.X, self.rank, rng)

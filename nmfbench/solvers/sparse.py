@@ -40,6 +40,8 @@ class SparseNMF(Started):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    monotone: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
 
     lam: float = 0.03
     inner: int = 10
@@ -48,14 +50,6 @@ class SparseNMF(Started):
         super().__post_init__()
         check_nonnegative("lam", self.lam)
         check_at_least("inner", self.inner, 1)
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         X = problem.by_sample

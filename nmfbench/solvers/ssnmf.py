@@ -38,32 +38,17 @@ class SemiSupervisedNMF(Started):
     version: ClassVar[int] = 2
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
     skips_missing: ClassVar[bool] = True
+    draws: ClassVar[bool] = True  # the classifier B
+    uses_labels: ClassVar[bool] = True
+    reads_sparse: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
+    encodes: ClassVar[Literal["", "layers", "product"]] = "layers"
 
     lam: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nonnegative("lam", self.lam)
-
-    @property
-    def draws(self) -> bool:
-        return True  # B
-
-    @property
-    def uses_labels(self) -> bool:
-        return True
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return self.init == "uniform"  # because the other starts need a dense X
-
-    @property
-    def monotone(self) -> bool:
-        return True
-
-    @property
-    def encodes(self) -> Literal["", "layers", "product"]:
-        return "layers"
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Chain]:
         X, seen, lam = problem.by_sample, label_term.seen(problem), label_term.weight(problem, self.lam)

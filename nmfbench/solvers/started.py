@@ -19,6 +19,8 @@ class Started(Solver):
     """
 
     starts: ClassVar[tuple[str, ...]] = inits.CHOICES
+    reads_sparse: ClassVar[bool] = False
+    """Its updates take a SparseMatrix for X."""
 
     rank: int
     init: str = "uniform"
@@ -30,6 +32,10 @@ class Started(Solver):
     @property
     def draws(self) -> bool:
         return inits.draws(self.init)
+
+    @property
+    def accepts_sparse(self) -> bool:
+        return self.reads_sparse and self.init == "uniform"  # because the other starts need a dense X
 
     def check(self, problem: Problem) -> None:
         super().check(problem)

@@ -69,6 +69,7 @@ class OrthogonalTriNMF(Solver):
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000, tol=1e-5)
     nonnegative: ClassVar[Literal["all", "codes", "weak", "none"]] = "all"
+    accepts_sparse: ClassVar[bool] = True
 
     rank: int
     features: int | None = None
@@ -77,10 +78,6 @@ class OrthogonalTriNMF(Solver):
         check_rank(self.rank)
         if self.features is not None:
             check_at_least("features", self.features, 1)
-
-    @property
-    def accepts_sparse(self) -> bool:
-        return True
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[TriProduct]:
         X = problem.by_sample

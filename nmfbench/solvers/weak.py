@@ -67,7 +67,7 @@ class WeakSolver(Solver):
         return default if self.lr is None else self.lr
 
     def unit(self, problem: Problem) -> float:
-        """What counts as an entry of 1: the mean of |X| if the reading is relative."""
+        """The unit of entries: the mean of |X| if the reading is relative."""
         return (problem.mean_size or 1.0) if self.scale_free else 1.0
 
     def check(self, problem: Problem) -> None:
@@ -100,7 +100,7 @@ class WeakSolver(Solver):
         return leaky.gradient(X, Ws, H, eta, self.loss, H.shape[1] if self.loss_reduction == "mean" else 1, mask)
 
     def shares(self, problem: Problem, Ws: Tensors, entries: float, b: float) -> list[float]:
-        """What λ is multiplied by for each basis, and for the codes of a batch: ``entries`` numbers of b samples."""
+        """The factors of λ for a basis, and for the codes of a batch: ``entries`` numbers of b samples."""
         size = len(problem.X) * (1 if self.loss_reduction == "mean" else b)
         rows = [*(W.shape[1] for W in Ws), entries / Ws[0].shape[-1]]
         return [size / r if self.scale_free else 1.0 for r in rows]

@@ -51,7 +51,7 @@ def is_10x(path: Path) -> bool:
 
 
 def read(path: Path, asked: Asked, sheet: str | None = None) -> Arrays | Table:
-    """What a file, or a folder of 10x Genomics, holds.
+    """Read a file, or a folder of 10x Genomics.
 
     ``asked`` and ``sheet`` (.xlsx) are for tables. Raises DataError for a damaged file, with what to do, and
     ConfigError for an unknown kind or without the extra that reads it.

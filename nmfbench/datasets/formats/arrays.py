@@ -153,7 +153,7 @@ def _header(file: IO[bytes]) -> tuple[np.dtype[Any], bool, tuple[int, ...], int]
 
 
 def _with_sparse(found: parts.Found) -> held.Arrays:
-    """What was found, with the members of a sparse matrix made one."""
+    """The arrays, with the members of a sparse matrix joined to one."""
     names = {*found.arrays, *found.unreadable}
     kind = found.arrays.get("format")
     kind = None if kind is None or kind.ndim or kind.dtype.kind != "U" else str(kind)

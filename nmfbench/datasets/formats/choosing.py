@@ -214,7 +214,7 @@ def of_arrays(
 
 
 def listed(held: Arrays) -> str:
-    """What a file holds, for messages."""
+    """The contents of a file in words, for messages."""
     shapes = (f"{name or 'one array'} {_shape(array)}" for name, array in held.arrays.items())
     return f"it holds: {', '.join([*shapes, *(f'{name} (unreadable)' for name in held.unreadable)])}"
 
@@ -254,7 +254,7 @@ def name_of_x(held: Arrays, where: str, y: str | None = None) -> str:
 
 
 def _axis(array: Any, labels: Any, samples: str | None) -> str:
-    """Where the samples are: rows, columns or pixels, which a map of labels as large as a cube's images tells."""
+    """The axis of the samples: rows, columns or pixels. A map of labels as large as a cube's images means pixels."""
     is_map = array.ndim == 3 and not issparse(labels) and np.ndim(labels) == 2
     if samples is None and is_map and np.shape(labels) in (array.shape[:2], array.shape[1:]):
         return "pixels"

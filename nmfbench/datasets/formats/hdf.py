@@ -101,7 +101,7 @@ def member(group: Any, name: str) -> Any:
 
 
 def contents(dataset: Any) -> Any:
-    """What h5py reads from a dataset. Raises DataError if that would read another file."""
+    """Read an HDF5 dataset by h5py. Raises DataError if that would read another file."""
     if dataset.external or dataset.is_virtual:
         raise DataError("its data lies in other files, which are not read; copy the data into this one")
     return dataset[()]

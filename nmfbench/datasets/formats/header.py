@@ -194,7 +194,7 @@ def _of_scikit_learn(lines: Split, first_line: int, first: list[str], width: int
     return Header(names=names, width=width, skipped=[first_line], sentences=[sentence], y="target")
 
 
-def decimal_mark(lines: Split, found: Header, head: list[Row]) -> str:
+def decimal_mark(lines: Split, head: list[Row]) -> str:
     """The decimal mark: a comma where fields are not separated by one, and some fields are numbers only with it."""
     if lines.separator == ",":
         return "."

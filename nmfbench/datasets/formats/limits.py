@@ -13,7 +13,7 @@ def largest() -> int:
 
 
 def in_words() -> str:
-    """How much memory this machine has."""
+    """The memory of this machine, in words."""
     return f"this machine has {2 * largest() / 2**30:,.1f} GiB"
 
 

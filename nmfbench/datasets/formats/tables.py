@@ -33,7 +33,7 @@ def table(lines: Split, asked: Asked, sentences: Sequence[str] = ()) -> Table:
     """The table that rows make. Raises DataError with line and column for what does not fit."""
     head = list(islice(lines.rows(), HEAD + 1))
     found = header(lines, head, asked)
-    decimal = asked.decimal or decimal_mark(lines, found, [row for row in head if row[0] not in found.skipped])
+    decimal = asked.decimal or decimal_mark(lines, [row for row in head if row[0] not in found.skipped])
     rows = (row for row in lines.rows() if row[0] not in found.skipped)
     reader = _Columns(lines.where, found, decimal, asked)
     columns = reader.read(rows)

@@ -29,7 +29,7 @@ Row = tuple[int, list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a person says about a text table; None: decided by rule.
+    """The settings with which a person describes a text table; None: decided by rule.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def dnsnmf_fig9(runs: Sequence[Run]) -> Figure:
 
 
 def _repetitions(runs: Sequence[Run], dataset: str) -> str:
-    """What the runs on this dataset repeat: draws of people, or seeds on one set of them."""
+    """The repetitions on this dataset: draws of people, or seeds on one set of them."""
     own = [run.record for run in runs if run.record["dataset"] == dataset]
     sets = len({record["config"]["dataset"]["sha256"] for record in own})
     seeds = len({record["seed"] for record in own})
