@@ -136,7 +136,7 @@ clean: ## remove .venv, caches and builds; results stay
 # made from, so that change is installed.
 .venv/.installed-run: pyproject.toml constraints.txt .venv/.torch-$(TORCH)
 	@if [ -e $@ ]; then echo "bringing .venv up to date …"; fi
-	@$(INSTALL) -e . $(OR_SAY_WHERE)
+	@$(INSTALL) -e ".[arena]" $(OR_SAY_WHERE)
 	@touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt .venv/.torch-$(TORCH)
