@@ -104,7 +104,18 @@ zsh: autoload -U bashcompinit; bashcompinit; eval "$(nmfbench -sc install=zsh)"
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in ("table", "report", "plot", "show", "export", "rm", "status", "merge", "verify"):
+    if arguments and arguments[0] in (
+        "table",
+        "report",
+        "plot",
+        "show",
+        "export",
+        "rm",
+        "status",
+        "merge",
+        "verify",
+        "check",
+    ):
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 

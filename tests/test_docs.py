@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields
 import pytest
 
 from nmfbench import config, fitting, numerics
+from nmfbench.contract import Verdict
+from nmfbench.contract.claim import Claim
+from nmfbench.contract.subject import Shared
 from nmfbench.datasets.base import ClassDrawingLoader, Dataset, Loader
 from nmfbench.evaluators.base import Exhibit, Fitted
 from nmfbench.evaluators.metric import Metric
@@ -41,6 +44,7 @@ HEADING = "Parameters\n----------\n"
 PLAIN = [Stopping, Problem, FitResult, Look, Graph, SparseMatrix, Paper]
 PLAIN += [Settings, Table, Tuning, Relative, Order, Composed, Request, Job, LeftOut, Plan, Card, Store, Unreadable]
 PLAIN += [Grid, Block, Report, Effect, Tiles, Maps, Layer, Run, PaperFigure, TableFigure, Outcome]
+PLAIN += [Claim, Verdict, Shared]
 PLAIN += [Dataset, Loader, ClassDrawingLoader, Fitted, Exhibit, Metric, DeepSolver]
 RULE = re.compile(r"[≥>]|\[[-\d]|\d to |one of|any |None|paper|program|printed|default|Sec\.", re.IGNORECASE)
 SHAPE = re.compile(r"\((S|m|n|r|N|…)[,)]")
