@@ -67,11 +67,17 @@ WEIGHTS |= {"deep_semi": {"lams": [0.1, 0.2]}, "deep_mu": {"lam_labels": 0.3}, "
 """Weights of penalties and label terms that are 0 by default."""
 
 
+def refusal_with_size(name: str, problem: Problem, rank: int) -> str | None:
+    """The pattern of those words, and after them the shorter side of X, which tells what rank would do."""
+    words = refusal(name, problem, rank)
+    return words and rf"{words}.*\b{min(problem.X.shape)}\b"
+
+
 @cache
 def subject(name: str) -> Subject:
     """The solver as its YAML has it."""
     text, weights = config.text("solver", name), WEIGHTS.get(name, {})
-    return Subject(name, partial(settings, name), text, weights, partial(refusal, name))
+    return Subject(name, partial(settings, name), text, weights, partial(refusal_with_size, name))
 
 
 def settings(name: str, rank: int) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from nmfbench.adapters.function import FunctionSolver
+from nmfbench.adapters.module import ModuleSolver
+from nmfbench.adapters.sklearn import SklearnSolver
 from nmfbench.adapters.template import Template
 from nmfbench.contract import CLAIMS, Subject, check
 from nmfbench.contract.subject import problem_of
@@ -236,3 +239,8 @@ def test_words_that_break_a_claim_are_caught(name: str, ours) -> None:
 
 def test_every_claim_has_a_method_that_breaks_it() -> None:
     assert {*BROKEN, *WORDS} == set(CLAIMS)
+
+
+@pytest.mark.parametrize("adapter", [FunctionSolver, ModuleSolver, SklearnSolver])
+def test_what_an_adapter_does_not_claim_is_a_claim(adapter: type) -> None:
+    assert set(adapter.unclaimed) <= set(CLAIMS) and all(adapter.unclaimed.values())

@@ -46,7 +46,7 @@ class Module(torch.nn.Module):
         W, H = self.factors()
         return (X - W @ H).square().mean()
 """
-QUICK = ["seeds=2", "stopping.max_iter=3", "evaluator.n_clusters=3", "results_dir=r"]
+QUICK = ["seeds=2", "stopping.max_iter=3", "evaluator.n_clusters=[3]", "results_dir=r"]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def typed(line: str, *more: str) -> int:
-    """The exit code of a line of the README, whose runs are made short and are of a small dataset where it names none."""
+    """The exit code of a line of the README; its runs are short, and of a small dataset where it names none."""
     words = [*shlex.split(line)[1:], *more]
     dataset = [] if any(word.startswith("dataset=") for word in words) else ["dataset=uci_iris"]
     return main([*words, *dataset, *QUICK] if words[0] == "run" else words)
@@ -74,6 +74,7 @@ def solvers() -> set[str]:
     return {record["solver"] for record in Store(Path("r")).load()[0] if record["status"] != "failed"}
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("line", COMMANDS)
 def test_command_of_the_section_works_as_it_stands(line: str, reader: Path) -> None:
     if " solver=my_nmf" in line:  # which `new solver` writes

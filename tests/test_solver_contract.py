@@ -9,12 +9,12 @@ from nmfbench.errors import ConfigError, DataError
 
 every_solver = pytest.mark.parametrize("name", SOLVERS)
 PROMISES = [
-    # Degenerate data takes long in both dtypes.
+    # Unusual data takes long in both dtypes.
     pytest.param(
         claim,
         dtype,
         id=f"{claim.name}-{dtype}",
-        marks=[pytest.mark.slow] * (claim.name == "degenerate" and dtype == "float32"),
+        marks=[pytest.mark.slow] * (claim.name in ("degenerate", "small") and dtype == "float32"),
     )
     for claim in CLAIMS.values()
     for dtype in claim.dtypes

@@ -1,6 +1,7 @@
 """The commands about what there is to choose, and about a method of one's own: list, new, check."""
 
 import argparse
+import shlex
 import warnings
 from pathlib import Path
 
@@ -45,10 +46,9 @@ def _new(arguments: argparse.Namespace) -> int:
 
     for path in new.solver(arguments.name, arguments.folder):
         print(f"written:  {path}")
-    print(
-        f"run it:   nmfbench run --config-dir {arguments.folder} -m solver={arguments.name},mu dataset=digits seeds=2"
-    )
-    print(f"check it: nmfbench check --config-dir {arguments.folder} solver={arguments.name}")
+    folder, name = shlex.quote(str(arguments.folder)), arguments.name
+    print(f"run it:   nmfbench run --config-dir {folder} -m solver={name},mu dataset=digits seeds=2")
+    print(f"check it: nmfbench check --config-dir {folder} solver={name}")
     return 0
 
 

@@ -1,12 +1,11 @@
 """The promises of all solvers. The tests hold nmfbench's own to them, `nmfbench check` anybody's."""
 
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from nmfbench.contract import data, documented, factors, objective, seeds
-from nmfbench.contract.claim import Broken, Claim, NotClaimed
+from nmfbench.contract.claim import Broken, Claim, NotClaimed, described
 from nmfbench.contract.subject import Subject
 
 CLAIMS = {
@@ -52,12 +51,5 @@ def _verdict(claim: Claim, subject: Subject) -> Verdict:
         except Broken as broken:
             return Verdict(claim, "broken", f"in {dtype}: {broken}" if len(claim.dtypes) > 1 else str(broken))
         except Exception as error:  # of the method, whatever it is
-            return Verdict(claim, "broken", _located(error, subject))
+            return Verdict(claim, "broken", described(error, subject))
     return Verdict(claim, "held", "; ".join(dict.fromkeys(filter(None, notes))))
-
-
-def _located(error: Exception, subject: Subject) -> str:
-    """The error, with the last line of the method's own file that it passed through."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == subject.file]
-    where = f" ({subject.file}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"

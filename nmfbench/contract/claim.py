@@ -1,5 +1,6 @@
 """One claim about a solver, and the two ways in which it may fail to hold."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,6 +51,13 @@ def claim(*dtypes: str) -> Callable[[Callable[[Subject, str], str | None]], Clai
         return Claim(function.__name__, (function.__doc__ or "").rstrip("."), dtypes or ("float64",), function)
 
     return made
+
+
+def described(error: Exception, subject: Subject) -> str:
+    """The error in a line, with the last line of the method's own file that it passed through."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == subject.file]
+    where = f" ({subject.file}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def require(condition: bool, expected: str, got: object) -> None:
