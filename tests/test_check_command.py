@@ -93,6 +93,8 @@ def test_function_may_refuse_data_in_errors_of_its_own(file: str, capsys) -> Non
 
 def test_settings_are_those_of_the_command_line(file: str, capsys) -> None:
     assert main(["check", f"solver={file}:right", "solver.params.n_iter=3"]) == 0
+    assert main(["check", "solver=deep_semi"]) == 0  # whose weights are 0
+    assert "vanishes with its weights: penalty is None with these settings" in capsys.readouterr().out
     assert main(["check", "solver=mu", "solver.lam=0.1", "solver.beta=1"]) == 0
     shown = capsys.readouterr().out
     assert "held         `penalty` is the part" in shown

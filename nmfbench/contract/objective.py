@@ -23,6 +23,8 @@ def never_rises(subject: Subject, dtype: str) -> None:
     """The objective of a monotone method never rises."""
     if not subject.solver.monotone:
         raise NotClaimed("monotone is False")
+    if subject.solver.direct:
+        raise NotClaimed("it solves in one step")
     for result in subject.shared(dtype).results:
         require_descent(result, monotone=True)
 
@@ -61,18 +63,17 @@ def penalty(subject: Subject, dtype: str) -> None:
     solver, problem = subject.weighted, labelled(matrix())
     with torch.no_grad():
         *_, state = islice(states(solver, problem, [0, 1]), 3)
-        weights = {f.name: getattr(solver, f.name) for f in fields(solver) if f.name in WEIGHTS}
+        weights = {field.name: getattr(solver, field.name) for field in fields(solver) if field.name in WEIGHTS}
         part, objective = solver.penalty(problem, state), solver.objective(problem, state)
         weighs = any(weight is None or np.any(weight) for weight in weights.values())  # None: the paper's
-        if subject.ours:
-            require((part is None) == (not weighs), "a penalty if and only if there are weights", f"{weights}, {part}")
         if part is None:
             raise NotClaimed("penalty is None with these settings")
         require(part.shape == (2,) and bool(part.isfinite().all()), "one finite number a restart", part)
         if not weighs:
             raise NotClaimed(f"no weight among {', '.join(WEIGHTS)} that could be set to 0")
         require(bool((part != 0).all()), f"a penalty other than 0 with {weights}", part.tolist())
-        zeros = {key: [0.0] * len(value) if isinstance(value, list) else 0.0 for key, value in weights.items()}
+        layers = {field.name for field in fields(solver) if "list" in str(field.type)}  # those of one weight a layer
+        zeros = {key: [0.0] * len(state.codes) if key in layers else 0.0 for key in weights}
         if isinstance(state, Hierarchy) and state.alphas is not None:  # which carries its weights
             state = replace(state, alphas=torch.zeros_like(state.alphas))
         try:
