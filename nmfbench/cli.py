@@ -14,6 +14,7 @@ from nmfbench.running import filenames
 
 FORMATS = ("text", "csv", "md", "latex")
 INTERMIXED = (
+    "check",
     "rank",
     "table",
     "report",

@@ -75,7 +75,12 @@ def text(group: str, name: str, folders: Sequence[Path] | None = None) -> str:
 
 def describe(group: str, name: str) -> str:
     """An option in one line: the first comment of its YAML."""
-    lines = text(group, name).splitlines()
+    return first_comment(text(group, name))
+
+
+def first_comment(yaml_text: str) -> str:
+    """The first comment of a YAML that is no directive of Hydra; empty if there is none."""
+    lines = yaml_text.splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 

@@ -1,24 +1,33 @@
-"""Shared by the tests of all solvers: building a solver, fits that several claims use, and permitted refusals."""
+"""Shared by the tests of all solvers: the solvers as subjects of the contract, and the refusals permitted to them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
+from typing import Any
 
 import numpy as np
-import pytest
-import torch
 
 from nmfbench import config
-from nmfbench.fitting import FitResult, fit
-from nmfbench.numerics.factorization import Factorization
+from nmfbench.contract.subject import RANK, SEEDS, Subject, labelled, matrix, problem_of, states
+from nmfbench.fitting import FitResult
 from nmfbench.numerics.graph import is_adjacency
-from nmfbench.numerics.problem import Problem, place
-from nmfbench.numerics.rng import Streams
-from nmfbench.solvers.base import Solver, Stopping
+from nmfbench.numerics.problem import Problem
+from nmfbench.solvers.base import Solver
+
+__all__ = [
+    "RANK",
+    "SEEDS",
+    "SOLVERS",
+    "TOO_SMALL",
+    "build",
+    "labelled",
+    "matrix",
+    "problem_of",
+    "refusal",
+    "run",
+    "states",
+]
 
 SOLVERS = config.options("solver")
-RANK = 4
-SEEDS = (7, 3, 11)
 
 TOO_SMALL: dict[str, tuple[Callable[[int, int, int], bool], str]] = {
     "archetypal": (lambda m, n, r: r > n, "furthest_sum starts reach rank"),
@@ -43,11 +52,6 @@ constants and huge or tiny entries are fitted. What stands here must be refused.
 """
 
 
-def states(solver: Solver, problem: Problem, seeds: Sequence[int]) -> Iterator[Factorization]:
-    """The factorizations of these seeds: the start, however long it takes, and that after each sweep."""
-    return (state for state in solver.iterates(problem, Streams(seeds)) if state is not None)
-
-
 def refusal(name: str, problem: Problem, rank: int) -> str | None:
     """The words with which this solver must refuse this problem; None where it must fit it."""
     if problem.X.min() < 0 and not build(name).accepts_negative:
@@ -58,69 +62,38 @@ def refusal(name: str, problem: Problem, rank: int) -> str | None:
     return words if too_small(*problem.X.shape, rank) else None
 
 
-def matrix() -> np.ndarray:
-    """A non-negative (13 features, 29 samples) matrix: m ≠ n ≠ any rank here, so that a slip fails on its shape."""
-    return np.random.default_rng(0).uniform(0.01, 1, (13, 29))
-
-
 WEIGHTS = {"mu": {"lam": 0.5}, "unfolded": {"l1": 0.1, "l2": 0.2}, "lc_dmf": {"alpha": [0.1, 0.2]}}
 WEIGHTS |= {"deep_semi": {"lams": [0.1, 0.2]}, "deep_mu": {"lam_labels": 0.3}, "deep_onmf": {"variant": "penalty"}}
 """Weights of penalties and label terms that are 0 by default."""
 
 
-def weighted(name: str) -> Solver:
-    """The solver with all its penalties and label terms."""
-    return replace(build(name), **WEIGHTS.get(name, {}))
+def refusal_with_size(name: str, problem: Problem, rank: int) -> str | None:
+    """The pattern of those words, and after them the shorter side of X, which tells what rank would do."""
+    words = refusal(name, problem, rank)
+    return words and rf"{words}.*\b{min(problem.X.shape)}\b"
+
+
+@cache
+def subject(name: str) -> Subject:
+    """The solver as its YAML has it."""
+    text, weights = config.text("solver", name), WEIGHTS.get(name, {})
+    return Subject(name, partial(settings, name), text, weights, partial(refusal_with_size, name))
+
+
+def settings(name: str, rank: int) -> dict[str, Any]:
+    """The settings of the solver's YAML at a rank."""
+    return {k: rank if v == "${rank}" else v for k, v in config.defaults("solver", name).items()}
 
 
 @lru_cache(maxsize=None, typed=True)
 def build(name: str, rank: int = RANK, pretrain: int = 20) -> Solver:
     """The solver as its YAML has it, with a short pre-training."""
-    node = {k: rank if v == "${rank}" else v for k, v in config.defaults("solver", name).items()}
+    node = settings(name, rank)
     return config.build(node | ({"pretrain": pretrain} if "pretrain" in node else {}), Solver, "solver")
-
-
-def labelled(X: np.ndarray) -> Problem:
-    """X as a problem with three classes, of whose labels two in three are seen."""
-    number = torch.arange(X.shape[1])
-    return replace(problem_of(X), labels=number % 3, labelled=number % 9 < 6)
-
-
-def problem_of(X: np.ndarray, dtype: str = "float64") -> Problem:
-    """X as a problem; its samples are images of one column, for those that need images."""
-    return place(X, dtype, shape=(X.shape[0], 1))
 
 
 def run(
     name: str, X: np.ndarray, *, dtype: str = "float64", rank: int = RANK, max_iter: int = 10, check_every: int = 1
 ) -> FitResult:
-    """A fit of one seed, which looks at the objective after every ``check_every`` iterations and stops at none."""
-    stopping = Stopping(max_iter=max_iter, check_every=check_every)
-    (result,) = fit(build(name, rank), problem_of(X, dtype), seeds=[3], stopping=stopping)
-    return result
-
-
-@dataclass(frozen=True)
-class Shared:
-    """A fit that several claims look at, and what it did beside fitting."""
-
-    results: tuple[FitResult, ...]
-    streams: tuple[str, ...]
-    """The random streams that it drew from."""
-    left_alone: bool
-    """Are X and the global random generators as they were before?"""
-
-
-@cache
-def shared_fit(name: str, dtype: str = "float64", seeds: tuple[int, ...] = SEEDS) -> Shared:
-    """50 iterations on `matrix()`, from all seeds in one batch, with a look at every iteration."""
-    X, streams, draw = matrix(), [], Streams.__call__
-    stopping = Stopping(max_iter=50, check_every=1)
-    torch.manual_seed(0)
-    np.random.seed(0)
-    states = torch.get_rng_state(), np.random.get_state()[1].copy()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Streams, "__call__", lambda self, stream: streams.append(stream) or draw(self, stream))
-        results = fit(build(name), problem_of(X, dtype), seeds=seeds, stopping=stopping, together=True)
-    same_states = torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
-    return Shared(tuple(results), tuple(streams), same_states and np.array_equal(X, matrix()))
+    """A fit of one seed; see `Subject.run`."""
+    return subject(name).run(X, dtype, rank=rank, max_iter=max_iter, check_every=check_every)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, fields
 import pytest
 
 from nmfbench import config, fitting, numerics
+from nmfbench.contract import Verdict
+from nmfbench.contract.claim import Claim
+from nmfbench.contract.subject import Shared
 from nmfbench.datasets.base import ClassDrawingLoader, Dataset, Loader
 from nmfbench.datasets.corruption import Corruption
 from nmfbench.datasets.planted import Planted
@@ -21,9 +24,8 @@ from nmfbench.numerics.graph import Graph
 from nmfbench.numerics.problem import Problem
 from nmfbench.numerics.sparse import SparseMatrix
 from nmfbench.papers import Paper
-from nmfbench.records import Store, Unreadable
+from nmfbench.records import Store, Unreadable, verdicts
 from nmfbench.records.packs import Pack
-from nmfbench.records.verdicts import Verdict
 from nmfbench.reports.figures import PaperFigure, Run, TableFigure
 from nmfbench.reports.figures.unmixing import Layer
 from nmfbench.reports.grids import Grid
@@ -46,7 +48,7 @@ HEADING = "Parameters\n----------\n"
 PLAIN = [Stopping, Problem, FitResult, Look, Graph, SparseMatrix, Paper]
 PLAIN += [Settings, Table, Tuning, Relative, Order, Composed, Request, Job, LeftOut, Plan, Card, Store, Unreadable]
 PLAIN += [Grid, Block, Report, Effect, Tiles, Maps, Layer, Run, PaperFigure, TableFigure, Outcome]
-PLAIN += [Pack, Verdict, Bench]
+PLAIN += [Pack, verdicts.Verdict, Bench, Claim, Verdict, Shared]
 PLAIN += [Dataset, Loader, ClassDrawingLoader, Planted, Corruption, Fitted, Exhibit, Metric, DeepSolver]
 RULE = re.compile(r"[≥>]|\[[-\d]|\d to |one of|any |None|paper|program|printed|default|Sec\.", re.IGNORECASE)
 SHAPE = re.compile(r"\((S|m|n|r|N|…)[,)]")

@@ -42,15 +42,6 @@ def codes_and_objectives(result: FitResult) -> list[torch.Tensor]:
     return [*result.factorization.codes, torch.tensor([objective for _, objective, _ in result.history])]
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_missing_entries_are_accepted_or_refused_in_words(name: str, X: np.ndarray) -> None:
-    if name in ACCEPTING:
-        assert np.isfinite(run(name, problem(X), max_iter=2).objective)
-    else:
-        with pytest.raises(NotApplicable, match=f"all entries of X, and {(~MASK).sum()} are missing"):
-            run(name, problem(X))
-
-
 @every_accepting
 def test_mask_that_hides_nothing_changes_no_bit(name: str, X: np.ndarray) -> None:
     masked, plain = run(name, problem(X, np.ones_like(MASK))), run(name, problem(X, None))
@@ -76,15 +67,6 @@ def test_entries_under_the_mask_may_be_anything(name: str, X: np.ndarray) -> Non
             strict=True,
         ):
             assert torch.equal(a, b)
-
-
-@every_accepting
-def test_loss_over_the_observed_entries_does_not_rise(name: str, X: np.ndarray) -> None:
-    result = run(name, problem(X), max_iter=50)
-    objectives = np.array([objective for _, objective, _ in result.history])
-    assert objectives[-1] < objectives[0] and not result.rises
-    if build(name).monotone:
-        assert (np.diff(objectives) <= 1e-10 * objectives[:-1]).all()
 
 
 @every_accepting

@@ -3,6 +3,8 @@
 import csv
 import io
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -160,3 +162,71 @@ def test_installed_command_runs_on_the_shipped_faces_and_makes_a_table(site: Pat
     rows = list(csv.DictReader(io.StringIO(table)))
     assert {(row["dataset"], row["solver"]) for row in rows} >= {("orl", "mu")}
     assert any(row["metric"] == "nmi" and 0 < float(row["mean"]) <= 100 for row in rows)
+
+
+PAGE = (ROOT / "docs" / "own-method.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def user_files(folder: Path) -> Path:
+    """A user's folder with the files that the page about one's own method shows, and nothing else."""
+    for _, code in BLOCK.findall(PAGE):
+        if named := re.match(r"# ([\w./]+\.(py|yaml))\n", code):
+            (folder / named[1]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / named[1]).write_text(code)
+    return folder
+
+
+def section(heading: str) -> list[tuple[str, str]]:
+    """(language, code) of the blocks below a heading of that page."""
+    return BLOCK.findall(PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+
+
+def command(site: Path, folder: Path, line: str) -> str:
+    """The output of a line of the shell that starts with nmfbench."""
+    program, *words = shlex.split(line)
+    assert program == "nmfbench"
+    return run(site, folder, str(site / "bin" / "nmfbench"), *words)
+
+
+@pytest.mark.parametrize(
+    ("heading", "methods"),
+    [
+        ("A numpy function", {"my_nmf", "my_steps", "mu"}),
+        ("A scikit-learn estimator", {"minibatch", "Extremes", "mu"}),
+        ("A torch module", {"Sparse"}),
+        ("A solver like nmfbench's own", {"my_nmf", "mu"}),
+    ],
+)
+def test_users_own_method_runs_on_the_installed_wheel(
+    heading: str, methods: set[str], site: Path, tmp_path: Path
+) -> None:
+    folder = user_files(tmp_path)
+    for language, code in section(heading):
+        if language == "sh":
+            for line in code.splitlines():
+                command(site, folder, line)
+        elif language == "python" and "import fit" in code:
+            objective = float(run(site, folder, "-c", code).split()[0])
+            assert 0 < objective < 100
+    rows = list(csv.DictReader(io.StringIO(command(site, folder, "nmfbench table --format csv"))))
+    scores = [(row["solver"], float(row["mean"])) for row in rows if row["metric"] == "nmi"]
+    assert {solver for solver, _ in scores} == methods and all(0 < nmi <= 100 for _, nmi in scores)
+
+
+def test_check_runs_on_the_installed_wheel_without_pytest(site: Path, tmp_path: Path) -> None:
+    folder = user_files(tmp_path)
+    (folder / "pytest.py").write_text("raise ImportError('there is no pytest here')\n")
+    ((_, lines), _) = section("Is it right?")
+    for line in [*lines.splitlines(), "nmfbench check solver=my_estimator.py:Extremes"]:
+        assert " keeps its promises: " in command(site, folder, line)
+    assert "keeps its promises" in command(site, folder, "nmfbench check solver=my_module.py:Sparse")
+
+
+def test_new_solver_and_the_commands_that_it_prints_run_on_the_installed_wheel(site: Path, tmp_path: Path) -> None:
+    printed = command(site, tmp_path, "nmfbench new solver their_nmf")
+    lines = [line.partition(":")[2].strip() for line in printed.splitlines() if ": " in line and "nmfbench " in line]
+    assert [line.split()[1] for line in lines] == ["run", "check"]
+    for line in lines:
+        shown = command(site, tmp_path, line)
+        assert "their_nmf" in shown

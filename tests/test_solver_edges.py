@@ -4,12 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
-from contract import SOLVERS, build, problem_of, refusal, run
+from contract import SOLVERS, build, problem_of, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.sparse import csc_array
 
 from nmfbench import fit
 from nmfbench.errors import NotApplicable
@@ -64,15 +62,3 @@ def test_any_input_gives_finite_factors_a_listed_refusal_or_a_divergence_that_is
         assert result.status != "diverged" or not 1e-10 < np.abs(X.astype(float)).max() < 1e10
 
     holds()
-
-
-@pytest.mark.parametrize("name", SOLVERS)
-def test_sparse_X_is_used_as_it_is_or_refused_with_the_memory_it_would_take(name: str, X: np.ndarray) -> None:
-    X[X < 0.6] = 0
-    if build(name).accepts_sparse:
-        sparse, dense = run(name, csc_array(X), max_iter=20), run(name, X, max_iter=20)
-        assert sparse.objective == pytest.approx(dense.objective, rel=1e-9)
-        torch.testing.assert_close(sparse.factorization.reconstruct(), dense.factorization.reconstruct())
-    else:
-        with pytest.raises(NotApplicable, match=r"sparse.*MiB: dataset\.dense=true"):
-            run(name, csc_array(X))

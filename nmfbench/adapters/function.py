@@ -1,7 +1,7 @@
 """A numpy function as a solver."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -35,6 +35,8 @@ class FunctionSolver(Solver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
+    refusals: ClassVar[tuple[type[Exception], ...]] = source.REFUSALS
+    unclaimed: ClassVar[Mapping[str, str]] = {**source.UNCLAIMED, "falls": "what it minimises is not known here"}
 
     rank: int
     function: str

@@ -1,7 +1,7 @@
 """A torch module with a loss as a solver."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -48,6 +48,8 @@ class ModuleSolver(Solver):
     """
 
     stopping: ClassVar[Stopping] = Stopping(max_iter=1000)
+    refusals: ClassVar[tuple[type[Exception], ...]] = source.REFUSALS
+    unclaimed: ClassVar[Mapping[str, str]] = source.UNCLAIMED
     accepts_negative: ClassVar[bool] = True  # the module refuses what it cannot take
 
     rank: int

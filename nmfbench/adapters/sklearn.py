@@ -1,7 +1,7 @@
 """A scikit-learn estimator as a solver."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -35,6 +35,11 @@ class SklearnSolver(Solver):
     """
 
     stopping: ClassVar[Stopping] = Stopping()
+    refusals: ClassVar[tuple[type[Exception], ...]] = source.REFUSALS
+    unclaimed: ClassVar[Mapping[str, str]] = {
+        **source.UNCLAIMED,
+        "seeds_differ": "scikit-learn's estimators have random_state whether or not they draw",
+    }
     direct: ClassVar[bool] = True
     accepts_negative: ClassVar[bool] = True  # the estimator refuses what it cannot take
 

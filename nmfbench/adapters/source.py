@@ -14,6 +14,11 @@ from typing import Any
 from nmfbench.config import nearest
 from nmfbench.errors import ConfigError
 
+REFUSALS = (ValueError, AssertionError)
+"""The errors by which a method that does not know nmfbench refuses data."""
+UNCLAIMED = {"yaml_lists_settings": "its settings are those of an adapter"}
+"""The claims of the contract that no adapted method makes."""
+
 
 def resolved(reference: str) -> str:
     """The same reference with an absolute path, so that a process with another working folder finds the file."""

@@ -16,14 +16,14 @@ from nmfbench.solvers.base import Solver, Stopping, check_nonnegative, check_ran
 
 @dataclass(frozen=True, kw_only=True)
 class Template(Solver):
-    """min ½‖X − WH‖² + λ ΣH over W, H ≥ 0: put your problem here.
+    """min ½‖X − WH‖² + (λ/2)‖H‖² over W, H ≥ 0: put your problem here.
 
     Multiplicative updates of H, then W. Put your algorithm here.
 
     Parameters
     ----------
     rank: number of components r, ≥ 1.
-    lam: weight λ ≥ 0 of the sum of the codes, in the unit of X.
+    lam: weight λ ≥ 0 of the codes' squares, for X whose largest entry is 1.
 
     Your Name (2030), with the year: the last line is the source.
     """
@@ -40,20 +40,21 @@ class Template(Solver):
 
     def iterates(self, problem: Problem, rng: Streams) -> Iterator[Product]:
         # The first axis of W (S, m, r) and H (S, r, n) holds S restarts: write .mT for a transpose, and dim=-1.
-        X, tiny = problem.X, torch.finfo(problem.X.dtype).tiny
-        lam = self.lam * problem.unit
+        X, lam, tiny = problem.X, self._weight(problem), torch.finfo(problem.X.dtype).tiny
         W, H = inits.uniform(X, self.rank, rng)
         while True:
             yield Product(W, H)  # the start, and then the factors after each sweep; fit() knows when to stop
-            H = H * (W.mT @ X) / (W.mT @ W @ H + lam).clamp(min=tiny)
+            H = H * (W.mT @ X) / (W.mT @ W @ H + lam * H).clamp(min=tiny)
             W = W * (X @ H.mT) / (W @ (H @ H.mT)).clamp(min=tiny)
 
     def objective(self, problem: Problem, factorization: Product) -> Tensor:
-        loss, penalty = (
-            losses.half_square(problem, factorization.W, factorization.H),
-            self.penalty(problem, factorization),
-        )
+        loss = losses.half_square(problem, factorization.W, factorization.H)
+        penalty = self.penalty(problem, factorization)
         return loss if penalty is None else loss + penalty
 
     def penalty(self, problem: Problem, factorization: Product) -> Tensor | None:
-        return self.lam * problem.unit * factorization.H.sum((-2, -1)) if self.lam else None
+        return self._weight(problem) / 2 * factorization.H.square().sum((-2, -1)) if self.lam else None
+
+    def _weight(self, problem: Problem) -> float:
+        """λ in the unit of X, so that X and 1000·X have the same codes: the loss grows as X², the penalty as X."""
+        return self.lam * problem.unit

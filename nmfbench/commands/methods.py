@@ -1,6 +1,8 @@
-"""The commands about what there is to choose, and about a method of one's own: list, new."""
+"""The commands about what there is to choose, and about a method of one's own: list, new, check."""
 
 import argparse
+import shlex
+import warnings
 from pathlib import Path
 
 from nmfbench import config
@@ -24,6 +26,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     new.add_argument("--folder", type=Path, default=Path("my_methods"), metavar="DIR", help="default: my_methods")
     new.set_defaults(command=_new)
 
+    check = commands.add_parser("check", help="hold a method, yours or one of nmfbench, to the promises of all solvers")
+    check.add_argument(
+        "words", nargs="+", metavar="WORD", help="solver=NAME or my_file.py:f; its settings, solver.lam=0.1"
+    )
+    check.add_argument("--config-dir", metavar="DIR", help="the folder of your YAMLs")
+    check.set_defaults(command=_check)
+
     listing = commands.add_parser("list", help="list the solvers, datasets, evaluators or experiments")
     listing.add_argument("what", choices=GROUPS)
     how = listing.add_mutually_exclusive_group()
@@ -36,9 +45,39 @@ def _new(arguments: argparse.Namespace) -> int:
     from nmfbench.adapters import new
 
     for path in new.solver(arguments.name, arguments.folder):
-        print(f"written: {path}")
-    print(f"run it:  nmfbench run --config-dir {arguments.folder} -m solver={arguments.name},mu dataset=digits seeds=2")
+        print(f"written:  {path}")
+    folder, name = shlex.quote(str(arguments.folder)), arguments.name
+    print(f"run it:   nmfbench run --config-dir {folder} -m solver={name},mu dataset=digits seeds=2")
+    print(f"check it: nmfbench check --config-dir {folder} solver={name}")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    """Print the verdict on each claim of the contract; returns 1 if one is broken. Raises ConfigError."""
+    from nmfbench.running.methods import subject
+
+    asked = subject(arguments.words, arguments.config_dir)
+    from nmfbench import contract
+
+    counts = dict.fromkeys(("held", "broken", "not claimed"), 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a method's own, about data that is unusual on purpose
+        for verdict in contract.check(asked):
+            counts[verdict.status] += 1
+            words = f"{'; ' if verdict.status == 'held' else ': '}{verdict.words}" if verdict.words else ""
+            print(f"{verdict.status:<12} {verdict.claim.sentence}{words}", flush=True)
+    untried = len(contract.CLAIMS) - sum(counts.values())
+    print(f"\n{asked.name} {_summary(counts, untried)}")
+    return int(counts["broken"] > 0)
+
+
+def _summary(counts: dict[str, int], untried: int) -> str:
+    others = f"{counts['held']} held, {counts['not claimed']} not claimed"
+    if untried:
+        return f"cannot be fitted, so {untried} claims were not tried; {others}"
+    if counts["broken"]:
+        return f"breaks {counts['broken']} of {sum(counts.values())} claims; {others}"
+    return f"keeps its promises: {others}"
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """The solver interface: a frozen dataclass of hyper-parameters and one generator."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -68,6 +68,10 @@ class Solver(metaclass=Checked):
     skips_missing: ClassVar[bool] = False
     """Its updates read `Problem.observed`. For another method that accepts missing entries, `fit` fills them in before
     each sweep, from the product of the first layer."""
+    refusals: ClassVar[tuple[type[Exception], ...]] = (NotApplicable,)
+    """The errors by which it refuses data that it cannot take."""
+    unclaimed: ClassVar[Mapping[str, str]] = {}
+    """The claims of the contract that it does not make by its nature, by name, with the reason."""
 
     @property
     def draws(self) -> bool:
