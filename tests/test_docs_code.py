@@ -25,7 +25,7 @@ from nmfbench.running.composing import requests
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = ("start.md", "own-data.md")
+QUICK = ("start.md", "own-data.md", "own-method.md", "sharing-results.md")
 """Pages that `make test` runs; it checks the lines of the others, and `make test-slow` runs them."""
 CHECKED = {
     "README.md": "its runs take minutes to hours, and its Python is run by test_readme.py",
