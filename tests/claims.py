@@ -23,8 +23,7 @@ def csv(place: str) -> pd.DataFrame:
 def rows(place: str, **having: object) -> pd.DataFrame:
     """The rows of a CSV in results/ that have these values."""
     table = csv(place)
-    for key, value in having.items():
-        table = table[table[key] == value]
+    table = table[[all(row[key] == value for key, value in having.items()) for row in table.to_dict("records")]]
     assert len(table), f"{place} has no row with {having}"
     return table
 
@@ -199,11 +198,10 @@ def on_clothes() -> list[str]:
 def on_mixtures() -> list[str]:
     """NMI at as many clusters as classes of free bases and of mixtures; spectral angles on Samson."""
     table = "tables/mixtures"
-    sets = [("orl_28x23", 40), ("jaffe", 10), ("mfeat", 10), ("digits", 10)]
     found = [
         rows(table, dataset=dataset, metric="nmi", n_clusters=k, solver=solver)
         for solver in ("mu", "convex", "archetypal", "spa")
-        for dataset, k in sets
+        for dataset, k in (("orl_28x23", 40), ("jaffe", 10), ("mfeat", 10), ("digits", 10))
     ]
     angles = {"dataset": "samson", "metric": "spectral_angle", "variant": "scaling=max"}
     found += [rows(table, solver=solver, **angles) for solver in ("snpa", "archetypal", "hals")]
