@@ -7,20 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_arena import RULES
 
 from nmfbench import config
 from nmfbench.arena import protocol
-from nmfbench.arena.protocol import Protocol, Task
+from nmfbench.arena.protocol import Protocol
 from nmfbench.cli import main
 from nmfbench.records import Store
-
-RULES = Protocol(
-    name="small",
-    tasks=(Task(dataset="uci_iris", name="uci_iris", scaling="max"), Task(dataset="uci_wine", name="uci_wine")),
-    trials=3,
-    seeds=2,
-    max_seconds=1.0,
-)
 
 
 @pytest.fixture

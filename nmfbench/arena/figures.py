@@ -29,7 +29,7 @@ def charts(scores: pd.DataFrame) -> Iterator[Chart]:
 @styled
 def strength(scores: pd.DataFrame) -> Chart:
     """Elo of each method, tuned and with its defaults."""
-    tuned, default = (page.boards(scores, row).set_index("solver") for row in ("tuned", "default"))
+    tuned, default = (page.board(scores, row).set_index("solver") for row in ("tuned", "default"))
     order = tuned.sort_values("elo").index
     figure = Figure(figsize=(7, 1.2 + 0.19 * len(order)), layout="constrained")
     ax = figure.subplots()

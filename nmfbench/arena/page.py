@@ -12,7 +12,7 @@ from nmfbench.reports import notes
 from nmfbench.reports.grids import Grid, cells_of
 from nmfbench.reports.report import Block, Report
 from nmfbench.reports.words import number
-from nmfbench.running.planning import LeftOut
+from nmfbench.running.planning import LeftOut, in_words
 
 _RANKING = {
     "solver": ("method", ""),
@@ -45,24 +45,14 @@ _READING = (
 
 def absent(left_out: Sequence[LeftOut], records: Sequence[Record]) -> list[str]:
     """Sentences on what did not run: refusals and failures, each reason once."""
-    reasons: dict[str, dict[str, dict[str, None]]] = {}
-    for left in left_out:
-        if "heldout" not in str(left.reason):  # who cannot leave entries out has a dash there
-            reasons.setdefault(str(left.reason), {}).setdefault(left.dataset, {})[left.solver] = None
-    for record in records:
-        if record["status"] == "failed":
-            reasons.setdefault(f"failed: {record['error']}", {}).setdefault(record["dataset"], {})[record["solver"]] = (
-                None
-            )
-    return [
-        f"{'; '.join(f'{_few(solvers)} on {dataset}' for dataset, solvers in where.items())}: {reason}"
-        for reason, where in reasons.items()
+    # A method that cannot leave entries out has a dash for the error on them.
+    refused = [left for left in left_out if "held out" not in str(left.reason)]
+    failed = [
+        LeftOut(record["solver"], record["dataset"], RuntimeError(f"failed: {record['error']}"))
+        for record in records
+        if record["status"] == "failed"
     ]
-
-
-def _few(solvers: Iterable[str]) -> str:
-    names = list(solvers)
-    return ", ".join(names) if len(names) <= 5 else f"{len(names)} methods"
+    return in_words([*refused, *failed])
 
 
 def grid(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]], title: str = "") -> Grid:
@@ -76,7 +66,7 @@ def grid(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]], title: str
     return Grid(cells_of([heading for heading, _ in kept.values()]), rows, title, numeric=numeric)
 
 
-def boards(scores: pd.DataFrame, row: str) -> pd.DataFrame:
+def board(scores: pd.DataFrame, row: str) -> pd.DataFrame:
     """The ranking of one row of each method, with the means of what was measured beside NMI."""
     board = ranking.ranking(ranking.matrix(scores, row))
     measured = [key for key in ("seconds", "capped", "heldout", "stability", "sparsity") if key in scores]
@@ -104,7 +94,7 @@ def report(
 
 def _ranking(heading: str, scores: pd.DataFrame, row: str, sentences: list[str]) -> Block:
     tasks = scores["task"].nunique()
-    return Block(f"{heading}: {tasks} tasks", [grid(boards(scores, row), _RANKING)], [], sentences)
+    return Block(f"{heading}: {tasks} tasks", [grid(board(scores, row), _RANKING)], [], sentences)
 
 
 def _tasks(scores: pd.DataFrame) -> Block:

@@ -89,7 +89,7 @@ def _arena(arguments: argparse.Namespace) -> int:
 
         print(preview(_planned(entering.first())))
         return 0
-    return _held(entering, rules, _others(rules, chosen.get("solver", []), arguments.packs))
+    return _hold(entering, rules, _others(rules, chosen.get("solver", []), arguments.packs))
 
 
 def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
@@ -185,7 +185,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _held(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> int:
+def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> int:
     from nmfbench import app
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs

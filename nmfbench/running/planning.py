@@ -1,7 +1,7 @@
 """From a request to a plan: every job built, checked and compared with its records before the first of them runs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -38,6 +38,26 @@ class LeftOut:
     solver: str
     dataset: str
     reason: Exception
+
+
+FEW = 5
+"""The largest number of methods left out of a dataset that are named; more are counted."""
+
+
+def in_words(left_out: Sequence[LeftOut]) -> list[str]:
+    """For each reason, a line that says which methods are left out of which datasets, and why."""
+    by_reason: dict[str, dict[str, dict[str, None]]] = {}  # dicts, because they keep the order and each name once
+    for left in left_out:
+        by_reason.setdefault(str(left.reason), {}).setdefault(left.dataset, {})[left.solver] = None
+    lines = []
+    for reason, by_dataset in by_reason.items():
+        names = [
+            f"{len(solvers)} methods on {dataset}" if len(solvers) > FEW else f"{solver} on {dataset}"
+            for dataset, solvers in by_dataset.items()
+            for solver in (list(solvers)[:1] if len(solvers) > FEW else solvers)
+        ]
+        lines.append(f"{', '.join(names)}: {reason}")
+    return lines
 
 
 @dataclass
@@ -77,11 +97,8 @@ class Plan:
         return Store(settings[0].root)
 
     def reasons(self) -> list[str]:
-        """Name the jobs that are left out: a line for each reason."""
-        names: dict[str, dict[str, None]] = {}  # a dict, because it keeps the order and each name once
-        for left in self.left_out:
-            names.setdefault(str(left.reason), {})[f"{left.solver} on {left.dataset}"] = None
-        return [f"left out: {', '.join(of_reason)}: {reason}" for reason, of_reason in names.items()]
+        """For each reason why something was left out, a line that names what."""
+        return [f"left out: {line}" for line in in_words(self.left_out)]
 
     def records(self) -> list[Record]:
         """The records that exist, in the order of the jobs and seeds."""
