@@ -10,10 +10,12 @@ import pytest
 from test_arena import RULES
 
 from nmfbench import config
-from nmfbench.arena import protocol
+from nmfbench.arena import protocol, runs
 from nmfbench.arena.protocol import Protocol
 from nmfbench.cli import main
 from nmfbench.records import Store
+from nmfbench.running.composing import opened
+from nmfbench.running.planning import plan
 
 
 @pytest.fixture
@@ -40,6 +42,14 @@ def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
     assert sorted((tmp_path / "runs").rglob("*.json")) == before
     seeds = {made["seed"] for made in Store(tmp_path).load()[0]}
     assert seeds == {0, 1, 100, 101}
+
+
+def test_second_track_has_twice_as_many_components(tmp_path: Path) -> None:
+    composer, _ = opened([f"results_dir={tmp_path}"])
+    task = replace(RULES.tasks[0], name="uci_iris ×2", times=2)
+    entering = runs.Entering(replace(RULES, tasks=(RULES.tasks[0], task)), composer, [f"results_dir={tmp_path}"], ["mu"])
+    planned = plan(entering.first())
+    assert {job.config["solver"]["rank"] for job in planned.jobs} == {3, 6}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +104,8 @@ def test_data_of_ones_own_runs_under_three_scalings(
     assert main(["arena", *words, "dataset.y=kind"]) == 0
     shown = capsys.readouterr().out
     assert "unit_norm" in shown and "Lines to beat: " in shown and "first group" in shown
-    capsys.readouterr()
+    assert main(["arena", *words, "dataset.y=kind", "rank=3"]) == 0
+    assert "\nmu " in capsys.readouterr().out  # with three components and two classes
     assert main(["arena", *words, "dataset.drop=[kind]"]) == 2
     assert "add rank=K" in capsys.readouterr().err
     assert main(["arena", *words, "dataset.drop=[kind]", "rank=2"]) == 0

@@ -30,6 +30,7 @@ class Task:
     dense: whether a sparse set is made dense, so that every method takes it.
     licensed: whether not everybody can have the data.
     times: number of components, as a multiple of the number of classes.
+    rank: number of components where data of one's own has another; null: by ``times``.
     corrupt: kind of corruption; empty: none.
     level: its level.
     name: what tables call it.
@@ -43,6 +44,7 @@ class Task:
     dense: bool = False
     licensed: bool = False
     times: int = 1
+    rank: int | None = None
     corrupt: str = ""
     level: float = 0.0
     name: str = ""
@@ -70,7 +72,7 @@ class Task:
         rank, classes = record.get("rank"), record["data"]["classes"]
         corrupt = node.get("corrupt") or {}
         same_corruption = (corrupt.get("kind", ""), corrupt.get("level", 0.0)) == (self.corrupt, self.level)
-        same_rank = None in (rank, classes) or rank == self.times * classes
+        same_rank = None in (rank, classes) or rank == (self.rank or self.times * classes)
         return same_data and same_rank and same_corruption and bool(node.get("dense")) == self.dense
 
 

@@ -6,9 +6,14 @@ from typing import Any
 
 from nmfbench.arena.protocol import Protocol, Task
 from nmfbench.arena.trials import Setting, trials
+from nmfbench.errors import DataError
+from nmfbench.records import Store
 from nmfbench.reports.settings import Table
+from nmfbench.running.cards import Cards
 from nmfbench.running.composer import Composed, Composer
 from nmfbench.running.composing import Request
+from nmfbench.running.planning import data_node
+from nmfbench.running.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Entering:
     ):
         self.protocol, self.composer, self.words, self.clusters = protocol, composer, list(words), clusters
         self.solvers = list(solvers or protocol.entrants(composer.folders))
+        self._ranks: dict[str, int | None] = {}
         self.trials = {solver: trials(solver, protocol.trials, composer.folders) for solver in self.solvers}
 
     def first(self) -> Request:
@@ -92,4 +98,16 @@ class Entering:
         values: dict[str, Any] = {"seeds": list(runs.seeds), "stopping.max_seconds": self.protocol.max_seconds}
         if self.clusters and runs.evaluator == "arena":
             values["evaluator.k"] = self.clusters
-        return base.with_values(values | runs.task.values() | runs.setting)
+        composed = base.with_values(values | runs.task.values() | runs.setting)
+        return composed if runs.task.times == 1 else composed.with_values({"rank": self._rank(composed, runs.task)})
+
+    def _rank(self, composed: Composed, task: Task) -> int | None:
+        """Return a multiple of the number of classes; None where the data is missing or has none, as planning says."""
+        if task.name not in self._ranks:
+            settings = Settings.of(composed.node)
+            try:
+                classes = Cards(Store(settings.root)).of(data_node(composed, settings.subset)).classes
+            except DataError:
+                classes = None
+            self._ranks[task.name] = classes and task.times * classes
+        return self._ranks[task.name]

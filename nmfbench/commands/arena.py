@@ -130,7 +130,7 @@ def _own(
         raise ConfigError(f"{card.name} has no labels: add rank=K, the number of components and of clusters")
     rules = protocol.read(protocol.OWN)
     seconds = protocol.seconds_for(card.features, card.samples, rank)
-    tasks = tuple(replace(task, dataset=datasets[0], data=card.name) for task in rules.tasks)
+    tasks = tuple(replace(task, dataset=datasets[0], data=card.name, rank=settings.rank) for task in rules.tasks)
     return replace(rules, tasks=tasks, max_seconds=seconds), None if card.classes else rank
 
 

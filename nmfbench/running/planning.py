@@ -135,7 +135,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
         cards = planned.cards.setdefault(settings.results_dir, Cards(store))
         solver, name = composed.choices.get("solver", ""), composed.choices.get("dataset", "")
         try:
-            node = _data_node(composed, settings.subset)
+            node = data_node(composed, settings.subset)
             card = cards.known(node)
             if card is None and not will_run and not any(store.runs.glob(f"*/{solver}/*.json")):
                 planned.unknown.append(f"{solver} on {name}")
@@ -164,7 +164,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     return planned
 
 
-def _data_node(composed: Composed, subset: int | None) -> dict[str, Any]:
+def data_node(composed: Composed, subset: int | None) -> dict[str, Any]:
     """The dataset's parameters, and "subset" and "corrupt" for data that is not whole and clean."""
     node = composed.plain("dataset") | ({"subset": subset} if subset else {})
     if composed.choices.get("corrupt", "none") != "none":  # a user's own config.yaml may lack the group
