@@ -13,6 +13,7 @@ from nmfbench.arena.claims import Claim, Verdict
 from nmfbench.arena.protocol import Protocol, Task
 from nmfbench.errors import ConfigError
 from nmfbench.records import Record
+from nmfbench.reports.statistics import paired
 from nmfbench.solvers.base import Solver
 
 RULES = Protocol(
@@ -72,6 +73,7 @@ def test_impossible_claim_is_refused(change: dict[str, Any], words: str) -> None
         ([-4, -5, -6, -5, -4, -7, -5, -6], "the opposite holds"),
         ([0.1, -0.2, 0.3, -0.1, 0.2, -0.3, 0.1, -0.1], "no effect that matters"),
         ([9, -8, 7, -6, 5, -4, 8, 1], "undecided"),
+        ([-9, -8, -9, -7, 0.5, 0.7, -8, 0.6], "does not hold by what matters"),
     ],
 )
 def test_verdict_follows_from_the_interval_and_the_smallest_effect(leads: list[float], words: str) -> None:
@@ -126,7 +128,27 @@ def test_starts_that_matter_more_than_solvers_have_a_positive_effect() -> None:
         for solver in claim.solvers
         for start in claim.starts
     ]
-    assert verdict(claim, records).effects == pytest.approx({"t0": 5 - 1})
+    assert verdict(claim, records).effects == pytest.approx({"t0": 10 - 2})
+
+
+def test_number_of_starts_makes_no_effect_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(size=(4000, 4))
+    two, four = (np.mean([claims._difference(list(row[:k])) for row in drawn]) for k in (2, 4))
+    assert two == pytest.approx(four, rel=0.03)
+
+
+def test_tasks_of_one_dataset_count_once() -> None:
+    claim = replace(PAIR, corrupt={"salt_pepper": 0.2, "outliers": 0.1})
+    records = []
+    for task in claim.tasks(RULES)[:8]:
+        for solver, nmi in (("wnnf", 0.6), ("mu", 0.5)):
+            made = record(solver, task.dataset, nmi)
+            made["config"]["dataset"]["corrupt"] = {"kind": task.corrupt, "level": task.level}
+            records.append(made)
+    found = claims.verdict(claim, scores.cells(records, replace(RULES, tasks=claim.tasks(RULES))), RULES)
+    assert len(found.effects) == 8 and found.datasets == 4
+    assert found.words == "undecided"  # eight datasets could say that it holds
 
 
 def test_corrupted_tasks_are_tasks_of_their_own() -> None:
@@ -143,3 +165,11 @@ def test_power_grows_with_the_effect_and_is_the_level_without_one() -> None:
     powers = [claims.power(spread, size) for size in (1e-9, 0.5, 1, 3)]
     assert powers == sorted(powers)
     assert powers[0] < 0.1 and powers[-1] > 0.95
+
+
+def test_power_is_that_of_the_interval() -> None:
+    spread = np.random.default_rng(1).normal(size=9)
+    assert claims.power(list(spread[:5]), 100) == 0  # five datasets never reach 5 %
+    rng, moved = np.random.default_rng(0), spread - np.median(spread) + 1
+    found = [paired(list(rng.choice(moved, size=9)), [0.0] * 9).low > 0 for _ in range(1000)]
+    assert claims.power(list(spread), 1) == pytest.approx(np.mean(found), abs=0.05)

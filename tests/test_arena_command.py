@@ -47,7 +47,9 @@ def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
 def test_second_track_has_twice_as_many_components(tmp_path: Path) -> None:
     composer, _ = opened([f"results_dir={tmp_path}"])
     task = replace(RULES.tasks[0], name="uci_iris ×2", times=2)
-    entering = runs.Entering(replace(RULES, tasks=(RULES.tasks[0], task)), composer, [f"results_dir={tmp_path}"], ["mu"])
+    entering = runs.Entering(
+        replace(RULES, tasks=(RULES.tasks[0], task)), composer, [f"results_dir={tmp_path}"], ["mu"]
+    )
     planned = plan(entering.first())
     assert {job.config["solver"]["rank"] for job in planned.jobs} == {3, 6}
 

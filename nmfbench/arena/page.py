@@ -162,7 +162,7 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
                 "smallest": one.claim.smallest,
                 "p": one.p,
                 "power": one.power,
-                "tasks": len(one.effects),
+                "datasets": one.datasets,
                 "written": written(one.claim),
             }
             for one in found
@@ -176,13 +176,15 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
         "smallest": ("matters from", "g"),
         "p": ("p", ".2g"),
         "power": ("power", ".0%"),
-        "tasks": ("tasks", "d"),
+        "datasets": ("datasets", "d"),
         "written": ("written in", ""),
     }
     sentences = [
-        "Effect: in points of NMI, for `error` of correlation; Hodges–Lehmann estimate over the tasks, tested by "
-        "Wilcoxon's signed-rank test. Matters from: the smallest effect that matters, written down before the runs. "
-        "Power: the chance to find that effect with this spread over tasks. Written in: the commit of the claim.",
+        "Effect: in points of NMI, for `error` of correlation; Hodges–Lehmann estimate over the datasets, tested by "
+        "Wilcoxon's signed-rank test, two-sided; p is not corrected for the number of claims. Several tasks of a "
+        "dataset count once, by their mean. Matters from: the smallest effect that matters, written down before the "
+        "runs. Power: the chance to find that effect with this spread over datasets. Written in: the commit of the "
+        "claim.",
     ]
     effects = [
         {"claim": one.claim.name, "task": task, "effect": effect}

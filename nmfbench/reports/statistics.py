@@ -38,10 +38,17 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Effect:
     n = len(d)
     i, j = np.triu_indices(n)
     walsh = np.sort((d[i] + d[j]) / 2)
-    # Cut as many means at each end as keeps at most 2.5 % of the sign choices outside on that side.
-    cut = np.searchsorted(np.cumsum(_chances(np.arange(1, n + 1))), 0.025, side="right") - 1
+    cut = largest_sum(n)
     low, high = (walsh[cut], walsh[-1 - cut]) if cut >= 0 else (np.nan, np.nan)
     return Effect(n, int((d > 0).sum()), float(np.median(walsh)), float(low), float(high), _signed_rank(d[d != 0]))
+
+
+def largest_sum(n: int) -> int:
+    """Return the largest sum of the ranks of one sign at which n differences are significant, −1 if none is.
+
+    At most 2.5 % of the sign choices have that sum or less.
+    """
+    return int(np.searchsorted(np.cumsum(_chances(np.arange(1, n + 1))), 0.025, side="right")) - 1
 
 
 def _signed_rank(d: np.ndarray) -> float:
