@@ -222,6 +222,8 @@ def test_defaults_win_a_tie() -> None:
     [
         ("stopping", {"converged": True, "max_seconds": 9}),
         ("evaluator", {"name": "clustering"}),
+        ("evaluator", {"name": "arena", "k": None, "n_init": 100}),
+        ("evaluator", {"name": "arena", "k": 9}),
         ("dataset", {"name": "uci_iris", "scaling": "none"}),
         ("dataset", {"name": "uci_iris", "scaling": "max", "subset": 20}),
     ],
@@ -230,6 +232,26 @@ def test_record_of_another_protocol_does_not_count(records: list[Record], group:
     for made in records:
         made["config"] = made["config"] | {group: value}
     assert not scores.cells(records, RULES)
+
+
+def test_stability_needs_every_tuning_seed(records: list[Record]) -> None:
+    rules = replace(RULES, tuning_seeds=(100, 101, 102))
+    (cell,) = scores.cells(records, rules).values()
+    assert cell.chosen(rules, "stability").setting == {}  # type: ignore[union-attr]
+
+
+def test_fit_whose_start_took_all_the_time_is_capped(records: list[Record]) -> None:
+    for made in records:
+        made["status"] = "start" if made["seed"] == 0 else made["status"]
+    assert scores.table(scores.cells(records, RULES), RULES)["capped"].tolist() == [0.5] * 3
+
+
+def test_more_trials_than_the_budget_are_named(records: list[Record]) -> None:
+    found = scores.cells(records, RULES).values()
+    assert not list(scores.over_budget(found, RULES))
+    assert list(scores.over_budget(found, replace(RULES, trials=1))) == [
+        "mu has 2 trials on uci_iris; the arena allows 1"
+    ]
 
 
 def test_controls_frame_every_task(records: list[Record]) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_arena import RULES
+from test_arena import RULES, record
 
 from nmfbench import config
 from nmfbench.arena import protocol, runs
 from nmfbench.arena.protocol import Protocol
 from nmfbench.cli import main
-from nmfbench.records import Store
+from nmfbench.commands.arena import _mark, _others
+from nmfbench.errors import ConfigError
+from nmfbench.records import Store, packs, verdicts
 from nmfbench.running.composing import opened
 from nmfbench.running.planning import plan
 
@@ -112,3 +114,34 @@ def test_data_of_ones_own_runs_under_three_scalings(
     assert "add rank=K" in capsys.readouterr().err
     assert main(["arena", *words, "dataset.drop=[kind]", "rank=2"]) == 0
     assert "There are no labels" in capsys.readouterr().out
+
+
+def verdict(dataset: str, outcome: str) -> verdicts.Verdict:
+    return verdicts.Verdict("mine", "", "", dataset, outcome, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "mark"),
+    [
+        ((), "reported"),
+        (("verified",), "verified on 1 of 2 datasets"),
+        (("verified", "verified"), "verified"),
+        (("verified", "differs"), "differs"),
+    ],
+)
+def test_method_of_a_pack_has_one_mark(outcomes: tuple[str, ...], mark: str) -> None:
+    records = [{"solver": "mine", "dataset": name, "config": {"solver": {}}} for name in ("a", "b")]
+    assert _mark(records, "mine", [verdict(*pair) for pair in zip("ab", outcomes, strict=False)]) == mark
+
+
+def test_packs_of_strangers_stay_apart_and_within_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [record("mine", RULES.tasks[0], seed, 0.5, [0, 0, 1, 1]) for seed in (0, 1, 100, 101)]
+    made += [record("mine", RULES.tasks[0], 100, 0.5, [0, 0, 1, 1], {"solver.a": a}) for a in (1, 2)]
+    monkeypatch.setattr(packs, "read", lambda path: packs.Pack({}, made))
+    monkeypatch.setattr(verdicts, "read", lambda path: [])
+    files = [tmp_path / f"{name}.nmfbench.zip" for name in ("ann", "bob")]
+    others = _others(RULES, [], files)
+    assert {one["solver"] for one in others} == {"mine (reported)", "mine (reported, bob)"}
+    made.append(record("mine", RULES.tasks[0], 100, 0.5, [0, 0, 1, 1], {"solver.a": 3}))
+    with pytest.raises(ConfigError, match="mine has 4 trials on uci_iris; the arena allows 3"):
+        _others(RULES, [], files)

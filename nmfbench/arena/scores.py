@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
+from nmfbench import config
 from nmfbench.arena.protocol import Protocol, Task
 from nmfbench.arena.trials import Setting
 from nmfbench.evaluators.clustering import scores as agreement
@@ -17,6 +19,7 @@ from nmfbench.records import Record
 SCORES = ("nmi", "ari", "accuracy", "purity")
 ROWS = ("default", "tuned", "best")
 """A method's rows: as its paper has it; tuned without labels; best by the labels, an oracle that no ranking counts."""
+_NOTHING: Record = {"metrics": []}
 
 
 @dataclass
@@ -35,9 +38,11 @@ class Trial:
         return fmean(known) if known and len(known) == len(values) else None
 
     def stability(self, seeds: Iterable[int]) -> float | None:
-        """The mean adjusted Rand index between the clusters of two of these seeds; None for fewer than two seeds."""
-        clusters = [last_layer(self.arena[seed], "silhouette").get("clusters") for seed in seeds if seed in self.arena]
-        pairs = [agreement_of(a, b) for a, b in combinations(filter(None, clusters), 2)]
+        """The mean adjusted Rand index between the clusters of two of these seeds; None unless all have clusters."""
+        clusters = [last_layer(self.arena.get(seed, _NOTHING), "silhouette").get("clusters") for seed in seeds]
+        if None in clusters:
+            return None
+        pairs = [agreement_of(a, b) for a, b in combinations(clusters, 2)]
         return fmean(pairs) if pairs else None
 
 
@@ -105,7 +110,8 @@ def cells(records: Iterable[Record], protocol: Protocol) -> dict[tuple[str, str]
     found: dict[tuple[str, str], Cell] = {}
     for record in records:
         evaluator = record["config"]["evaluator"].get("name")
-        if record["status"] == "failed" or evaluator not in ("arena", "heldout") or not protocol.has(record):
+        measured = evaluator in ("arena", "heldout") and protocol.has(record) and _as_shipped(record)
+        if record["status"] == "failed" or not measured:
             continue
         for task in protocol.tasks:
             if task.has(record):
@@ -113,6 +119,26 @@ def cells(records: Iterable[Record], protocol: Protocol) -> dict[tuple[str, str]
                 trial = cell.trial(record.get("setting") or {})
                 (trial.arena if evaluator == "arena" else trial.heldout)[record["seed"]] = record
     return found
+
+
+def _as_shipped(record: Record) -> bool:
+    """Whether the evaluator had the settings of its YAML; data without labels has its own number of clusters."""
+    node = record["config"]["evaluator"]
+    free = () if record["data"]["classes"] else ("k",)
+    return all(node.get(key, value) == value for key, value in _shipped(node["name"]).items() if key not in free)
+
+
+@cache
+def _shipped(evaluator: str) -> dict[str, Any]:
+    return {key: value for key, value in config.defaults("evaluator", evaluator).items() if key != "_target_"}
+
+
+def over_budget(found: Iterable[Cell], protocol: Protocol) -> Iterator[str]:
+    """Yield a sentence for each method and task with more trials on the tuning seeds than the protocol allows."""
+    for cell in found:
+        tried = [t for t in cell.trials.values() if {*protocol.tuning_seeds} & {*t.arena, *t.heldout}]
+        if len(tried) > protocol.trials:
+            yield f"{cell.solver} has {len(tried)} trials on {cell.task.name}; the arena allows {protocol.trials}"
 
 
 def choices(cells: Iterable[Cell], protocol: Protocol) -> Iterator[tuple[Task, str, Setting]]:
@@ -161,7 +187,7 @@ def _scores(trial: Trial, cell: Cell, protocol: Protocol) -> dict[str, Any]:
         "dead": trial.mean("dead", seeds),
         "seconds": fmean(record["seconds"] for record in records),
         "to_1_percent": to_one_percent(records, known),
-        "capped": fmean(record["status"] == "max_seconds" for record in records),
+        "capped": fmean(record["status"] in ("max_seconds", "start") for record in records),
     }
 
 

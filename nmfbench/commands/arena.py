@@ -1,6 +1,7 @@
 """The commands arena, every method on every dataset under one protocol, and claims, tested on its tasks."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from nmfbench.running import filenames
 if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.arena.protocol import Protocol
     from nmfbench.arena.runs import Entering
+    from nmfbench.records.verdicts import Verdict
     from nmfbench.running.composer import Composer
     from nmfbench.running.planning import LeftOut, Plan
 
@@ -94,15 +96,39 @@ def _arena(arguments: argparse.Namespace) -> int:
 
 def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
     """Return the published records of other methods, if only ``solvers`` run here, and those of packs, marked."""
+    from nmfbench.arena import scores
     from nmfbench.records import packs, verdicts
 
     published = [path for path in packs.published() if path.name == f"{rules.name}{packs.SUFFIX}"] if solvers else []
     others = [record for path in published for record in packs.read(path).records if record["solver"] not in solvers]
+    taken: set[str] = set()
     for path in files:
-        verified = verdicts.read(path)
-        for record in packs.read(path).records:
-            others.append(record | {"solver": f"{record['solver']} ({verdicts.standing(record, verified)})"})
+        verified, records = verdicts.read(path), packs.read(path).records
+        if beyond := next(scores.over_budget(scores.cells(records, rules).values(), rules), ""):
+            raise ConfigError(f"{path}: {beyond}")
+        marks = {solver: _mark(records, solver, verified) for solver in {record["solver"] for record in records}}
+        names = {solver: f"{solver} ({mark})" for solver, mark in marks.items()}
+        # Methods of one name from two files are two methods.
+        file = path.name.removesuffix(packs.SUFFIX)
+        names |= {solver: f"{solver} ({marks[solver]}, {file})" for solver, name in names.items() if name in taken}
+        taken |= {*names.values()}
+        others += [record | {"solver": names[record["solver"]]} for record in records]
     return others
+
+
+def _mark(records: Sequence[Record], solver: str, verified: "Sequence[Verdict]") -> str:
+    """Return one mark for a method of a pack: differs if it does on any dataset, verified with the share of them."""
+    from nmfbench.records import verdicts
+
+    standing = {}
+    for record in records:
+        if record["solver"] == solver:
+            standing.setdefault(record["dataset"], verdicts.standing(record, verified))
+    counts = Counter(standing.values())
+    if counts["differs"]:
+        return "differs"
+    some = f"verified on {counts['verified']} of {len(standing)} datasets"
+    return "verified" if counts["verified"] == len(standing) else some if counts["verified"] else "reported"
 
 
 def _data_words(word: str) -> list[str]:
