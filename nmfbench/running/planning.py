@@ -128,7 +128,9 @@ def plan(request: Request, will_run: bool = True) -> Plan:
     jobs: dict[str, Job] = {}
     planned = Plan(request, [], [])
     scaling_is_given = any(change.lstrip("+").startswith("dataset.scaling=") for change in request.changes)
-    problem = lru_cache(maxsize=1)(_problem)  # the jobs of a sweep share their data
+    # The jobs of a sweep share their data. Two problems are kept, because an arena asks for each with and without
+    # hidden entries.
+    problem = lru_cache(maxsize=2)(_problem)
     for composed in _by_dataset(request.composed):
         settings = Settings.of(composed.node)
         store = Store(settings.root)
@@ -228,7 +230,7 @@ def _checked(
     node = json.dumps(card.node)
     try:
         hidden, fraction, dataset = json.dumps(job.config.get("hidden")), job.config["label_fraction"], load(node)
-        data = problem(node, current.sha256, settings.dtype, hidden, min(job.records), fraction)
+        data = problem(node, current.sha256, settings.dtype, hidden, fraction)
         job.solver.check(data)
         job.evaluator.check(dataset, labelled_samples(dataset, fraction))
     except NotApplicable as error:
@@ -243,17 +245,17 @@ def _refusal(job: Job) -> str:
     return digest(job.config | {"checks": checks})
 
 
-def _problem(node: str, sha256: str, dtype: str, hidden: str, seed: int, fraction: float) -> Problem:
+def _problem(node: str, sha256: str, dtype: str, hidden: str, fraction: float) -> Problem:
     """The data of that node in the dtype of the fit, with the labels of a fraction of each class.
 
     The checksum is the key under which it is kept.
 
-    ``hidden`` is the node of an evaluator that hides entries from the fit of that seed, or null: of another seed it
-    hides others, but a solver that accepts one mask accepts all.
+    ``hidden`` is the node of an evaluator that hides entries from a fit, or null. They are those of seed 0: a solver
+    that accepts one mask accepts all.
     """
     dataset, evaluator = load(node), json.loads(hidden)
     observed = dataset.observed
     if evaluator:
-        observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), seed)
+        observed = observed_entries(dataset, build(escaped(evaluator), Evaluator, "evaluator"), 0)
     seen, labelled = given(dataset, labelled_samples(dataset, fraction), observed)
     return problem_of(seen, dtype, "cpu", labelled)
