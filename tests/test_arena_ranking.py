@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from nmfbench.arena import ranking
+from nmfbench.arena import figures, page, protocol, ranking
 
 
 @pytest.fixture
@@ -54,3 +54,59 @@ def test_lead_over_the_control_has_the_p_of_scipy_corrected_for_all(values: pd.D
         min(1, 4 * raw["e"]) if raw["e"] == min(raw.values()) else board.loc["e", "p"]
     )
     assert (board["p"] >= pd.Series(raw) - 1e-12).all()
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """Two tracks of four datasets, one of them licensed; deconv takes the pictures alone."""
+    rng, rows = np.random.default_rng(0), []
+    kinds = {"orl": "faces", "digits": "pictures", "wine": "tables", "jaffe": "faces"}
+    for times in (1, 2):
+        for dataset, domain in kinds.items():
+            task = protocol.Task(
+                dataset=dataset,
+                name=dataset if times == 1 else f"{dataset} ×{times}",
+                domain=domain,
+                times=times,
+                licensed=dataset == "jaffe",
+            )
+            for place, solver in enumerate(("hals", "mu", "raw", "deconv", "labels")):
+                if solver != "deconv" or domain == "pictures":
+                    nmi = 50 - 5 * place + rng.uniform()
+                    measured = {"solver": solver, "nmi": nmi, "seconds": 1.0, "capped": 0.0, "setting": ""}
+                    rows += [task.identity | measured | {"row": row} for row in ("default", "tuned", "best")]
+    return pd.DataFrame(rows)
+
+
+def report(scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
+    monkeypatch.setattr(page.notes, "provenance", lambda records: [])
+    criteria = pd.DataFrame(columns=["criterion"])
+    found = page.report(scores, criteria, protocol.read("lite"), [], [])
+    return {
+        block.heading: [[" ".join(cell) for cell in row] for row in block.grids[0].rows]
+        for block in found.blocks
+        if block.grids
+    }
+
+
+def test_two_ranks_on_one_dataset_are_two_rankings(scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    headings = list(report(scores, monkeypatch))
+    assert headings[:5] == [
+        "Each method tuned without labels: 3 tasks",
+        "Each method as its paper has it: 3 tasks",
+        "With 2 times as many components as classes: 3 tasks",
+        "With the datasets that not everybody may have: 4 tasks",
+        "Without the methods that cannot take every task: 3 tasks",
+    ]
+    assert len(next(iter(figures.charts(scores))).numbers) == 4
+    (duels,) = [chart for chart in figures.charts(scores) if chart.name == "duels"]
+    assert duels.numbers.set_index("method").loc["hals", "mu"] == 1
+
+
+def test_method_is_last_on_a_task_of_a_kind_that_it_does_not_take(
+    scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = scores[(scores["task"] == "wine")].assign(task="satellite", domain="pictures")
+    places = {row[0]: row[1:] for row in report(pd.concat([scores, more]), monkeypatch)["Mean rank by kind of data"]}
+    assert places["hals"] == ["1.0", "1.0", "1.0"]
+    assert places["deconv"] == ["–", "4.0", "–"]

@@ -27,7 +27,6 @@ def controls(found: dict[tuple[str, str], Cell], protocol: Protocol) -> list[dic
                 classes.setdefault(cell.task.name, np.asarray(y))
     tasks = {task.name: task for task in protocol.tasks}
     for name, y in classes.items():
-        identity = {"task": name, "domain": tasks[name].domain, "licensed": tasks[name].licensed}
         k, n = y.max() + 1, len(y)
         for control in CONTROLS:
             measured = []
@@ -38,7 +37,7 @@ def controls(found: dict[tuple[str, str], Cell], protocol: Protocol) -> list[dic
                 measured.append(scores(y, clusters) | {"purity": purity(y, clusters)})
             means = {key: 100 * float(np.mean([scored[key] for scored in measured])) for key in SCORES}
             rows += [
-                identity | {"solver": control, "row": row, "setting": "", **means}
+                tasks[name].identity | {"solver": control, "row": row, "setting": "", **means}
                 for row in ("default", "tuned", "best")
             ]
     return rows

@@ -50,6 +50,11 @@ class Task:
     name: str = ""
     data: str = ""
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The columns that say which task a row of scores is from."""
+        return {"task": self.name, "domain": self.domain, "licensed": self.licensed, "times": self.times}
+
     def values(self) -> dict[str, Any]:
         """The settings that make this task of its dataset, by dotted key."""
         scaling = {} if self.scaling is None else {"dataset.scaling": self.scaling}

@@ -5,7 +5,7 @@ import pandas as pd
 
 from nmfbench.reports.statistics import holm, paired
 
-ROUNDS = 200
+ROUNDS = 500
 """Number of bootstrap samples of the tasks for an interval."""
 CONTROL = "mu"
 """The method that every other is tested against: the plain NMF of Lee & Seung."""
@@ -22,22 +22,27 @@ def ranking(values: pd.DataFrame) -> pd.DataFrame:
 
     Columns: rank, the mean over all tasks, where a method without a value comes last; rank_taken, the mean place among
     the methods on the tasks that it takes, from 0 (first) to 1 (last); tasks, how many those are; mean; elo with its
-    interval low and high, 95 % by bootstrap over tasks; lead, the median lead over `CONTROL` on the tasks that both
-    take, with p of Wilcoxon's signed-rank test, corrected by Holm for all methods.
+    interval low and high, 95 % by bootstrap over tasks; lead, the Hodges–Lehmann estimate of the lead over `CONTROL`
+    on the tasks that both take, with p of Wilcoxon's signed-rank test, corrected by Holm for all methods.
     """
-    filled = values.apply(lambda task: task.fillna(task.min() - 1), axis=1)
+    whole = filled(values)
     places = values.rank(axis=1, ascending=False)
     shares = (places - 1).div((values.notna().sum(axis=1) - 1).clip(lower=1), axis=0)
     board = pd.DataFrame(
         {
-            "rank": filled.rank(axis=1, ascending=False).mean(),
+            "rank": whole.rank(axis=1, ascending=False).mean(),
             "rank_taken": shares.mean(),
             "tasks": values.notna().sum(),
             "mean": values.mean(),
         }
     )
-    board = board.join(elo(filled)).join(against(values, CONTROL))
+    board = board.join(elo(whole)).join(against(values, CONTROL))
     return board.sort_values(["rank", "rank_taken"]).rename_axis("solver").reset_index()
+
+
+def filled(values: pd.DataFrame) -> pd.DataFrame:
+    """The values (tasks × methods), where a method without one has less than the last on that task."""
+    return values.apply(lambda task: task.fillna(task.min() - 1), axis=1)
 
 
 def elo(values: pd.DataFrame, prior: float = 0.5) -> pd.DataFrame:

@@ -165,8 +165,8 @@ def table(found: dict[tuple[str, str], Cell], protocol: Protocol) -> pd.DataFram
         }
         for row, trial in chosen.items():
             if trial is not None and {*protocol.scored_seeds} <= {*trial.arena}:
-                identity = {"task": cell.task.name, "domain": cell.task.domain, "licensed": cell.task.licensed}
-                rows.append(identity | {"solver": cell.solver, "row": row} | _scores(trial, cell, protocol))
+                identity = cell.task.identity | {"solver": cell.solver, "row": row}
+                rows.append(identity | _scores(trial, cell, protocol))
     return pd.DataFrame(rows)
 
 
