@@ -271,3 +271,17 @@ def test_criterion_that_follows_the_labels_has_correlation_one_and_no_regret() -
     assert followed.loc["silhouette", ["cells", "correlation", "gain", "regret"]].tolist() == [1, 1, 20, 0]
     assert followed.loc["random", "gain"] == pytest.approx(10)
     assert followed.loc["stability", "gain"] == 0  # all are stable, so the defaults stay
+    assert followed.loc[["stability", "silhouette", "random"], "over_random"].tolist() == pytest.approx([-10, 10, 0])
+
+
+def test_interval_of_a_criterion_is_over_tasks() -> None:
+    made = [
+        record("mu", task, seed, nmi, [0, 0, 1, 1], setting)
+        for task, best in zip(RULES.tasks, (0.9, 0.5), strict=True)
+        for seed in (100, 101)
+        for nmi, setting in ((0.3, {}), (best, {"solver.a": 1}), (0.3, {"solver.a": 2}))
+    ]
+    for one in made:
+        one["config"]["dataset"].update(scaling="max" if one["dataset"] == "uci_iris" else None)
+    row = criteria.followed(scores.cells(made, RULES).values(), RULES).set_index("criterion").loc["silhouette"]
+    assert row[["low", "over_random", "high"]].round(3).tolist() == [13.333, 26.667, 40.0]

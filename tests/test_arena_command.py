@@ -1,5 +1,6 @@
 """The command arena: ranks, resumes, joins others' results, and answers for data of one's own."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,8 @@ import pandas as pd
 import pytest
 from test_arena import RULES, record
 
-from nmfbench import config
-from nmfbench.arena import protocol, runs
+from nmfbench import app, config
+from nmfbench.arena import protocol, runs, scores
 from nmfbench.arena.protocol import Protocol
 from nmfbench.cli import main
 from nmfbench.commands.arena import _mark, _others
@@ -34,16 +35,43 @@ def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
     assert main(words) == 0
     shown = capsys.readouterr().out
     assert "mean rank" in shown and "hals" in shown
+    made = Store(tmp_path).load()[0]
+    assert {one["seed"] for one in made} == {0, 1, 100, 101}
+    pack = packs.read(tmp_path / "arena" / "lite_part.nmfbench.zip")
+    assert pack.manifest["records"] == len(made) and f"{len(made)} records, for" in shown
+    rules, index = protocol.read("lite"), ["task", "solver", "row"]
+    tables = [scores.table(scores.cells(records, rules), rules) for records in (made, pack.records)]
+    # A pack keeps some points of each history, so that it gives the time to 1 % roughly.
+    whole, packed = (table.drop(columns="to_1_percent").set_index(index).sort_index() for table in tables)
+    pd.testing.assert_frame_equal(whole, packed, rtol=1e-6)
     names = {path.name for path in (tmp_path / "arena").iterdir()}
-    assert {"lite.md", "lite.csv", "lite.html", "lite_ranking.png", "lite_ranking.csv"} <= names
-    page = (tmp_path / "arena" / "lite.md").read_text()
+    expected = {"lite_part.md", "lite_part.csv", "lite_part.html", "lite_part_ranking.png", "lite_part_ranking.csv"}
+    assert expected <= names and "lite.md" not in names
+    page = (tmp_path / "arena" / "lite_part.md").read_text()
     assert "random" in page and "seeds 100, 101" in page
     before = sorted((tmp_path / "runs").rglob("*.json"))
     assert main(words) == 0
     assert "nothing to run" in capsys.readouterr().err
     assert sorted((tmp_path / "runs").rglob("*.json")) == before
-    seeds = {made["seed"] for made in Store(tmp_path).load()[0]}
-    assert seeds == {0, 1, 100, 101}
+    assert main([*words, "--dry-run"]) == 0
+    assert "at most" not in capsys.readouterr().out
+
+
+def test_page_says_what_is_missing_and_the_command_fails(
+    small: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["arena", "--lite", "solver=mu,raw", "dataset=uci_iris", f"results_dir={tmp_path}", "jobs=1"]
+    assert main(words) == 0
+    monkeypatch.setattr(app, "complete", lambda planned: None)  # as if the processes were killed
+    paths = {path: json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("*.json")}
+    for path in (path for path, made in paths.items() if made["config"]["evaluator"]["name"] == "heldout"):
+        path.unlink()
+    assert main(words) == 1
+    assert "missing: the same command" in (tmp_path / "arena" / "lite_part.md").read_text()
+    for path in (path for path, made in paths.items() if made["seed"] == 1):
+        path.unlink(missing_ok=True)
+    assert main(words) == 2
+    assert "no method has finished" in capsys.readouterr().err
 
 
 def test_second_track_has_twice_as_many_components(tmp_path: Path) -> None:
@@ -75,7 +103,8 @@ def test_dry_run_tells_how_long_it_would_take(
     small: Protocol, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["arena", "--lite", "--dry-run", "solver=mu", f"results_dir={tmp_path}"]) == 0
-    assert "of one process" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "of one process" in shown and "at most" in shown
     assert not list(tmp_path.rglob("runs/*/*/*.json"))
 
 
@@ -83,9 +112,9 @@ def test_method_that_runs_alone_is_ranked_among_published_and_reported_ones(
     small: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["arena", "--lite", "solver=mu,raw", f"results_dir={tmp_path / 'theirs'}", "jobs=1"]) == 0
-    pack = tmp_path / "theirs" / "arena" / "lite.nmfbench.zip"
+    pack = tmp_path / "theirs" / "arena" / "lite_part.nmfbench.zip"
     (tmp_path / "arena").mkdir()
-    (tmp_path / "arena" / pack.name).write_bytes(pack.read_bytes())
+    (tmp_path / "arena" / "lite.nmfbench.zip").write_bytes(pack.read_bytes())
     monkeypatch.setattr(config, "PUBLISHED", tmp_path)
     capsys.readouterr()
     words = ["arena", "--lite", "solver=hals", f"results_dir={tmp_path / 'mine'}", "jobs=1", "--with", str(pack)]

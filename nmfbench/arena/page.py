@@ -134,15 +134,18 @@ def _criteria(criteria: pd.DataFrame, protocol: Protocol) -> Block:
         "cells": ("methods × tasks", "d"),
         "correlation": ("correlation", "+.2f"),
         "gain": ("gain", "+.1f"),
+        "over_random": ("over random", "+.1f"),
+        "low": ("from", "+.1f"),
+        "high": ("to", "+.1f"),
         "regret": ("regret", ".1f"),
         "better": ("better", ".0%"),
         "worse": ("worse", ".0%"),
     }
     sentences = [
         f"The trial of a method was chosen by {protocol.criterion}. Correlation: Spearman's, between the criterion and "
-        "NMI over the trials. Gain: NMI of its choice over that of the defaults, in points. Regret: NMI of the best "
-        "trial over that of its choice. Better, worse: share of the choices more than a point above and below the "
-        "defaults."
+        "NMI over the trials. Gain: NMI of its choice over that of the defaults, in points. Over random: over the mean "
+        "of all trials, with a 95 % interval by bootstrap over tasks. Regret: NMI of the best trial over that of its "
+        "choice. Better, worse: share of the choices more than a point above and below the defaults."
     ]
     return Block("What can choose without labels", [grid(criteria, columns)], [], sentences)
 

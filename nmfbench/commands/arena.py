@@ -11,7 +11,7 @@ from nmfbench import config
 from nmfbench.commands import choosing
 from nmfbench.errors import ConfigError, NotApplicable
 from nmfbench.progress import plural
-from nmfbench.records import Record, Store, write_bytes, write_text
+from nmfbench.records import Record, Store, digest, write_bytes, write_text
 from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch takes seconds
@@ -87,11 +87,12 @@ def _arena(arguments: argparse.Namespace) -> int:
         rules, clusters = _own(chosen["dataset"], composer, [*kept, *about_data], known)
     entering = runs.Entering(rules, composer, [*kept, *about_data], chosen.get("solver"), clusters)
     if arguments.dry_run:
-        from nmfbench.running.preview import preview
-
-        print(preview(_planned(entering.first())))
+        _foretell(entering, rules)
         return 0
-    return _hold(entering, rules, _others(rules, chosen.get("solver", []), arguments.packs))
+    others = _others(rules, chosen.get("solver", []), arguments.packs)
+    # Some of the tasks, or some of the methods without the results of the others, are no ranking of the whole arena.
+    whole = "dataset" not in chosen and ("solver" not in chosen or bool(others))
+    return _hold(entering, rules, others, rules.name if whole else f"{rules.name}_part")
 
 
 def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
@@ -211,7 +212,41 @@ def _claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> int:
+def _foretell(entering: "Entering", rules: "Protocol") -> None:
+    """Say what would run: the trials, then the settings that they choose, as far as they have chosen."""
+    from nmfbench.arena import scores
+    from nmfbench.running.preview import preview
+
+    first = _planned(entering.first())
+    print(preview(first))
+    if not any(job.pending() for job in first.jobs):
+        found = scores.cells(first.records(), rules)
+        print(preview(_planned(entering.second(list(scores.choices(found.values(), rules))))) if found else "")
+        return
+    tuned = {
+        (job.config["solver"]["name"], digest(job.config["dataset"]), job.config["solver"].get("rank"))
+        for job in first.jobs
+        if len(entering.trials[job.config["solver"]["name"]]) > 1
+    }
+    runs = 2 * len(tuned) * (rules.seeds + 1)
+    print(f"then the settings that are chosen, by the criterion and by the labels: {plural(runs, 'run')} at most")
+
+
+def _missing(planned: "Plan") -> "list[LeftOut]":
+    """Return what should have run and has no record, as when a process was killed."""
+    from nmfbench.running.planning import LeftOut
+
+    counts: Counter[tuple[str, str]] = Counter()
+    for job in planned.jobs:
+        counts[job.config["solver"]["name"], job.config["dataset"]["name"]] += len(job.pending())
+    return [
+        LeftOut(*pair, RuntimeError(f"{plural(n, 'run')} missing: the same command makes what is missing"))
+        for pair, n in counts.items()
+        if n
+    ]
+
+
+def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record], name: str) -> int:
     from nmfbench import app
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs
@@ -225,15 +260,19 @@ def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> 
     second = _planned(entering.second(list(scores.choices(found.values(), rules))))
     if stop := app.complete(second):
         return app.closing(second, stop)
-    records = [*first.records(), *second.records()]
-    _publish([*records, *others], [*first.left_out, *second.left_out], first.store, rules)
+    # The second phase asks again for the defaults that were chosen.
+    runs = {(digest(job.config), seed) for job in first.jobs for seed in job.records}
+    again = (record for job in second.jobs for record in job.done() if (digest(job.config), record["seed"]) not in runs)
+    records = [*first.records(), *again]
+    missing = [*_missing(first), *_missing(second)]
+    _publish([*records, *others], [*first.left_out, *second.left_out, *missing], first.store, rules, name)
     if rules.name != protocol.OWN and not others:
         # The labels of a licensed set are in its records, and may not be passed on.
         free = [record for record in records if any(task.has(record) for task in rules.tasks if not task.licensed)]
-        path = first.store.root / "arena" / f"{rules.name}{packs.SUFFIX}"
+        path = first.store.root / "arena" / f"{name}{packs.SUFFIX}"
         packs.write(path, free)
         print(f"written to {path}: {plural(len(free), 'record')}, for nmfbench submit and --with")
-    return 0
+    return 1 if missing else 0
 
 
 def _planned(request: Any) -> "Plan":
@@ -244,7 +283,9 @@ def _planned(request: Any) -> "Plan":
     return made
 
 
-def _publish(records: Sequence[Record], left_out: "Sequence[LeftOut]", store: Store, rules: "Protocol") -> None:
+def _publish(
+    records: Sequence[Record], left_out: "Sequence[LeftOut]", store: Store, rules: "Protocol", name: str
+) -> None:
     """Print the ranking; write the page, its pictures and its numbers."""
     import pandas as pd
 
@@ -253,7 +294,10 @@ def _publish(records: Sequence[Record], left_out: "Sequence[LeftOut]", store: St
     from nmfbench.reports.renderers import RENDERERS, csv, html
 
     found = scores.cells(records, rules)
-    table = pd.concat([scores.table(found, rules), pd.DataFrame(controls.controls(found, rules))], ignore_index=True)
+    scored = scores.table(found, rules)
+    if scored.empty:
+        raise NotApplicable("no method has finished all the seeds that are scored; the same command makes the others")
+    table = pd.concat([scored, pd.DataFrame(controls.controls(found, rules))], ignore_index=True)
     absent = page.absent(left_out, records)
     if rules.name == protocol.OWN:
         name = f"{records[0]['dataset']}"
@@ -261,7 +305,6 @@ def _publish(records: Sequence[Record], left_out: "Sequence[LeftOut]", store: St
         report = own.report(board, table, rules, records, absent)
         drawn = [own.chart(board, f"Methods on {name}")]
     else:
-        name = rules.name
         report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
         drawn = list(figures.charts(table))
     folder = store.root / "arena"
