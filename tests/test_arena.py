@@ -210,6 +210,21 @@ def test_no_choice_depends_on_a_scored_seed(records: list[Record]) -> None:
     assert [setting for _, _, setting in scores.choices(scores.cells(records, RULES).values(), RULES)] == before
 
 
+@pytest.mark.parametrize("criterion", protocol.CRITERIA)
+def test_no_choice_depends_on_a_label(records: list[Record], criterion: str) -> None:
+    rules = replace(RULES, criterion=criterion)
+
+    def tuned() -> list[Any]:
+        return [cell.chosen(rules, criterion).setting for cell in scores.cells(records, rules).values()]  # type: ignore[union-attr]
+
+    before = tuned()
+    for made in records:
+        for row in made["metrics"]:
+            row |= {"value": 1 - row["value"]} if row["metric"] in scores.SCORES else {}
+            row |= {"classes": [1, 0, 1, 0]} if "classes" in row else {}
+    assert tuned() == before
+
+
 def test_defaults_win_a_tie() -> None:
     task, same = RULES.tasks[0], [0, 0, 1, 1]
     made = [record("mu", task, seed, 0.5, same, setting) for seed in (100, 101) for setting in ({"solver.a": 1}, {})]

@@ -110,3 +110,12 @@ def test_method_is_last_on_a_task_of_a_kind_that_it_does_not_take(
     places = {row[0]: row[1:] for row in report(pd.concat([scores, more]), monkeypatch)["Mean rank by kind of data"]}
     assert places["hals"] == ["1.0", "1.0", "1.0"]
     assert places["deconv"] == ["–", "4.0", "–"]
+
+
+def test_method_without_results_on_licensed_sets_is_not_last_there(
+    scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = scores[~((scores["solver"] == "hals") & scores["licensed"])]
+    found = report(published, monkeypatch)
+    assert [row[0] for row in found["With the datasets that not everybody may have: 4 tasks"]] == ["mu", "raw"]
+    assert found["Each method tuned without labels: 3 tasks"][0][0] == "hals"

@@ -40,10 +40,9 @@ class Trial:
     def stability(self, seeds: Iterable[int]) -> float | None:
         """The mean adjusted Rand index between the clusters of two of these seeds; None unless all have clusters."""
         clusters = [last_layer(self.arena.get(seed, _NOTHING), "silhouette").get("clusters") for seed in seeds]
-        if None in clusters:
-            return None
-        pairs = [agreement_of(a, b) for a, b in combinations(clusters, 2)]
-        return fmean(pairs) if pairs else None
+        known = [labels for labels in clusters if labels is not None]
+        pairs = [agreement_of(a, b) for a, b in combinations(known, 2)]
+        return fmean(pairs) if pairs and len(known) == len(clusters) else None
 
 
 def agreement_of(a: Sequence[int], b: Sequence[int]) -> float:

@@ -121,7 +121,7 @@ def _mark(records: Sequence[Record], solver: str, verified: "Sequence[Verdict]")
     """Return one mark for a method of a pack: differs if it does on any dataset, verified with the share of them."""
     from nmfbench.records import verdicts
 
-    standing = {}
+    standing: dict[str, str] = {}
     for record in records:
         if record["solver"] == solver:
             standing.setdefault(record["dataset"], verdicts.standing(record, verified))
