@@ -126,6 +126,7 @@ def test_another_label_changes_nothing_that_chooses_a_trial() -> None:
     ]
     assert chosen[0] == chosen[1]
     assert rows[0] != rows[1]
+    assert [row["layer"] for row in rows[0] if "clusters" in row] == [2]  # the last layer's are all that is read
 
 
 def test_codes_of_all_layers_together_are_scored_beside_each_layer() -> None:

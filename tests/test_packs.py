@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from packed import RECORDS, members, record, with_config
 
 from nmfbench.errors import ConfigError
-from nmfbench.records import cleaning, packs
+from nmfbench.records import cleaning, packs, unpacking
 from nmfbench.reports import report
 
 
@@ -40,6 +41,22 @@ def test_records_come_back_but_for_what_a_pack_leaves_out(path: Path) -> None:
         assert packed.keys() == whole.keys()
     table, packed_table = report.build(RECORDS).frame, report.build(pack.records).frame
     assert packed_table.round(6).equals(table.round(6))
+
+
+def test_whole_lite_arena_fits_into_a_pack(path: Path) -> None:
+    made = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        rows = [
+            {"layer": layer, "n_clusters": 10, "metric": name, "value": 0.5} for layer in (1, 2) for name in "abcdefg"
+        ]
+        rows[-1] |= {"clusters": rng.integers(40, size=400).tolist(), "classes": sorted(rng.integers(40, size=400))}
+        rows[-1]["classes"] = [int(label) for label in rows[-1]["classes"]]
+        made.append(record(seed, metrics=rows))
+    packs.write(path, made)
+    shared = len(members(path)["shared.json"]) * 15_000 / len(made)
+    assert shared < unpacking.LARGEST["shared.json"]
+    assert path.stat().st_size * 15_000 / len(made) < 20e6  # what the repository may hold
 
 
 def test_same_records_make_the_same_file_in_any_order_and_after_a_copy(path: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from nmfbench.evaluators.metric import Metric
 class Arena(Evaluator):
     """K-means on each layer's codes, and on those of all layers together, each layer of norm one.
 
-    The rows of ``silhouette`` also hold the clusters of the samples and their classes, so that agreement between seeds
-    and the effect of other samples follow from records alone.
+    The row of ``silhouette`` of the last layer also holds the clusters of the samples and their classes, so that
+    agreement between seeds and the effect of other samples follow from records alone.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class Arena(Evaluator):
             measured["silhouette_codes"] = self._silhouette(H, clusters)
             row = {"layer": layer, "n_clusters": k}
             rows += [row | {"metric": name, "value": value} for name, value in measured.items()]
-            kept = {"clusters": clusters.tolist()} | ({} if y is None else {"classes": y.tolist()})
-            next(row for row in rows if row["layer"] == layer and row["metric"] == "silhouette").update(kept)
+        kept = {"clusters": clusters.tolist()} | ({} if y is None else {"classes": y.tolist()})
+        next(row for row in rows if row["layer"] == layer and row["metric"] == "silhouette").update(kept)
         if y is not None and len(fitted.codes) > 1:
             layers = [np.asarray(codes, np.float64)[:, samples] for codes in fitted.codes]
             stacked = np.concatenate([H / (np.linalg.norm(H) or 1) for H in layers])
