@@ -174,3 +174,11 @@ def test_packs_of_strangers_stay_apart_and_within_the_budget(tmp_path: Path, mon
     made.append(record("mine", RULES.tasks[0], 100, 0.5, [0, 0, 1, 1], {"solver.a": 3}))
     with pytest.raises(ConfigError, match="mine has 4 trials on uci_iris; the arena allows 3"):
         _others(RULES, [], files)
+
+
+def test_planted_data_is_ranked_at_its_planted_rank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(protocol, "seconds_for", lambda *size: 0.1)
+    assert main(["arena", "dataset=planted_parts", "solver=hals,pca", f"results_dir={tmp_path}", "jobs=1"]) == 0
+    assert "\nhals " in capsys.readouterr().out

@@ -87,7 +87,7 @@ def report(
     first = ranked[ranked["times"] == ranked["times"].min()]
     openly = first[~first["licensed"].astype(bool)]
     blocks = [_ranking("Each method tuned without labels", openly, "tuned", list(_READING))]
-    blocks.append(_ranking("Each method as its paper has it", openly, "default", []))
+    blocks.append(_ranking("Each method with its defaults", openly, "default", []))
     for times, track in ranked[~ranked["licensed"].astype(bool)].groupby("times"):
         if times != first["times"].iloc[0]:
             blocks.append(_ranking(f"With {times} times as many components as classes", track, "tuned", []))

@@ -18,7 +18,7 @@ from nmfbench.records import Record
 
 SCORES = ("nmi", "ari", "accuracy", "purity")
 ROWS = ("default", "tuned", "best")
-"""A method's rows: as its paper has it; tuned without labels; best by the labels, an oracle that no ranking counts."""
+"""A method's rows: with its defaults; tuned without labels; best by the labels, an oracle that no ranking counts."""
 _NOTHING: Record = {"metrics": []}
 
 

@@ -152,12 +152,12 @@ def _own(
     composed = composer.compose([f"dataset={datasets[0]}", *words])
     settings = Settings.of(composed.node)
     card = Cards(Store(settings.root)).of(composed.plain("dataset"))
-    rank = settings.rank or card.classes
+    rank = settings.rank or card.rank or card.classes
     if rank is None:
         raise ConfigError(f"{card.name} has no labels: add rank=K, the number of components and of clusters")
     rules = protocol.read(protocol.OWN)
     seconds = protocol.seconds_for(card.features, card.samples, rank)
-    tasks = tuple(replace(task, dataset=datasets[0], data=card.name, rank=settings.rank) for task in rules.tasks)
+    tasks = tuple(replace(task, dataset=datasets[0], data=card.name, rank=rank) for task in rules.tasks)
     return replace(rules, tasks=tasks, max_seconds=seconds), None if card.classes else rank
 
 
