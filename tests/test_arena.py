@@ -17,7 +17,7 @@ from nmfbench.datasets.scaling import proposed
 from nmfbench.errors import ConfigError, DataMissing
 from nmfbench.evaluators.arena import Arena, purity
 from nmfbench.evaluators.base import Fitted
-from nmfbench.records import Record
+from nmfbench.records import Record, packs
 from nmfbench.running.cards import loader_of
 from nmfbench.solvers.base import Solver
 
@@ -268,6 +268,33 @@ def test_more_trials_than_the_budget_are_named(records: list[Record]) -> None:
     assert list(scores.over_budget(found, replace(RULES, trials=1))) == [
         "mu has 2 trials on uci_iris; the arena allows 1"
     ]
+
+
+def test_data_of_another_checksum_is_named(records: list[Record]) -> None:
+    others = [record(solver, RULES.tasks[0], 0, 0.5, [0, 0, 1, 1]) for solver in ("hals", "mine")]
+    assert not list(scores.other_data(scores.cells([*records, *others], RULES).values()))
+    others[1]["config"]["dataset"]["sha256"] = "ab"
+    assert list(scores.other_data(scores.cells([*records, *others], RULES).values())) == [
+        "mine on uci_iris: the data has another checksum than that of the other methods"
+    ]
+
+
+PUBLISHED = [path for path in packs.published() if path.name.removesuffix(packs.SUFFIX) in ("lite", "full")]
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_published_choices_follow_from_the_tuning_seeds_within_the_budget(path: Path) -> None:
+    rules, records = protocol.read(path.name.removesuffix(packs.SUFFIX)), packs.read(path).records
+    whole = scores.cells(records, rules)
+    tuning = scores.cells([made for made in records if made["seed"] in rules.tuning_seeds], rules)
+    assert not list(scores.over_budget(whole.values(), rules))
+    for name, cell in whole.items():
+        tuned = cell.chosen(rules, rules.criterion)
+        if name in tuning:
+            again = tuning[name].chosen(rules, rules.criterion)
+            assert (tuned and tuned.setting) == (again.setting if again else {}), name
+        else:  # a method with one setting
+            assert list(cell.trials) == ["{}"], name
 
 
 def test_controls_frame_every_task(records: list[Record]) -> None:

@@ -140,6 +140,19 @@ def over_budget(found: Iterable[Cell], protocol: Protocol) -> Iterator[str]:
             yield f"{cell.solver} has {len(tried)} trials on {cell.task.name}; the arena allows {protocol.trials}"
 
 
+def other_data(found: Iterable[Cell]) -> Iterator[str]:
+    """Yield a sentence for each task whose methods did not all have the same data, as results of others may."""
+    by_task: dict[str, dict[str, set[str]]] = {}
+    for cell in found:
+        for record in (record for trial in cell.trials.values() for record in trial.arena.values()):
+            checksum = str(record["config"]["dataset"].get("sha256"))
+            by_task.setdefault(cell.task.name, {}).setdefault(checksum, set()).add(cell.solver)
+    for task, by_checksum in by_task.items():
+        usual = max(by_checksum, key=lambda checksum: len(by_checksum[checksum]))
+        if others := sorted({name for key, names in by_checksum.items() if key != usual for name in names}):
+            yield f"{', '.join(others)} on {task}: the data has another checksum than that of the other methods"
+
+
 def choices(cells: Iterable[Cell], protocol: Protocol) -> Iterator[tuple[Task, str, Setting]]:
     """The settings to score beside the defaults: what the criterion chooses, and the labels."""
     for cell in cells:

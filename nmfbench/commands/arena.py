@@ -298,7 +298,7 @@ def _publish(
     if scored.empty:
         raise NotApplicable("no method has finished all the seeds that are scored; the same command makes the others")
     table = pd.concat([scored, pd.DataFrame(controls.controls(found, rules))], ignore_index=True)
-    absent = page.absent(left_out, records)
+    absent = [*page.absent(left_out, records), *scores.other_data(found.values())]
     if rules.name == protocol.OWN:
         name = f"{records[0]['dataset']}"
         board = own.board(table, found, rules)
