@@ -19,7 +19,7 @@ from nmfbench.records import Store
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Protocol]:
     """Every protocol is `RULES`, on two tasks that scikit-learn has."""
-    rules = replace(RULES, criterion="silhouette", max_seconds=0.3)
+    rules = replace(RULES, criterion="silhouette", max_seconds=0.05)
     monkeypatch.setattr(protocol, "read", lambda name: replace(rules, name=name))
     return rules
 
