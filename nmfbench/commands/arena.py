@@ -255,9 +255,10 @@ def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record], nam
     if stop := app.complete(first):
         return app.closing(first, stop)
     found = scores.cells(first.records(), rules)
-    if not found:
+    choices = list(scores.choices(found.values(), rules))
+    if not choices:
         raise NotApplicable("; ".join(page.absent(first.left_out, first.records())) or "nothing ran")
-    second = _planned(entering.second(list(scores.choices(found.values(), rules))))
+    second = _planned(entering.second(choices))
     if stop := app.complete(second):
         return app.closing(second, stop)
     # The second phase asks again for the defaults that were chosen.
