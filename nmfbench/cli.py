@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from nmfbench import __version__, config, endings
-from nmfbench.commands import arena, choosing, completion, data, methods, pictures, rank, records, sharing
+from nmfbench.commands import arena, choosing, claims, completion, data, methods, pictures, rank, records, sharing
 from nmfbench.errors import ConfigError, DataError
 from nmfbench.running import filenames
 
@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_results(table)
     table.set_defaults(command=_table)
 
-    for module in (rank, pictures, records, sharing, methods, arena):
+    for module in (rank, pictures, records, sharing, methods, arena, claims):
         module.add_to(commands)
 
     datasets = commands.add_parser("data", help="the datasets: which are here, and how to get the others")

@@ -19,6 +19,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.reports.statistics import largest_sum, paired
 
 KINDS = ("pairs", "error", "stacked", "starts")
+TUNED = "tuned"
 ROUNDS = 2000
 """Number of simulated sets of tasks for the power."""
 
@@ -36,7 +37,8 @@ class Claim:
         layers together over that of the last layer's, the mean over the methods of several layers. starts: the
         mean difference of NMI between two ``starts`` less that between two ``solvers``, in points.
     smallest: the smallest effect that matters, > 0, in points of NMI; of error, of correlation.
-    pairs: [a, b], each a solver, with its settings behind it where they are not its defaults: "wnnf eta=0".
+    pairs: [a, b], each a solver, with its settings behind it where they are not its defaults, "wnnf eta=0", or with the
+        setting that the arena's criterion chose for it, "wnnf tuned".
     solvers, starts: for starts.
     corrupt: kinds of corruption → level; the tasks are then corrupted, each in each of these ways.
     """
@@ -66,7 +68,7 @@ class Claim:
         """The methods that it compares, each with its setting; none where it reads all methods."""
         if self.kind == "starts":
             return [(solver, {"solver.init": start}) for solver in self.solvers for start in self.starts]
-        return [side(words) for pair in self.pairs for words in pair]
+        return [side(words) for pair in self.pairs for words in pair if not words.endswith(f" {TUNED}")]
 
     def wanted(self, protocol: Protocol) -> Iterator[Wanted]:
         """The runs that it needs beside the arena's own."""
@@ -131,7 +133,7 @@ def verdict(claim: Claim, found: Mapping[tuple[str, str], Cell], protocol: Proto
     effects: dict[str, float] = {}
     by_dataset: dict[str, list[float]] = {}
     for task in claim.tasks(protocol):
-        effect = _effect(claim, task, found, list(protocol.scored_seeds))
+        effect = _effect(claim, task, found, protocol)
         if effect is not None and np.isfinite(effect):
             effects[task.name] = effect
             by_dataset.setdefault(task.dataset, []).append(effect)
@@ -165,10 +167,11 @@ def written(claim: Claim) -> str:
         return ""
 
 
-def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], seeds: list[int]) -> float | None:
+def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], protocol: Protocol) -> float | None:
     """The effect on a task; None where a method it needs has no score there."""
+    seeds = list(protocol.scored_seeds)
     if claim.kind == "pairs":
-        leads = [_lead(pair, task, found, seeds) for pair in claim.pairs]
+        leads = [_lead(pair, task, found, protocol) for pair in claim.pairs]
         known = [lead for lead in leads if lead is not None]
         return fmean(known) if known else None
     cells = [cell for (name, solver), cell in found.items() if name == task.name and solver not in CONTROLS]
@@ -186,7 +189,7 @@ def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], see
         ]
         return fmean(gains) if gains else None
     table = [
-        [_score(solver, {"solver.init": start}, task, found, seeds) for start in claim.starts]
+        [_score(solver, {"solver.init": start}, task, found, protocol) for start in claim.starts]
         for solver in claim.solvers
     ]
     if any(None in row for row in table):
@@ -200,18 +203,29 @@ def _difference(values: Sequence[float]) -> float:
     return fmean(abs(a - b) for a, b in combinations(values, 2))
 
 
-def _lead(pair: Sequence[str], task: Task, found: Mapping[tuple[str, str], Cell], seeds: list[int]) -> float | None:
-    a, b = (_score(*side(words), task, found, seeds) for words in pair)
+def _lead(pair: Sequence[str], task: Task, found: Mapping[tuple[str, str], Cell], protocol: Protocol) -> float | None:
+    a, b = (_nmi(words, task, found, protocol) for words in pair)
     return None if a is None or b is None else a - b
 
 
+def _nmi(words: str, task: Task, found: Mapping[tuple[str, str], Cell], protocol: Protocol) -> float | None:
+    """NMI in percent of one side of a pair."""
+    solver, _, setting = words.partition(" ")
+    if setting != TUNED:
+        return _score(*side(words), task, found, protocol)
+    cell = found.get((task.name, solver))
+    trial = cell.chosen(protocol, protocol.criterion) if cell else None
+    nmi = trial.mean("nmi", protocol.scored_seeds) if trial else None
+    return None if nmi is None else 100 * nmi
+
+
 def _score(
-    solver: str, setting: Setting, task: Task, found: Mapping[tuple[str, str], Cell], seeds: list[int]
+    solver: str, setting: Setting, task: Task, found: Mapping[tuple[str, str], Cell], protocol: Protocol
 ) -> float | None:
     """NMI in percent of a setting; a setting of the defaults is the defaults."""
     defaults = config.defaults("solver", solver)
     changed = {key: value for key, value in setting.items() if defaults.get(key.partition(".")[2]) != value}
     cell = found.get((task.name, solver))
     trial: Trial | None = cell.find(changed) if cell else None
-    nmi = trial.mean("nmi", seeds) if trial else None
+    nmi = trial.mean("nmi", protocol.scored_seeds) if trial else None
     return None if nmi is None else 100 * nmi

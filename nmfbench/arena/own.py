@@ -28,14 +28,14 @@ def board(scores: pd.DataFrame, found: dict[tuple[str, str], Cell], protocol: Pr
     With labels they are sorted by NMI; low and high bound the mean, and group counts the methods' groups from the top:
     one begins where a method is behind the first of the group before beyond chance. A method that lacks a scaling
     stands below the others and in no group, because its mean is over fewer. Without labels they are sorted by the mean
-    of their places in held-out error, stability and seconds.
+    of their places in held-out error and stability, in a tie by seconds.
     """
     tuned = scores[(scores["row"] == "tuned") & (scores["solver"] != "labels")]
     means = tuned.groupby("solver")[list(_MEASURED)].mean()
     if scores["nmi"].isna().all():
-        signs = {"heldout": 1, "stability": -1, "seconds": 1}
+        signs = {"heldout": 1, "stability": -1}
         places = pd.DataFrame({key: (sign * means[key]).rank(na_option="bottom") for key, sign in signs.items()})
-        return means.assign(place=places.mean(axis=1)).sort_values("place").reset_index()
+        return means.assign(place=places.mean(axis=1)).sort_values(["place", "seconds"]).reset_index()
     values = matrix(tuned, "tuned").T
     table = values.assign(mean=values.mean(axis=1)).join(means)
     table = table.assign(lacking=values.isna().sum(axis=1)).dropna(subset="mean")
@@ -132,8 +132,8 @@ def _heading(records: Sequence[Record]) -> str:
 def _sentences(table: pd.DataFrame) -> list[str]:
     if "group" not in table:
         return [
-            "There are no labels. Methods are sorted by the mean of their places in held-out error, stability and "
-            "seconds. Held-out: error on hidden entries, in percent of that of each feature's mean. Stability: "
+            "There are no labels. Methods are sorted by the mean of their places in held-out error and stability, in a "
+            "tie by seconds. Held-out: error on hidden entries, in percent of that of each feature's mean. Stability: "
             "adjusted Rand index between the clusters of two seeds."
         ]
     means = table.set_index("solver")["mean"]
@@ -169,8 +169,6 @@ def chart(table: pd.DataFrame, title: str) -> Chart:
     ax.set_ylim(-0.7, len(ordered) - 0.3)
     ax.set_xlabel("NMI in percent, mean over scalings" if by == "mean" else "mean place, 1 is the best")
     note = "Lines: 95 % intervals by bootstrap over samples and seeds. Orange: raw data, PCA and random codes."
-    captioned(
-        figure, title, note if "low" in ordered else "Held-out error, stability and seconds; there are no labels."
-    )
+    captioned(figure, title, note if "low" in ordered else "Held-out error and stability; there are no labels.")
     text = f"{len(table)} methods, the first are {', '.join(table['solver'].head(3))}."
     return Chart("ranking", "Ranking", text, figure, table)

@@ -1,5 +1,6 @@
 """The arena as a report: the ranking, the scores behind it, and everything that a reader needs to doubt it."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ from nmfbench.records import Record
 from nmfbench.reports import notes
 from nmfbench.reports.grids import Grid, cells_of
 from nmfbench.reports.report import Block, Report
+from nmfbench.reports.statistics import holm
 from nmfbench.reports.words import number
 from nmfbench.running.planning import LeftOut, in_words
 
@@ -179,11 +181,12 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
                 "interval": f"{one.low:+.2g} to {one.high:+.2g}",
                 "smallest": one.claim.smallest,
                 "p": one.p,
+                "p_holm": corrected,
                 "power": one.power,
                 "datasets": one.datasets,
                 "written": written(one.claim),
             }
-            for one in found
+            for one, corrected in zip(found, _holm([one.p for one in found]), strict=True)
         ]
     )
     columns = {
@@ -193,6 +196,7 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
         "interval": ("95 % interval", ""),
         "smallest": ("matters from", "g"),
         "p": ("p", ".2g"),
+        "p_holm": ("p, all claims", ".2g"),
         "power": ("power", ".0%"),
         "datasets": ("datasets", "d"),
         "written": ("written in", ""),
@@ -210,3 +214,9 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
         for task, effect in one.effects.items()
     ]
     return Report([Block("Claims", [grid(table, columns)], [], sentences)], [], pd.DataFrame(effects), list(provenance))
+
+
+def _holm(p: Sequence[float]) -> list[float]:
+    """Correct the p values of the claims that were tested for their number; the others stay NaN."""
+    tested = iter(holm([value for value in p if not math.isnan(value)]))
+    return [value if math.isnan(value) else next(tested) for value in p]

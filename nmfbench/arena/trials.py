@@ -35,16 +35,23 @@ def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, 
 
 
 def trials(solver: str, budget: int, folders: Sequence[Path] | None = None) -> list[Setting]:
-    """The defaults, and ``budget`` − 1 other settings at most, drawn from the product of its search space.
+    """Return the defaults, and ``budget`` − 1 other settings of its search space at most.
 
-    A parameter's default counts as one of its values. The draw depends on the solver's name alone, so it is the same on
-    every dataset.
+    First each parameter is changed alone: the first value of each, then the second, … Then come combinations, in an
+    order drawn from the solver's name alone, so that every dataset has the same trials.
     """
     space, defaults = search_space(solver, folders), config.defaults("solver", solver, folders)
-    values = [[defaults[key], *(value for value in tried if value != defaults[key])] for key, tried in space.items()]
-    others = [
-        {f"solver.{key}": value for key, value in zip(space, chosen, strict=True) if value != defaults[key]}
-        for chosen in list(product(*values))[1:]
+    tried = {key: [value for value in values if value != defaults[key]] for key, values in space.items()}
+    alone = [
+        {f"solver.{key}": values[place]}
+        for place in range(max(map(len, tried.values()), default=0))
+        for key, values in tried.items()
+        if place < len(values)
     ]
-    order = np.random.default_rng(integer(f"trials {solver}", 0)).permutation(len(others))
-    return [{}, *(others[i] for i in order[: budget - 1])]
+    together = [
+        {f"solver.{key}": value for key, value in zip(tried, chosen, strict=True) if value != defaults[key]}
+        for chosen in product(*([defaults[key], *values] for key, values in tried.items()))
+    ]
+    combined = [setting for setting in together if len(setting) > 1]
+    order = np.random.default_rng(integer(f"trials {solver}", 0)).permutation(len(combined))
+    return [{}, *alone, *(combined[i] for i in order)][:budget]

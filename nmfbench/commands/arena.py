@@ -1,4 +1,4 @@
-"""The commands arena, every method on every dataset under one protocol, and claims, tested on its tasks."""
+"""The command arena: every method on every dataset under one protocol, and the ranking."""
 
 import argparse
 from collections import Counter
@@ -21,12 +21,12 @@ if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.running.composer import Composer
     from nmfbench.running.planning import LeftOut, Plan
 
-_FREE = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
+FREE = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
 """The settings that a person may choose: where and how runs are made. All others are the protocol's."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add these commands to the parser."""
+    """Add this command to the parser."""
     arena = commands.add_parser(
         "arena", help="rank all methods on all datasets, or on yours, under one protocol that looks at no label"
     )
@@ -45,15 +45,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     choosing.add_results(arena)
     arena.set_defaults(command=_arena)
 
-    claims = commands.add_parser(
-        "claims", help="what the arena's tasks say of claims that were written before the runs"
-    )
-    claims.add_argument("words", nargs="*", metavar="WORD", help="names of claims (default: all); results_dir=, jobs=")
-    claims.add_argument("--lite", action="store_true", help="on the tasks of the lite arena")
-    claims.add_argument("--dry-run", action="store_true", help="say what would run, and how long it would take")
-    choosing.add_results(claims)
-    claims.set_defaults(command=_claims)
-
 
 def _arena(arguments: argparse.Namespace) -> int:
     """Plan, run what is missing, and rank."""
@@ -71,7 +62,7 @@ def _arena(arguments: argparse.Namespace) -> int:
         group, _, key = override.key_or_group.partition(".")
         if group in ("solver", "dataset") and not key:
             chosen[group] = composer.names(override)
-        elif group in _FREE:
+        elif group in FREE:
             kept += composer.words_of(override)
         elif group == "rank" or (group == "dataset" and key != "scaling"):
             about_data += composer.words_of(override)
@@ -161,67 +152,16 @@ def _own(
     return replace(rules, tasks=tasks, max_seconds=seconds), None if card.classes else rank
 
 
-def _claims(arguments: argparse.Namespace) -> int:
-    """Run what the claims need, and print the verdicts."""
-    from nmfbench import app
-    from nmfbench.arena import claims, page, protocol, runs, scores
-    from nmfbench.reports import notes
-    from nmfbench.reports.renderers import RENDERERS, csv
-    from nmfbench.running.composing import opened
-
-    names = [word for word in arguments.words if "=" not in word]
-    known = config.options("claims")
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"no claim is called {name}{config.nearest(name, known)}")
-    words = [word for word in arguments.words if "=" in word]
-    composer, overrides = opened(filenames.literal([*words, *choosing.results_word(words, arguments.results)]))
-    for override in overrides:
-        if override.key_or_group.partition(".")[0] not in _FREE:
-            raise ConfigError(f"{override.input_line}: the claims and the arena's protocol set it")
-    rules = protocol.read("lite" if arguments.lite else "full")
-    asked = [claims.read(name) for name in names or known]
-    entering = runs.Entering(rules, composer, [word for o in overrides for word in composer.words_of(o)])
-    wanted = [runs_of for claim in asked for runs_of in claim.wanted(rules)]
-    # Claims on all methods read the scores of their defaults.
-    wanted += [
-        runs_of
-        for task in rules.tasks
-        if not task.licensed
-        for solver in (entering.solvers if any(not claim.sides() for claim in asked) else ())
-        for runs_of in runs.scoring(rules, task, solver, {})
-    ]
-    plan = _planned(entering.request(wanted))
-    if arguments.dry_run:
-        from nmfbench.running.preview import preview
-
-        print(preview(plan))
-        return 0
-    if stop := app.complete(plan):
-        return app.closing(plan, stop)
-    records = plan.records()
-    tasks = tuple(dict.fromkeys(task for claim in asked for task in claim.tasks(rules)))
-    found = scores.cells(records, replace(rules, tasks=tasks))
-    verdicts = [claims.verdict(claim, found, rules) for claim in asked]
-    report = page.verdicts(verdicts, notes.provenance(records))
-    folder = plan.store.root / "arena"
-    write_text(folder / f"claims_{rules.name}.md", RENDERERS["md"](report))
-    write_text(folder / f"claims_{rules.name}.csv", csv.commented(report.header, report.frame))
-    print(RENDERERS["text"](report))
-    print(f"written to {folder}: claims_{rules.name}.md and .csv")
-    return 0
-
-
 def _foretell(entering: "Entering", rules: "Protocol") -> None:
     """Say what would run: the trials, then the settings that they choose, as far as they have chosen."""
     from nmfbench.arena import scores
     from nmfbench.running.preview import preview
 
-    first = _planned(entering.first())
+    first = planned(entering.first())
     print(preview(first))
     if not any(job.pending() for job in first.jobs):
         found = scores.cells(first.records(), rules)
-        print(preview(_planned(entering.second(list(scores.choices(found.values(), rules))))) if found else "")
+        print(preview(planned(entering.second(list(scores.choices(found.values(), rules))))) if found else "")
         return
     tuned = {
         (job.config["solver"]["name"], digest(job.config["dataset"]), job.config["solver"].get("rank"))
@@ -232,12 +172,12 @@ def _foretell(entering: "Entering", rules: "Protocol") -> None:
     print(f"then the settings that are chosen, by the criterion and by the labels: {plural(runs, 'run')} at most")
 
 
-def _missing(planned: "Plan") -> "list[LeftOut]":
+def _missing(plan: "Plan") -> "list[LeftOut]":
     """Return what should have run and has no record, as when a process was killed."""
     from nmfbench.running.planning import LeftOut
 
     counts: Counter[tuple[str, str]] = Counter()
-    for job in planned.jobs:
+    for job in plan.jobs:
         counts[job.config["solver"]["name"], job.config["dataset"]["name"]] += len(job.pending())
     return [
         LeftOut(*pair, RuntimeError(f"{plural(n, 'run')} missing: the same command makes what is missing"))
@@ -251,14 +191,14 @@ def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record], nam
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs
 
-    first = _planned(entering.first())
+    first = planned(entering.first())
     if stop := app.complete(first):
         return app.closing(first, stop)
     found = scores.cells(first.records(), rules)
     choices = list(scores.choices(found.values(), rules))
     if not choices:
         raise NotApplicable("; ".join(page.absent(first.left_out, first.records())) or "nothing ran")
-    second = _planned(entering.second(choices))
+    second = planned(entering.second(choices))
     if stop := app.complete(second):
         return app.closing(second, stop)
     # The second phase asks again for the defaults that were chosen.
@@ -273,10 +213,11 @@ def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record], nam
         path = first.store.root / "arena" / f"{name}{packs.SUFFIX}"
         packs.write(path, free)
         print(f"written to {path}: {plural(len(free), 'record')}, for nmfbench submit and --with")
-    return 1 if missing else 0
+    return int(bool(missing) or any(record["status"] == "failed" for record in records))
 
 
-def _planned(request: Any) -> "Plan":
+def planned(request: Any) -> "Plan":
+    """Return the plan of a request, with its data cards written."""
     from nmfbench.running.planning import plan
 
     made = plan(request)

@@ -24,8 +24,8 @@ class Arena(Evaluator):
     ----------
     k: number of clusters ≥ 1; None: the number of classes, without labels that of the components.
     n_init: k-means starts a seed, ≥ 1; the one with the lowest inertia counts.
-    silhouette_samples: number of samples ≥ 2 that the silhouettes are measured on at most; its time grows with their
-        square.
+    silhouette_samples: number of samples ≥ 2 at most, drawn at random, that the silhouettes are measured on and whose
+        clusters are kept; time grows with their square.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -71,7 +71,8 @@ class Arena(Evaluator):
             measured["silhouette_codes"] = self._silhouette(H, clusters)
             row = {"layer": layer, "n_clusters": k}
             rows += [row | {"metric": name, "value": value} for name, value in measured.items()]
-        kept = {"clusters": clusters.tolist()} | ({} if y is None else {"classes": y.tolist()})
+        part = self._part(len(samples))
+        kept = {"clusters": clusters[part].tolist()} | ({} if y is None else {"classes": y[part].tolist()})
         next(row for row in rows if row["layer"] == layer and row["metric"] == "silhouette").update(kept)
         if y is not None and len(fitted.codes) > 1:
             layers = [np.asarray(codes, np.float64)[:, samples] for codes in fitted.codes]
@@ -81,15 +82,17 @@ class Arena(Evaluator):
             rows.append(together | {"value": scores(y, clusters)["nmi"]})
         return rows
 
+    def _part(self, n: int) -> np.ndarray:
+        """Return the samples that silhouettes are measured on, the same for every method and seed."""
+        return np.sort(np.random.default_rng(0).permutation(n)[: self.silhouette_samples])
+
     def _silhouette(self, points: Any, clusters: np.ndarray) -> float | None:
         """Return the mean silhouette (Rousseeuw 1987) of clusters (n,) of points (m, n); None for one cluster, or n."""
         from sklearn.metrics import silhouette_score
 
-        n = len(clusters)
-        if n > self.silhouette_samples:
-            kept = np.random.default_rng(0).permutation(n)[: self.silhouette_samples]
-            points, clusters, n = points[:, kept], clusters[kept], self.silhouette_samples
-        if not 2 <= len(np.unique(clusters)) < n:
+        part = self._part(len(clusters))
+        points, clusters = points[:, part], clusters[part]
+        if not 2 <= len(np.unique(clusters)) < len(clusters):
             return None
         value = silhouette_score(points.T.tocsr() if issparse(points) else points.T, clusters)
         return float(value) if np.isfinite(value) else None
