@@ -64,7 +64,7 @@ def test_seed_that_would_choose_and_score_is_refused() -> None:
         ({"trials": 0}, "trials must be at least 1"),
         ({"max_seconds": 0.0}, "max_seconds must be positive"),
         ({"criterion": "nmi"}, "criterion must be one of"),
-        ({"heldout_seeds": (7,)}, r"heldout_seeds \[7\] are no tuning_seeds"),
+        ({"heldout_seeds": (7,)}, r"heldout_seeds \[7\] must be among tuning_seeds"),
         ({"tuning_seeds": (100,), "criterion": "stability"}, "two tuning_seeds"),
     ],
 )
@@ -95,7 +95,7 @@ def test_space_of_four_parameters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="names 4 parameters; three are allowed"):
         search_space("mine", [tmp_path])
     (tmp_path / "solver" / "mine.yaml").write_text("_target_: x.Y\nalpha: 1\nsearch: {alfa: [1]}\n")
-    with pytest.raises(ConfigError, match=r"names alfa, no parameter of it.*alpha"):
+    with pytest.raises(ConfigError, match=r"names alfa, which is not a parameter.*alpha"):
         search_space("mine", [tmp_path])
 
 

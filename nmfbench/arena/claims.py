@@ -1,4 +1,4 @@
-"""Claims about NMF, each written before its runs, with the smallest effect that matters; and what the tasks say."""
+"""Claims about NMF, each written before its runs with the smallest effect that matters, and tests of them."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,15 +29,15 @@ class Claim:
     Parameters
     ----------
     name: name of the YAML.
-    says: the claim in a sentence, its first line.
-    kind: what the effect on a task is. pairs: NMI of one method over another's, the mean over ``pairs``. error: minus
-        the correlation (Spearman's) of reconstruction error and NMI over all methods. stacked: NMI of the codes of all
-        layers together over that of the last layer's, the mean over the methods of several layers. starts: the
-        standard deviation of NMI over ``starts`` less that over ``solvers``, in points.
-    smallest: the smallest effect that matters, > 0, in points of NMI; of error, of correlation.
-    pairs: [a, b], each a solver, with its settings behind it where they are not its defaults: "wnnf eta=0".
-    solvers, starts: for starts.
-    corrupt: kinds of corruption → level; the tasks are then corrupted, each in each of these ways.
+    says: the claim in a sentence, which is the first comment of its YAML.
+    kind: how the effect on a task is measured. pairs: by how much one method's NMI exceeds the other's, averaged over
+        ``pairs``. error: minus Spearman's correlation of reconstruction error and NMI over all methods. stacked: by how
+        much the NMI of all layers' codes together exceeds that of the last layer, averaged over the methods of several
+        layers. starts: the standard deviation of NMI over ``starts`` minus that over ``solvers``, in points.
+    smallest: the smallest effect that matters, > 0, in points of NMI; for error, as a correlation.
+    pairs: pairs [a, b] of solvers, each followed by the settings that differ from its defaults: "wnnf eta=0".
+    solvers, starts: the solvers and their starts, for the kind "starts" alone.
+    corrupt: kind of corruption → level; if any, each task is run once under each of them.
     """
 
     name: str
@@ -56,26 +56,26 @@ class Claim:
             raise ConfigError(f"claim {self.name}: smallest must be positive, got {self.smallest}")
 
     def tasks(self, protocol: Protocol) -> tuple[Task, ...]:
-        """The tasks that everybody can have, corrupted if the claim is about that."""
+        """Return the tasks whose data everybody can get, corrupted if the claim is about corruption."""
         return tuple(
             corrupted for task in protocol.tasks if not task.licensed for corrupted in task.corrupted(self.corrupt)
         )
 
     def sides(self) -> list[tuple[str, Setting]]:
-        """The methods that it compares, each with its setting; none where it reads all methods."""
+        """Return the methods that the claim compares, each with its setting; none if it looks at all methods."""
         if self.kind == "starts":
             return [(solver, {"solver.init": start}) for solver in self.solvers for start in self.starts]
         return [side(words) for pair in self.pairs for words in pair]
 
     def wanted(self, protocol: Protocol) -> Iterator[Wanted]:
-        """The runs that it needs beside the arena's own."""
+        """Yield the runs that the claim needs in addition to the arena's."""
         for task in self.tasks(protocol):
             for solver, setting in dict.fromkeys((solver, tuple(setting.items())) for solver, setting in self.sides()):
                 yield Wanted(task, solver, dict(setting), tuple(protocol.scored_seeds))
 
 
 def side(words: str) -> tuple[str, Setting]:
-    """The solver and the setting in words like "wnnf eta=0"."""
+    """Split words like "wnnf eta=0" into the solver and its setting."""
     solver, *settings = words.split()
     return solver, {
         f"solver.{key}": yaml.safe_load(value) for key, _, value in (word.partition("=") for word in settings)
@@ -83,7 +83,7 @@ def side(words: str) -> tuple[str, Setting]:
 
 
 def read(name: str) -> Claim:
-    """The claim of configs/claims/NAME.yaml. Raises ConfigError."""
+    """Read the claim in configs/claims/NAME.yaml. Raises ConfigError if a key is missing or unknown."""
     try:
         return Claim(name=name, says=config.describe("claims", name), **yaml.safe_load(config.text("claims", name)))
     except TypeError as error:
@@ -92,15 +92,15 @@ def read(name: str) -> Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the tasks say of a claim.
+    """The outcome of testing a claim on its tasks.
 
     Parameters
     ----------
     claim: the claim.
-    effects: the effect on each task that has all it needs.
+    effects: task → effect, for the tasks with all the scores that the claim needs.
     shift: Hodges–Lehmann estimate of the effect, with its 95 % interval from low to high.
-    p: Wilcoxon's signed-rank test over the tasks, two-sided.
-    power: the chance that this test finds the smallest effect that matters at 5 %, with this spread over tasks.
+    p: p value of Wilcoxon's two-sided signed-rank test over the tasks.
+    power: the chance that this test finds the smallest effect that matters at 5 %, given the spread over the tasks.
     """
 
     claim: Claim
@@ -113,7 +113,7 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """The verdict."""
+        """The verdict in words."""
         if self.low > 0:
             return "holds" if self.shift >= self.claim.smallest else "holds, by less than matters"
         if self.high < 0:
@@ -121,12 +121,12 @@ class Verdict:
         return "no effect that matters" if self.high < self.claim.smallest else "undecided"
 
 
-def verdict(claim: Claim, found: Mapping[tuple[str, str], Cell], protocol: Protocol) -> Verdict:
+def verdict(claim: Claim, cells: Mapping[tuple[str, str], Cell], protocol: Protocol) -> Verdict:
     """Test a claim on the records of its tasks."""
     effects = {
         task.name: effect
         for task in claim.tasks(protocol)
-        if (effect := _effect(claim, task, found, list(protocol.scored_seeds))) is not None
+        if (effect := _effect(claim, task, cells, list(protocol.scored_seeds))) is not None
     }
     if not effects:
         return Verdict(claim, {}, *[float("nan")] * 5)
@@ -137,7 +137,7 @@ def verdict(claim: Claim, found: Mapping[tuple[str, str], Cell], protocol: Proto
 
 
 def power(effects: Sequence[float], smallest: float) -> float:
-    """The chance to find an effect of that size: tasks are drawn anew from these effects, moved to that median."""
+    """Simulate the test's power against a median effect of that size, drawing tasks from these effects, shifted."""
     rng, spread = np.random.default_rng(0), np.asarray(effects) - np.median(effects)
     drawn = rng.choice(spread, size=(ROUNDS, len(spread))) + smallest
     signed = np.sign(drawn) * stats.rankdata(np.abs(drawn), axis=1)
@@ -147,7 +147,7 @@ def power(effects: Sequence[float], smallest: float) -> float:
 
 
 def written(claim: Claim) -> str:
-    """The commit that last changed the claim's YAML, and its date; empty outside a checkout."""
+    """Return the commit that last changed the claim's YAML, and its date; empty outside of a checkout."""
     folder = config.CONFIG_DIR / "claims"
     command = ["git", "log", "-1", "--format=%h %cs", "--", f"{claim.name}.yaml"]
     try:
@@ -156,14 +156,14 @@ def written(claim: Claim) -> str:
         return ""
 
 
-def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], seeds: list[int]) -> float | None:
-    """The effect on a task; None where a method it needs has no score there."""
+def _effect(claim: Claim, task: Task, cells: Mapping[tuple[str, str], Cell], seeds: list[int]) -> float | None:
+    """Return the effect on a task; None if a method that the claim needs has no score there."""
     if claim.kind == "pairs":
-        leads = [_lead(pair, task, found, seeds) for pair in claim.pairs]
+        leads = [_lead(pair, task, cells, seeds) for pair in claim.pairs]
         known = [lead for lead in leads if lead is not None]
         return fmean(known) if known else None
-    cells = [cell for (name, solver), cell in found.items() if name == task.name and solver not in CONTROLS]
-    defaults = [trial for cell in cells if (trial := cell.trials.get("{}")) and {*seeds} <= {*trial.arena}]
+    on_task = [cell for (name, solver), cell in cells.items() if name == task.name and solver not in CONTROLS]
+    defaults = [trial for cell in on_task if (trial := cell.trials.get("{}")) and {*seeds} <= {*trial.arena}]
     if claim.kind == "error":
         pairs = [(trial.mean("error", seeds), trial.mean("nmi", seeds)) for trial in defaults]
         known_pairs = [pair for pair in pairs if None not in pair]
@@ -177,7 +177,7 @@ def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], see
         ]
         return fmean(gains) if gains else None
     table = [
-        [_score(solver, {"solver.init": start}, task, found, seeds) for start in claim.starts]
+        [_score(solver, {"solver.init": start}, task, cells, seeds) for start in claim.starts]
         for solver in claim.solvers
     ]
     if any(None in row for row in table):
@@ -186,18 +186,19 @@ def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], see
     return fmean(map(pstdev, scores)) - fmean(pstdev(column) for column in zip(*scores, strict=True))
 
 
-def _lead(pair: Sequence[str], task: Task, found: Mapping[tuple[str, str], Cell], seeds: list[int]) -> float | None:
-    a, b = (_score(*side(words), task, found, seeds) for words in pair)
+def _lead(pair: Sequence[str], task: Task, cells: Mapping[tuple[str, str], Cell], seeds: list[int]) -> float | None:
+    """Return by how many points of NMI the first method of the pair is ahead; None without both scores."""
+    a, b = (_score(*side(words), task, cells, seeds) for words in pair)
     return None if a is None or b is None else a - b
 
 
 def _score(
-    solver: str, setting: Setting, task: Task, found: Mapping[tuple[str, str], Cell], seeds: list[int]
+    solver: str, setting: Setting, task: Task, cells: Mapping[tuple[str, str], Cell], seeds: list[int]
 ) -> float | None:
-    """NMI in percent of a setting; a setting of the defaults is the defaults."""
+    """Return the NMI of a setting in percent; parameters that equal the solver's defaults do not count as settings."""
     defaults = config.defaults("solver", solver)
     changed = {key: value for key, value in setting.items() if defaults.get(key.partition(".")[2]) != value}
-    cell = found.get((task.name, solver))
+    cell = cells.get((task.name, solver))
     trial: Trial | None = cell.find(changed) if cell else None
     nmi = trial.mean("nmi", seeds) if trial else None
     return None if nmi is None else 100 * nmi

@@ -1,4 +1,4 @@
-"""How far each criterion that needs no labels follows the labels, over all methods and tasks."""
+"""Measure how well each label-free criterion agrees with the labels, over all methods and tasks."""
 
 import math
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from nmfbench.arena.scores import Cell, value_of
 
 
 def followed(cells: Iterable[Cell], protocol: Protocol) -> pd.DataFrame:
-    """For each criterion, over the methods and tasks with at least three trials, on the tuning seeds.
+    """Compare each criterion with NMI on the tuning seeds, over the methods and tasks with at least three trials.
 
-    cells: methods × tasks where it was measured. correlation: mean of Spearman's correlation with NMI over the trials.
-    gain: NMI of its choice over that of the defaults, in points. regret: NMI of the best trial over that of its choice.
-    better, worse: shares of the cells where its choice is more than a point of NMI above or below the defaults.
-    A random choice has a row of its own.
+    cells: number of methods × tasks where it was measured. correlation: mean of Spearman's correlation with NMI over
+    the trials. gain: by how many points the NMI of its choice exceeds that of the defaults. regret: by how many points
+    the best trial exceeds its choice. better, worse: shares of the cells where its choice is more than one point of NMI
+    above or below the defaults. A random choice has a row of its own.
     """
     trials = [[trial for trial in cell.ordered() if value_of(trial, protocol, "nmi") is not None] for cell in cells]
     rows = []

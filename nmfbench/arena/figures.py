@@ -1,4 +1,4 @@
-"""Pictures of a ranking."""
+"""Draw a ranking as charts."""
 
 import math
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from nmfbench.reports.charts import Chart
 from nmfbench.reports.plots import COLOURS, captioned, styled
 from nmfbench.reports.statistics import holm, paired
 
-_LINES = (*CONTROLS, "random")
+_REFERENCES = (*CONTROLS, "random")
 
 
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
-    """The ranking, who can be told apart, time against quality, who beats whom, and ranks by kind of data."""
+    """Yield the charts of a ranking: strengths, critical differences, time against quality, and who beats whom."""
     ranked = scores[(scores["solver"] != "labels") & ~scores["licensed"].astype(bool)]
     yield strength(ranked)
     yield apart(ranked)
@@ -28,14 +28,14 @@ def charts(scores: pd.DataFrame) -> Iterator[Chart]:
 
 @styled
 def strength(scores: pd.DataFrame) -> Chart:
-    """Elo of each method, tuned and with its defaults."""
+    """Draw the Elo of each method, tuned and with its defaults."""
     tuned, default = (page.board(scores, row).set_index("solver") for row in ("tuned", "default"))
     order = tuned.sort_values("elo").index
     figure = Figure(figsize=(7, 1.2 + 0.19 * len(order)), layout="constrained")
     ax = figure.subplots()
     y = np.arange(len(order))
     board = tuned.loc[order]
-    colours = [COLOURS[1] if name in _LINES else COLOURS[0] for name in order]
+    colours = [COLOURS[1] if name in _REFERENCES else COLOURS[0] for name in order]
     ax.hlines(y, board["low"], board["high"], color=colours, linewidth=1.5)
     ax.scatter(board["elo"], y, color=colours, s=22, zorder=3, label="tuned without labels")
     shown = default.reindex(order)["elo"]
@@ -61,8 +61,8 @@ def strength(scores: pd.DataFrame) -> Chart:
 
 @styled
 def apart(scores: pd.DataFrame) -> Chart:
-    """The critical-difference diagram of the methods that take every task."""
-    import scikit_posthocs  # an extra, which takes a second
+    """Draw the critical-difference diagram of the methods that take every task."""
+    import scikit_posthocs  # it is an extra, and its import takes a second
 
     values = ranking.matrix(scores, "tuned").dropna(axis=1)
     ranks = values.rank(axis=1, ascending=False).mean().sort_values()
@@ -92,7 +92,7 @@ def apart(scores: pd.DataFrame) -> Chart:
 
 @styled
 def frontier(scores: pd.DataFrame) -> Chart:
-    """Time of a fit against NMI, with the methods that no other beats in both."""
+    """Draw NMI against the time of a fit, and the frontier of the methods that no other beats in both."""
     chosen = scores[(scores["row"] == "tuned") & scores["seconds"].notna()]
     tasks = chosen["task"].nunique()
     whole = chosen.groupby("solver").filter(lambda rows: rows["task"].nunique() == tasks)
@@ -125,7 +125,7 @@ def frontier(scores: pd.DataFrame) -> Chart:
 
 @styled
 def duels(scores: pd.DataFrame) -> Chart:
-    """The share of tasks on which each method beats each other."""
+    """Draw the share of tasks on which each method beats each other method."""
     values = ranking.matrix(scores, "tuned")
     won = ranking.wins(values)
     played = won + won.T

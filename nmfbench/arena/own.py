@@ -1,4 +1,4 @@
-"""The arena on data of one's own: the methods under several scalings, the best first, and who is level with whom."""
+"""The arena on a user's own data: methods under several scalings, sorted, in groups that chance cannot separate."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -22,12 +22,11 @@ ROUNDS = 200
 _MEASURED = {"heldout": ("held-out", ".0f"), "stability": ("stability", ".2f"), "seconds": ("seconds", ".2f")}
 
 
-def board(scores: pd.DataFrame, found: dict[tuple[str, str], Cell], protocol: Protocol) -> pd.DataFrame:
-    """The methods, the best first: a column a scaling, their mean, and what was measured beside it.
+def board(scores: pd.DataFrame, cells: dict[tuple[str, str], Cell], protocol: Protocol) -> pd.DataFrame:
+    """Return the methods, the best first, with a column for each scaling, their mean, and the other measures.
 
-    With labels they are sorted by NMI; low and high bound the mean, and group counts the methods' groups from the top:
-    one begins where a method is behind the first of the group before beyond chance. Without labels they are sorted by
-    the mean of their places in held-out error, stability and seconds.
+    With labels, methods are sorted by NMI; low and high bound the mean, and group numbers the `groups` from the top.
+    Without labels, they are sorted by their mean place in held-out error, stability and seconds.
     """
     tuned = scores[(scores["row"] == "tuned") & (scores["solver"] != "labels")]
     means = tuned.groupby("solver")[list(_MEASURED)].mean()
@@ -38,7 +37,7 @@ def board(scores: pd.DataFrame, found: dict[tuple[str, str], Cell], protocol: Pr
     values = matrix(tuned, "tuned").T
     table = values.assign(mean=values.mean(axis=1)).join(means)
     table = table.dropna(subset="mean").sort_values("mean", ascending=False)
-    drawn = bootstrap(found, protocol)
+    drawn = bootstrap(cells, protocol)
     bounds = {name: np.percentile(draws, [2.5, 97.5]) for name, draws in drawn.items()}
     table["low"] = [bounds[name][0] if name in bounds else np.nan for name in table.index]
     table["high"] = [bounds[name][1] if name in bounds else np.nan for name in table.index]
@@ -47,9 +46,10 @@ def board(scores: pd.DataFrame, found: dict[tuple[str, str], Cell], protocol: Pr
 
 
 def groups(order: Sequence[str], drawn: dict[str, np.ndarray]) -> list[int | None]:
-    """Number the groups of methods from the best, 1: one behind the first of its group beyond chance opens the next.
+    """Number the groups of methods, 1 for the best.
 
-    ``drawn``: its scores in each round of the bootstrap; a method without any has no group.
+    A method that is behind the first of a group beyond chance opens the next group.
+    ``drawn``: method → its scores in each round of the bootstrap; a method without scores has no group.
     """
     numbers: list[int | None] = []
     first, number = None, 0
@@ -63,15 +63,15 @@ def groups(order: Sequence[str], drawn: dict[str, np.ndarray]) -> list[int | Non
     return numbers
 
 
-def bootstrap(found: dict[tuple[str, str], Cell], protocol: Protocol) -> dict[str, np.ndarray]:
-    """NMI in percent (rounds,) of each tuned method, the mean over scalings, as other samples and seeds would have it.
+def bootstrap(cells: dict[tuple[str, str], Cell], protocol: Protocol) -> dict[str, np.ndarray]:
+    """Bootstrap the NMI of each tuned method over samples and seeds: method → percent (rounds,), mean over scalings.
 
     A round draws samples and seeds with replacement, the same for all methods; clusters stay as they are.
     """
     rng, by_method = np.random.default_rng(0), dict[str, list[np.ndarray]]()
     drawn: dict[int, np.ndarray] = {}
     seeds = rng.integers(protocol.seeds, size=(ROUNDS, protocol.seeds))
-    for cell in found.values():
+    for cell in cells.values():
         trial = cell.chosen(protocol, protocol.criterion)
         if trial is None or not {*protocol.scored_seeds} <= {*trial.arena}:
             continue
@@ -87,7 +87,7 @@ def bootstrap(found: dict[tuple[str, str], Cell], protocol: Protocol) -> dict[st
 
 
 def _nmi(y: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """NMI (arithmetic normaliser) of a clustering, for each row of weights (rounds, n) of the samples."""
+    """Return the NMI (arithmetic normaliser) of a clustering (n,) for each row of sample weights (rounds, n)."""
     a, b = np.eye(y.max() + 1)[y], np.eye(clusters.max() + 1)[clusters]
     joint = np.einsum("rn,ni,nj->rij", weights, a, b, optimize=True) / len(y)
 
@@ -103,7 +103,7 @@ def _nmi(y: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> np.ndarray
 def report(
     table: pd.DataFrame, scores: pd.DataFrame, protocol: Protocol, records: Sequence[Record], absent: Iterable[str]
 ) -> Report:
-    """The report on one's own data, from `board`."""
+    """Build the report on a user's own data from its `board`; ``absent`` says what did not run."""
     scalings = [task.name for task in protocol.tasks]
     columns = {"solver": ("method", "")}
     if "group" in table:
@@ -131,12 +131,12 @@ def _sentences(table: pd.DataFrame) -> list[str]:
             "adjusted Rand index between the clusters of two seeds."
         ]
     means = table.set_index("solver")["mean"]
-    lines = means[means.index.isin(CONTROLS)]
+    controls = means[means.index.isin(CONTROLS)]
     first = list(table.loc[table["group"] == 1, "solver"])
-    ahead = [name for name in first if name not in CONTROLS and means[name] > lines.max()]
+    ahead = [name for name in first if name not in CONTROLS and means[name] > controls.max()]
     return [
-        f"The first group, whose members nothing tells apart: {', '.join(first)}.",
-        f"Lines to beat: {', '.join(f'{name} {line:.1f}' for name, line in lines.items())}. Of the first group, "
+        f"The first group, whose methods do not differ beyond chance: {', '.join(first)}.",
+        f"Lines to beat: {', '.join(f'{name} {nmi:.1f}' for name, nmi in controls.items())}. Of the first group, "
         f"{', '.join(ahead) or 'no method'} is above them.",
         "NMI in percent for each scaling, and their mean. From, to: 95 % intervals, by bootstrap over the samples and "
         "the seeds. A group begins where a method is behind the first of the group before by more than chance. Each "
@@ -146,7 +146,7 @@ def _sentences(table: pd.DataFrame) -> list[str]:
 
 @styled
 def chart(table: pd.DataFrame, title: str) -> Chart:
-    """One picture for a slide: the methods with their intervals."""
+    """Draw the methods with their intervals, as one picture for a slide."""
     by = "mean" if "mean" in table else "place"
     ordered = table.sort_values(by, ascending=by == "mean")
     figure = Figure(figsize=(7, 1.2 + 0.19 * len(ordered)), layout="constrained")

@@ -1,4 +1,4 @@
-"""The arena as a report: the ranking, the scores behind it, and everything that a reader needs to doubt it."""
+"""Build the arena's report: the ranking, the scores behind it, and what a reader needs to question it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -44,8 +44,8 @@ _READING = (
 
 
 def absent(left_out: Sequence[LeftOut], records: Sequence[Record]) -> list[str]:
-    """Sentences on what did not run: refusals and failures, each reason once."""
-    # A method that cannot leave entries out has a dash for the error on them.
+    """Return sentences on what did not run: refusals and failures, each reason once."""
+    # A method that cannot hold entries out already shows a dash in the table, so it needs no sentence.
     refused = [left for left in left_out if "held out" not in str(left.reason)]
     failed = [
         LeftOut(record["solver"], record["dataset"], RuntimeError(f"failed: {record['error']}"))
@@ -56,7 +56,7 @@ def absent(left_out: Sequence[LeftOut], records: Sequence[Record]) -> list[str]:
 
 
 def grid(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]], title: str = "") -> Grid:
-    """A table with these columns, in this order: each has a heading and a format; an empty format is text."""
+    """Format a table with these columns in this order: key → heading, format; an empty format means text."""
     kept = {key: column for key, column in columns.items() if key in table}
     rows = [
         cells_of([number(row[key], spec) if spec else str(row[key]) for key, (_, spec) in kept.items()])
@@ -67,7 +67,7 @@ def grid(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]], title: str
 
 
 def board(scores: pd.DataFrame, row: str) -> pd.DataFrame:
-    """The ranking of one row of each method, with the means of what was measured beside NMI."""
+    """Rank the methods by one of their `ROWS`, and join the means of the other measures."""
     board = ranking.ranking(ranking.matrix(scores, row))
     measured = [key for key in ("seconds", "capped", "heldout", "stability", "sparsity") if key in scores]
     return board.join(scores[scores["row"] == row].groupby("solver")[measured].mean(), on="solver")
@@ -76,7 +76,7 @@ def board(scores: pd.DataFrame, row: str) -> pd.DataFrame:
 def report(
     scores: pd.DataFrame, criteria: pd.DataFrame, protocol: Protocol, records: Sequence[Record], absent: Iterable[str]
 ) -> Report:
-    """The report on scores (see `scores.table`, with the controls). ``absent``: what did not run, and why."""
+    """Build the report on `scores.table` with the controls; ``absent`` says what did not run, and why."""
     ranked = scores[scores["solver"] != "labels"]
     openly = ranked[~ranked["licensed"].astype(bool)]
     blocks = [_ranking("Each method tuned without labels", openly, "tuned", list(_READING))]
@@ -150,22 +150,22 @@ def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
     return Block("Rules, and what did not run", [], [], sentences)
 
 
-def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
-    """The verdicts on claims, one a row, and the effect on each task as the report's long form."""
+def verdicts(outcomes: Sequence[Verdict], provenance: Sequence[str]) -> Report:
+    """Build the report on claims: a row for each verdict, and the effect on each task as the long form."""
     table = pd.DataFrame(
         [
             {
-                "claim": f"{one.claim.name}: {one.claim.says}",
-                "verdict": one.words,
-                "effect": one.shift,
-                "interval": f"{one.low:+.2g} to {one.high:+.2g}",
-                "smallest": one.claim.smallest,
-                "p": one.p,
-                "power": one.power,
-                "tasks": len(one.effects),
-                "written": written(one.claim),
+                "claim": f"{outcome.claim.name}: {outcome.claim.says}",
+                "verdict": outcome.words,
+                "effect": outcome.shift,
+                "interval": f"{outcome.low:+.2g} to {outcome.high:+.2g}",
+                "smallest": outcome.claim.smallest,
+                "p": outcome.p,
+                "power": outcome.power,
+                "tasks": len(outcome.effects),
+                "written": written(outcome.claim),
             }
-            for one in found
+            for outcome in outcomes
         ]
     )
     columns = {
@@ -185,8 +185,8 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
         "Power: the chance to find that effect with this spread over tasks. Written in: the commit of the claim.",
     ]
     effects = [
-        {"claim": one.claim.name, "task": task, "effect": effect}
-        for one in found
-        for task, effect in one.effects.items()
+        {"claim": outcome.claim.name, "task": task, "effect": effect}
+        for outcome in outcomes
+        for task, effect in outcome.effects.items()
     ]
     return Report([Block("Claims", [grid(table, columns)], [], sentences)], [], pd.DataFrame(effects), list(provenance))

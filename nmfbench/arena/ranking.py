@@ -1,4 +1,4 @@
-"""From scores to a ranking: mean ranks, Elo with intervals, tests against a control, and who beats whom."""
+"""Turn scores into a ranking: mean ranks, Elo with intervals, tests against a control, and pairwise wins."""
 
 import numpy as np
 import pandas as pd
@@ -8,20 +8,20 @@ from nmfbench.reports.statistics import holm, paired
 ROUNDS = 200
 """Number of bootstrap samples of the tasks for an interval."""
 CONTROL = "mu"
-"""The method that every other is tested against: the plain NMF of Lee & Seung."""
+"""The method against which every other is tested: the plain NMF of Lee & Seung."""
 
 
 def matrix(scores: pd.DataFrame, row: str, metric: str = "nmi") -> pd.DataFrame:
-    """Tasks × methods: the metric of one row of each method (`nmfbench.arena.scores.ROWS`); NaN where it has none."""
+    """Pivot one of `nmfbench.arena.scores.ROWS` into a table of tasks × methods; NaN where a method has no value."""
     chosen = scores[scores["row"] == row]
     return chosen.pivot(index="task", columns="solver", values=metric).astype(float)
 
 
 def ranking(values: pd.DataFrame) -> pd.DataFrame:
-    """The methods, the best first, from values (tasks × methods), the higher the better.
+    """Rank the methods, the best first, by values (tasks × methods), the higher the better.
 
     Columns: rank, the mean over all tasks, where a method without a value comes last; rank_taken, the mean place among
-    the methods on the tasks that it takes, from 0 (first) to 1 (last); tasks, how many those are; mean; elo with its
+    the methods on the tasks that it takes, from 0 (first) to 1 (last); tasks, their number; mean; elo with its
     interval low and high, 95 % by bootstrap over tasks; lead, the median lead over `CONTROL` on the tasks that both
     take, with p of Wilcoxon's signed-rank test, corrected by Holm for all methods.
     """
@@ -41,10 +41,10 @@ def ranking(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def elo(values: pd.DataFrame, prior: float = 0.5) -> pd.DataFrame:
-    """Strengths of Bradley & Terry (1952) on the scale of Elo, 1000 in the mean, with 95 % intervals over the tasks.
+    """Fit strengths of Bradley & Terry (1952) on the scale of Elo, with mean 1000 and 95 % intervals over the tasks.
 
-    On each task of ``values`` (tasks × methods, no NaN) every method plays every other, a tie is half a win. Each pair
-    shares two more half wins, or ``prior``, so that a method that wins everything has a finite strength.
+    On each task of ``values`` (tasks × methods, no NaN) every method plays every other; a tie is half a win. Both
+    methods of a pair get ``prior`` wins in addition, so that a method that wins everything has a finite strength.
     """
     v = values.to_numpy()
     wins = (v[:, :, None] > v[:, None, :]) + 0.5 * (v[:, :, None] == v[:, None, :])  # (tasks, methods, methods)
@@ -55,8 +55,8 @@ def elo(values: pd.DataFrame, prior: float = 0.5) -> pd.DataFrame:
 
 
 def strengths(wins: np.ndarray) -> np.ndarray:
-    """Strengths of methods on the scale of Elo from ``wins`` (i, j), the number of wins of i over j."""
-    import choix  # an extra, which most commands do not need
+    """Fit the strengths of methods on the scale of Elo to ``wins``, whose entry (i, j) counts the wins of i over j."""
+    import choix  # it is an extra, and most commands do not need it
 
     games = wins.copy()
     np.fill_diagonal(games, 0)
@@ -65,7 +65,7 @@ def strengths(wins: np.ndarray) -> np.ndarray:
 
 
 def wins(values: pd.DataFrame) -> pd.DataFrame:
-    """Methods × methods: on how many of the tasks that both take the row is ahead of the column; a tie is a half."""
+    """Count, for each pair of methods, the tasks taken by both on which the row is ahead; a tie counts one half."""
     v = values.to_numpy()
     ahead = (v[:, :, None] > v[:, None, :]) + 0.5 * (v[:, :, None] == v[:, None, :])
     np.einsum("tii->ti", ahead)[:] = 0
@@ -73,7 +73,7 @@ def wins(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def against(values: pd.DataFrame, control: str) -> pd.DataFrame:
-    """Each method's lead over the control on the tasks that both take, with p and its correction by Holm."""
+    """Test each method's lead over the control on the tasks that both take; p is corrected by Holm."""
     rows = {}
     for name in values.columns:
         both = values[[name, control]].dropna() if control in values and name != control else values.iloc[:0]

@@ -1,4 +1,4 @@
-"""From records to scores: what every method has on every task, under its defaults and under settings chosen for it."""
+"""Turn records into scores of every method on every task, with its defaults and with settings chosen for it."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from nmfbench.records import Record
 
 SCORES = ("nmi", "ari", "accuracy", "purity")
 ROWS = ("default", "tuned", "best")
-"""A method's rows: as its paper has it; tuned without labels; best by the labels, an oracle that no ranking counts."""
+"""The rows of a method: its paper's defaults; tuned without labels; best by labels, an oracle that is never ranked."""
 
 
 @dataclass
@@ -28,21 +28,21 @@ class Trial:
     heldout: dict[int, Record] = field(default_factory=dict)
 
     def mean(self, metric: str, seeds: Iterable[int], hidden: bool = False) -> float | None:
-        """The mean over the seeds of a metric of the last layer; None unless all of them have it."""
+        """Average a metric of the last layer over the seeds; None unless all of them have it."""
         records = self.heldout if hidden else self.arena
         values = [last_layer(records[seed], metric).get("value") if seed in records else None for seed in seeds]
         known = [value for value in values if value is not None]
         return fmean(known) if known and len(known) == len(values) else None
 
     def stability(self, seeds: Iterable[int]) -> float | None:
-        """The mean adjusted Rand index between the clusters of two of these seeds; None for fewer than two seeds."""
+        """Average the adjusted Rand index over all pairs of these seeds' clusterings; None for fewer than two seeds."""
         clusters = [last_layer(self.arena[seed], "silhouette").get("clusters") for seed in seeds if seed in self.arena]
         pairs = [agreement_of(a, b) for a, b in combinations(filter(None, clusters), 2)]
         return fmean(pairs) if pairs else None
 
 
 def agreement_of(a: Sequence[int], b: Sequence[int]) -> float:
-    """The adjusted Rand index of two clusterings; two that do not divide the samples agree."""
+    """Return the adjusted Rand index of two clusterings; two with a single cluster each agree."""
     import numpy as np
 
     value = agreement(np.asarray(a), np.asarray(b))["ari"]
@@ -50,7 +50,7 @@ def agreement_of(a: Sequence[int], b: Sequence[int]) -> float:
 
 
 def last_layer(record: Record, metric: str) -> dict[str, Any]:
-    """The row of a metric for the last layer that has it; empty if none has."""
+    """Return the row of a metric in the last layer that has it; empty if no layer has it."""
     rows = [row for row in record["metrics"] if row["metric"] == metric]
     return max(rows, key=lambda row: row.get("layer") or 0, default={})
 
@@ -67,17 +67,17 @@ class Cell:
         return self.trials.setdefault(key(setting), Trial(setting))
 
     def find(self, setting: Setting) -> Trial | None:
-        """The trial of a setting; None if nothing ran under it."""
+        """Return the trial of a setting; None if nothing ran under it."""
         return self.trials.get(key(setting))
 
     def ordered(self) -> Iterator[Trial]:
-        """The trials, the defaults first and the others by their settings, so that ties do not depend on files."""
+        """Yield the defaults first and the other trials by their settings, so that ties do not depend on files."""
         yield from (self.trials[name] for name in sorted(self.trials, key=lambda name: (name != "{}", name)))
 
     def chosen(self, protocol: Protocol, criterion: str) -> Trial | None:
-        """The trial that the criterion likes best on the tuning seeds, in a tie the first; the defaults without any.
+        """Return the trial that the criterion prefers on the tuning seeds, or the defaults if no trial has a value.
 
-        ``nmi`` as a criterion reads the labels: it makes the oracle's row.
+        A tie goes to the first trial. ``nmi`` as a criterion uses the labels, for the oracle's row.
         """
         trials = list(self.ordered())
         values = [value_of(trial, protocol, criterion) for trial in trials]
@@ -86,7 +86,7 @@ class Cell:
 
 
 def value_of(trial: Trial, protocol: Protocol, criterion: str) -> float | None:
-    """The criterion's value for a trial on the tuning seeds, higher for the better; None if it was not measured."""
+    """Return the criterion's value on the tuning seeds, the higher the better; None if it was not measured."""
     if criterion == "stability":
         return trial.stability(protocol.tuning_seeds)
     if criterion == "heldout":
@@ -96,42 +96,43 @@ def value_of(trial: Trial, protocol: Protocol, criterion: str) -> float | None:
 
 
 def key(setting: Setting) -> str:
-    """A setting as text, whatever the order of its parameters."""
+    """Write a setting as text that does not depend on the order of its parameters."""
     return json.dumps(setting, sort_keys=True)
 
 
 def cells(records: Iterable[Record], protocol: Protocol) -> dict[tuple[str, str], Cell]:
-    """The finished records that this protocol asks for, by task and solver."""
-    found: dict[tuple[str, str], Cell] = {}
+    """Group the finished records that belong to this protocol by task and solver."""
+    grouped: dict[tuple[str, str], Cell] = {}
     for record in records:
         evaluator = record["config"]["evaluator"].get("name")
         if record["status"] == "failed" or evaluator not in ("arena", "heldout") or not protocol.has(record):
             continue
         for task in protocol.tasks:
             if task.has(record):
-                cell = found.setdefault((task.name, record["solver"]), Cell(task, record["solver"]))
+                cell = grouped.setdefault((task.name, record["solver"]), Cell(task, record["solver"]))
                 trial = cell.trial(record.get("setting") or {})
                 (trial.arena if evaluator == "arena" else trial.heldout)[record["seed"]] = record
-    return found
+    return grouped
 
 
 def choices(cells: Iterable[Cell], protocol: Protocol) -> Iterator[tuple[Task, str, Setting]]:
-    """The settings to score beside the defaults: what the criterion chooses, and the labels."""
+    """Yield the settings to score in addition to the defaults: the criterion's choice, and the best by labels."""
     for cell in cells:
         for criterion in (protocol.criterion, "nmi"):
             if trial := cell.chosen(protocol, criterion):
                 yield cell.task, cell.solver, trial.setting
 
 
-def table(found: dict[tuple[str, str], Cell], protocol: Protocol) -> pd.DataFrame:
-    """The scores: a row for each task, method and `ROWS`, with means over the seeds for scores, in percent.
+def table(cells: dict[tuple[str, str], Cell], protocol: Protocol) -> pd.DataFrame:
+    """Make a table of scores: a row for each task, method and one of `ROWS`, averaged over the seeds, in percent.
 
-    seconds: of a fit. capped: share of the seeds that the time limit ended. stability: agreement of the clusters of two
-    seeds. heldout: error on hidden entries over that of each feature's mean. to_1_percent: seconds until the objective
-    was within 1 % of the lowest that the method reached on the task with the same objective, from any start.
+    seconds: time of a fit. capped: share of the seeds that the time limit ended. stability: agreement between the
+    clusters of two seeds. heldout: error on hidden entries over that of each feature's mean. to_1_percent: seconds
+    until the objective was within 1 % of the lowest that the method reached on the task with the same objective, from
+    any start.
     """
     rows = []
-    for cell in found.values():
+    for cell in cells.values():
         chosen = {
             "default": cell.trials.get("{}"),
             "tuned": cell.chosen(protocol, protocol.criterion),
@@ -166,9 +167,9 @@ def _scores(trial: Trial, cell: Cell, protocol: Protocol) -> dict[str, Any]:
 
 
 def to_one_percent(records: Sequence[Record], others: Iterable[Record]) -> float | None:
-    """Mean seconds until the objective is within 1 % of the lowest that these or other runs of that objective reached.
+    """Average the seconds until the objective is within 1 % of the lowest that these or the other runs reached.
 
-    None if it never is from one of the seeds, or if nothing is minimised.
+    None if one of the seeds never gets there, or if nothing is minimised.
     """
     lowest = min((look[1] for record in (*records, *others) for look in record["history"]), default=None)
     if lowest is None:
@@ -179,5 +180,5 @@ def to_one_percent(records: Sequence[Record], others: Iterable[Record]) -> float
 
 
 def _model(setting: Setting) -> str:
-    """The part of a setting that decides the objective: all but the start."""
+    """Identify the objective that a setting minimises: every parameter counts, except the start."""
     return key({name: value for name, value in setting.items() if name != "solver.init"})

@@ -1,4 +1,4 @@
-"""The settings of a method that the arena tries: its defaults, and some of its search space."""
+"""Choose the settings of a method that the arena tries: its defaults, and a draw from its search space."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -16,9 +16,9 @@ Setting = dict[str, Any]
 
 
 def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, list[Any]]:
-    """The values that the arena tries for a solver, by parameter; empty if its YAML names none.
+    """Return the values that the arena tries for each parameter of a solver; empty if its YAML lists none.
 
-    Raises ConfigError for a space that is no mapping of its parameters, three at most, to lists.
+    Raises ConfigError unless the space maps at most three parameters of the solver to lists of values.
     """
     node = config.whole("solver", name, folders)
     space = node.get(config.SEARCH) or {}
@@ -28,14 +28,13 @@ def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, 
         raise ConfigError(f"{config.SEARCH} in solver/{name}.yaml names {len(space)} parameters; three are allowed")
     for key in space:
         if key not in node:
-            raise ConfigError(
-                f"{config.SEARCH} in solver/{name}.yaml names {key}, no parameter of it{config.nearest(key, node)}"
-            )
+            close = config.nearest(key, node)
+            raise ConfigError(f"{config.SEARCH} in solver/{name}.yaml names {key}, which is not a parameter{close}")
     return space
 
 
 def trials(solver: str, budget: int, folders: Sequence[Path] | None = None) -> list[Setting]:
-    """The defaults, and ``budget`` − 1 other settings at most, drawn from the product of its search space.
+    """Return the defaults and at most ``budget`` − 1 other settings, drawn from the product of the search space.
 
     A parameter's default counts as one of its values. The draw depends on the solver's name alone, so it is the same on
     every dataset.
