@@ -100,7 +100,7 @@ def test_words_choose_what_is_packed_and_a_file_that_is_there_stays(here: Path, 
     assert (manifest["records"], list(manifest["datasets"]), manifest["licence"]) == (2, ["uci_iris"], "CC0-1.0")
     before = Path(PACK).read_bytes()
     assert nmfbench("submit", "results", f"--output={PACK}") == 2
-    assert "is there already; --force replaces it" in capsys.readouterr().err
+    assert "exists; --force replaces it" in capsys.readouterr().err
     assert Path(PACK).read_bytes() == before
     assert nmfbench("submit", "results", f"--output={PACK}", "--force") == 0
     assert len(packs.read(Path(PACK)).records) == 6

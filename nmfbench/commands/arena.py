@@ -1,4 +1,4 @@
-"""The commands arena, every method on every dataset under one protocol, and claims, tested on its tasks."""
+"""The commands arena, which ranks all methods under one protocol, and claims, which tests statements on its tasks."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.running.planning import LeftOut, Plan
 
 _FREE = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
-"""The settings that a person may choose: where and how runs are made. All others are the protocol's."""
+"""Settings that a user may choose: where and how runs are made. The protocol fixes all others."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,7 +54,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _arena(arguments: argparse.Namespace) -> int:
-    """Plan, run what is missing, and rank."""
+    """`nmfbench arena`: plan, run what is missing, and rank."""
     from nmfbench.arena import protocol, runs
     from nmfbench.running.composing import opened
 
@@ -74,12 +74,16 @@ def _arena(arguments: argparse.Namespace) -> int:
         elif group == "rank" or (group == "dataset" and key != "scaling"):
             about_data += composer.words_of(override)
         else:
-            raise ConfigError(f"{override.input_line}: the arena's protocol sets {group}, the same for every method")
+            raise ConfigError(
+                f"{override.input_line}: leave it out; the arena's protocol sets {group}, the same for every method"
+            )
     rules, clusters = protocol.read("lite" if arguments.lite else "full"), None
     known = {task.dataset for task in rules.tasks}
     if {*chosen.get("dataset", ())} <= known:
         if about_data:
-            raise ConfigError(f"{about_data[0]}: the arena's protocol sets it; it is for dataset=FILE, data of yours")
+            raise ConfigError(
+                f"{about_data[0]}: leave it out, or name your own data by dataset=FILE; here the protocol sets it"
+            )
         rules = protocol.restricted(rules, chosen["dataset"]) if "dataset" in chosen else rules
     else:
         rules, clusters = _own(chosen["dataset"], composer, [*kept, *about_data], known)
@@ -93,7 +97,7 @@ def _arena(arguments: argparse.Namespace) -> int:
 
 
 def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
-    """Return the published records of other methods, if only ``solvers`` run here, and those of packs, marked."""
+    """Return the published records of other methods if only ``solvers`` run here, and the records of packs, marked."""
     from nmfbench.records import packs, verdicts
 
     published = [path for path in packs.published() if path.name == f"{rules.name}{packs.SUFFIX}"] if solvers else []
@@ -106,7 +110,7 @@ def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) ->
 
 
 def _data_words(word: str) -> list[str]:
-    """The word, or for ``dataset=my.csv`` those of a dataset of that file."""
+    """Return the word; for ``dataset=my.csv``, the words that load this file as a dataset."""
     key, _, value = word.partition("=")
     is_file = key == "dataset" and value not in config.options("dataset") and Path(value).expanduser().is_file()
     return ["dataset=file", f"dataset.path={value}"] if is_file else [word]
@@ -115,7 +119,10 @@ def _data_words(word: str) -> list[str]:
 def _own(
     datasets: Sequence[str], composer: "Composer", words: Sequence[str], known: Iterable[str]
 ) -> "tuple[Protocol, int | None]":
-    """The protocol for data of one's own, and its number of clusters if it has no labels. Raises ConfigError."""
+    """Return the protocol for a user's own data, and the number of clusters if the data has no labels.
+
+    Raises ConfigError for several datasets, or if labels and rank are both missing.
+    """
     from nmfbench.arena import protocol
     from nmfbench.running.cards import Cards
     from nmfbench.running.settings import Settings
@@ -135,7 +142,7 @@ def _own(
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    """Run what the claims need, and print the verdicts."""
+    """`nmfbench claims`: run what the claims need, and print the verdicts."""
     from nmfbench import app
     from nmfbench.arena import claims, page, protocol, runs, scores
     from nmfbench.reports import notes
@@ -151,7 +158,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     composer, overrides = opened(filenames.literal([*words, *choosing.results_word(words, arguments.results)]))
     for override in overrides:
         if override.key_or_group.partition(".")[0] not in _FREE:
-            raise ConfigError(f"{override.input_line}: the claims and the arena's protocol set it")
+            raise ConfigError(f"{override.input_line}: leave it out; the claims and the arena's protocol set it")
     rules = protocol.read("lite" if arguments.lite else "full")
     asked = [claims.read(name) for name in names or known]
     entering = runs.Entering(rules, composer, [word for o in overrides for word in composer.words_of(o)])
@@ -186,6 +193,7 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> int:
+    """Run the two rounds of the arena, publish the ranking, and pack the records that may be passed on."""
     from nmfbench import app
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs
@@ -202,7 +210,7 @@ def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> 
     records = [*first.records(), *second.records()]
     _publish([*records, *others], [*first.left_out, *second.left_out], first.store, rules)
     if rules.name != protocol.OWN and not others:
-        # The labels of a licensed set are in its records, and may not be passed on.
+        # Records of a licensed dataset contain its labels, which may not be passed on.
         free = [record for record in records if any(task.has(record) for task in rules.tasks if not task.licensed)]
         path = first.store.root / "arena" / f"{rules.name}{packs.SUFFIX}"
         packs.write(path, free)
@@ -213,13 +221,13 @@ def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> 
 def _planned(request: Any) -> "Plan":
     from nmfbench.running.planning import plan
 
-    made = plan(request)
-    made.save_cards()
-    return made
+    planned = plan(request)
+    planned.save_cards()
+    return planned
 
 
 def _publish(records: Sequence[Record], left_out: "Sequence[LeftOut]", store: Store, rules: "Protocol") -> None:
-    """Print the ranking; write the page, its pictures and its numbers."""
+    """Print the ranking, and write its page, pictures and numbers."""
     import pandas as pd
 
     from nmfbench.arena import controls, criteria, figures, own, page, protocol, scores
