@@ -15,17 +15,16 @@ from nmfbench.evaluators.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Arena(Evaluator):
-    """K-means on each layer's codes, and on those of all layers together, each layer of norm one.
+    """K-means on the codes of each layer, and on those of all layers together, each scaled to norm one.
 
-    The rows of ``silhouette`` also hold the clusters of the samples and their classes, so that agreement between seeds
-    and the effect of other samples follow from records alone.
+    The rows of ``silhouette`` also hold the clusters and classes of the samples, so that agreement between seeds and a
+    bootstrap over samples can be computed from records alone.
 
     Parameters
     ----------
-    k: number of clusters ≥ 1; None: the number of classes, without labels that of the components.
+    k: number of clusters ≥ 1; None: the number of classes or, without labels, of components.
     n_init: k-means starts a seed, ≥ 1; the one with the lowest inertia counts.
-    silhouette_samples: number of samples ≥ 2 that the silhouettes are measured on at most; its time grows with their
-        square.
+    silhouette_samples: maximum number of samples ≥ 2 for the silhouettes, whose time grows with its square.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -52,7 +51,7 @@ class Arena(Evaluator):
 
     def prepare(self) -> None:
         import sklearn.cluster
-        import sklearn.metrics  # noqa: F401  It takes a second.
+        import sklearn.metrics  # noqa: F401  Its first import takes a second.
 
     def evaluate(
         self, fitted: Fitted, dataset: Dataset, seed: int, labelled: np.ndarray | None
@@ -84,7 +83,7 @@ class Arena(Evaluator):
         return rows
 
     def _silhouette(self, points: Any, clusters: np.ndarray) -> float | None:
-        """Return the mean silhouette (Rousseeuw 1987) of clusters (n,) of points (m, n); None for one cluster, or n."""
+        """Return the mean silhouette (Rousseeuw 1987) of clusters (n,) of points (m, n); None for 1 or n clusters."""
         from sklearn.metrics import silhouette_score
 
         n = len(clusters)
@@ -98,7 +97,7 @@ class Arena(Evaluator):
 
 
 def purity(y: np.ndarray, clusters: np.ndarray) -> float:
-    """The share of the samples that belong to the commonest class of their cluster."""
+    """Return the share of the samples that belong to the most frequent class of their cluster."""
     table = np.zeros((y.max() + 1, clusters.max() + 1), int)
     np.add.at(table, (y, clusters), 1)
     return float(table.max(0).sum() / len(y))
