@@ -62,8 +62,8 @@ class Overall:
 
     def __init__(self, runs: int, expected: Mapping[str, float]):
         self.runs, self.to_go, self.n, self.start = runs, dict(expected), 0, time.monotonic()
-        self.planned: dict[str, float] = defaultdict(float)  # seconds that each method's finished runs were to take,
-        self.took: dict[str, float] = defaultdict(float)  # and that they took
+        self.planned: dict[str, float] = defaultdict(float)  # seconds expected for each method's finished runs
+        self.took: dict[str, float] = defaultdict(float)  # seconds that these runs took
         self.bar: tqdm | None = None  # type: ignore[type-arg]
 
     def __enter__(self) -> Self:
@@ -77,7 +77,7 @@ class Overall:
             self.bar.close()
 
     def done(self, label: str, records: list[dict[str, Any]], seconds: float) -> None:
-        """Report a task that has ended with these records; it was expected to take so many seconds."""
+        """Report a task that has ended with these records; ``seconds`` is its expected time."""
         took = sum(record["seconds"] + record.get("evaluation_seconds", 0.0) for record in records)
         self.n += len(records)
         if records:

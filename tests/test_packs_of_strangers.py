@@ -92,7 +92,7 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
     "environment a list": ("shared.json", lambda node: node["environments"].__setitem__(0, []), "environment"),
     "table missing": ("shared.json", lambda node: node.pop("rows"), "lacks rows"),
     "other format": ("manifest.json", b"{}", "does not describe an nmfbench pack"),
-    "later schema": ("manifest.json", lambda node: node.update(schema=2), "schema 2, but this version of nmfbench reads schema 1"),
+    "later schema": ("manifest.json", lambda node: node.update(schema=2), "schema 2, but this version"),
     "boastful manifest": ("manifest.json", lambda node: node.update(records=7), "does not describe the records"),
     "extra in the manifest": ("manifest.json", lambda node: node.update(note="hello"), "unknown"),
     "pickle": ("records.pkl", b"cos\nsystem\n", "not a member of a pack"),

@@ -271,7 +271,7 @@ def test_verify_takes_a_file_that_is_no_pack_for_damaged_data(here: Path, capsys
     assert "not a zip archive" in capsys.readouterr().err
     assert nmfbench("submit", "results", f"--output={PACK}", "--force") == 0
     assert nmfbench("verify", PACK, "rank=3") == 2
-    assert "solver= and dataset= choose" in capsys.readouterr().err
+    assert "by solver= and dataset=" in capsys.readouterr().err
 
 
 def test_data_of_one_s_own_is_told_from_that_of_nmfbench() -> None:

@@ -139,7 +139,7 @@ def _sentences(table: pd.DataFrame) -> list[str]:
         f"Lines to beat: {', '.join(f'{name} {nmi:.1f}' for name, nmi in controls.items())}. Of the first group, "
         f"{', '.join(ahead) or 'no method'} is above them.",
         "NMI in percent for each scaling, and their mean. From, to: 95 % intervals, by bootstrap over the samples and "
-        "the seeds. A group begins where a method is behind the first of the group before by more than chance. Each "
+        "the seeds. A group begins where a method is behind the first of the previous group beyond chance. Each "
         "method was tuned without labels.",
     ]
 

@@ -32,14 +32,14 @@ _RANKING = {
     "sparsity": ("sparsity", ".2f"),
 }
 _READING = (
-    "Mean rank: over all tasks, where a method that cannot take a task or fails on it comes last. Place: among the "
-    "methods, on the tasks that it takes alone, from 0 (first) to 1 (last). Tasks: how many it takes.",
+    "Mean rank: mean over all tasks; a method that cannot take a task or fails on it comes last. Place: mean place "
+    "on only the tasks that the method takes, from 0 (first) to 1 (last). Tasks: number of tasks that it takes.",
     f"Elo: strengths of Bradley & Terry, with 95 % intervals by bootstrap over tasks. Lead: median lead over "
     f"{ranking.CONTROL} in points of NMI on the tasks that both take; p: Wilcoxon's signed-rank test over tasks, "
     "corrected by Holm for all methods.",
-    "Seconds: of a fit, in the mean over tasks. Capped: share of the fits that the time limit ended before they had "
+    "Seconds: time of a fit, averaged over tasks. Capped: share of the fits that the time limit ended before they "
     "converged. Held-out: error on hidden entries, in percent of that of each feature's mean. Stability: adjusted Rand "
-    "index between the clusters of two seeds. Sparsity: of the codes.",
+    "index between the clusters of two seeds. Sparsity: that of the codes.",
 )
 
 
@@ -80,9 +80,9 @@ def report(
     ranked = scores[scores["solver"] != "labels"]
     openly = ranked[~ranked["licensed"].astype(bool)]
     blocks = [_ranking("Each method tuned without labels", openly, "tuned", list(_READING))]
-    blocks.append(_ranking("Each method as its paper has it", openly, "default", []))
+    blocks.append(_ranking("Each method with the defaults of its paper", openly, "default", []))
     if len(openly) < len(ranked):
-        blocks.append(_ranking("With the datasets that not everybody may have", ranked, "tuned", []))
+        blocks.append(_ranking("With the datasets whose licence limits who may have them", ranked, "tuned", []))
     values = ranking.matrix(ranked, "tuned")
     complete = values.columns[values.notna().all()]
     if len(complete) < len(values.columns):
@@ -106,7 +106,7 @@ def _tasks(scores: pd.DataFrame) -> Block:
         grids.append(grid(values.reset_index(), columns, title))
     sentences = [
         "NMI in percent at as many clusters as classes, mean over the seeds. raw: k-means on the data; pca: on as many "
-        "principal components; random: on codes that know nothing; labels: on the classes themselves."
+        "principal components; random: on random codes; labels: on the classes themselves."
     ]
     return Block("Scores of every task", [], grids, sentences)
 
@@ -132,17 +132,17 @@ def _criteria(criteria: pd.DataFrame, protocol: Protocol) -> Block:
     }
     sentences = [
         f"The trial of a method was chosen by {protocol.criterion}. Correlation: Spearman's, between the criterion and "
-        "NMI over the trials. Gain: NMI of its choice over that of the defaults, in points. Regret: NMI of the best "
-        "trial over that of its choice. Better, worse: share of the choices more than a point above and below the "
-        "defaults."
+        "NMI over the trials. Gain: by how many points of NMI its choice exceeds the defaults. Regret: by how many "
+        "the best trial exceeds its choice. Better, worse: shares of choices that are more than one point above and "
+        "below the defaults."
     ]
-    return Block("What can choose without labels", [grid(criteria, columns)], [], sentences)
+    return Block("How well criteria without labels choose", [grid(criteria, columns)], [], sentences)
 
 
 def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
     seeds = ", ".join(map(str, protocol.tuning_seeds))
     sentences = [
-        f"{protocol.trials} settings of each method at most, its defaults among them, on seeds {seeds}; scores on "
+        f"At most {protocol.trials} settings of each method, its defaults among them, on seeds {seeds}; scores on "
         f"seeds 0 to {protocol.seeds - 1}. Each fit ends when it has converged, or after {protocol.max_seconds:g} s.",
         *(f"{solver} does not take part: {reason}." for solver, reason in protocol.left_out.items()),
         *absent,
@@ -180,9 +180,9 @@ def verdicts(outcomes: Sequence[Verdict], provenance: Sequence[str]) -> Report:
         "written": ("written in", ""),
     }
     sentences = [
-        "Effect: in points of NMI, for `error` of correlation; Hodges–Lehmann estimate over the tasks, tested by "
+        "Effect: in points of NMI, for `error` a correlation; Hodges–Lehmann estimate over the tasks, tested by "
         "Wilcoxon's signed-rank test. Matters from: the smallest effect that matters, written down before the runs. "
-        "Power: the chance to find that effect with this spread over tasks. Written in: the commit of the claim.",
+        "Power: the chance to find that effect, given the spread over tasks. Written in: the commit of the claim.",
     ]
     effects = [
         {"claim": outcome.claim.name, "task": task, "effect": effect}

@@ -12,7 +12,7 @@ from nmfbench.running.composing import Request
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MethodRuns:
     """The runs of one method on one task: one setting, several seeds, one evaluator."""
 
     task: Task
@@ -22,21 +22,21 @@ class Wanted:
     evaluator: str = "arena"
 
 
-def tuning(protocol: Protocol, task: Task, solver: str, settings: Sequence[Setting]) -> Iterator[Wanted]:
+def tuning(protocol: Protocol, task: Task, solver: str, settings: Sequence[Setting]) -> Iterator[MethodRuns]:
     """Yield the runs that decide between the trials of a method; none if it has a single trial."""
     for setting in settings if len(settings) > 1 else ():
-        yield Wanted(task, solver, setting, protocol.tuning_seeds)
+        yield MethodRuns(task, solver, setting, protocol.tuning_seeds)
         if protocol.heldout_seeds:
-            yield Wanted(task, solver, setting, protocol.heldout_seeds, "heldout")
+            yield MethodRuns(task, solver, setting, protocol.heldout_seeds, "heldout")
 
 
-def scoring(protocol: Protocol, task: Task, solver: str, setting: Setting) -> Iterator[Wanted]:
+def scoring(protocol: Protocol, task: Task, solver: str, setting: Setting) -> Iterator[MethodRuns]:
     """Yield the runs that score a setting: on all seeds, and once with hidden entries."""
-    yield Wanted(task, solver, setting, tuple(protocol.scored_seeds))
-    yield Wanted(task, solver, setting, (0,), "heldout")
+    yield MethodRuns(task, solver, setting, tuple(protocol.scored_seeds))
+    yield MethodRuns(task, solver, setting, (0,), "heldout")
 
 
-class Entering:
+class RunComposer:
     """A composer of the runs of a protocol.
 
     Parameters
@@ -60,7 +60,7 @@ class Entering:
         self.solvers = list(solvers or protocol.entrants(composer.folders))
         self.trials = {solver: trials(solver, protocol.trials, composer.folders) for solver in self.solvers}
 
-    def first(self) -> Request:
+    def first_round(self) -> Request:
         """Request all trials on the tuning seeds, and the scores of the defaults."""
         return self.request(
             [
@@ -74,18 +74,18 @@ class Entering:
             ]
         )
 
-    def second(self, chosen: Sequence[tuple[Task, str, Setting]]) -> Request:
+    def second_round(self, chosen: Sequence[tuple[Task, str, Setting]]) -> Request:
         """Request the scores of the chosen settings."""
         return self.request(
             [runs for task, solver, setting in chosen for runs in scoring(self.protocol, task, solver, setting)]
         )
 
-    def request(self, wanted: Sequence[Wanted]) -> Request:
+    def request(self, wanted: Sequence[MethodRuns]) -> Request:
         """Compose the configurations of these runs into one sweep."""
         composed = [self._composed(runs) for runs in wanted]
         return Request(composed, Table(), None, (), self.composer.folders)
 
-    def _composed(self, runs: Wanted) -> Composed:
+    def _composed(self, runs: MethodRuns) -> Composed:
         groups = [f"solver={runs.solver}", f"dataset={runs.task.dataset}", f"evaluator={runs.evaluator}"]
         groups += [f"corrupt={runs.task.corrupt}"] if runs.task.corrupt else []
         base = self.composer.compose([*groups, "stopping=converged", *self.words])

@@ -15,7 +15,7 @@ from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.arena.protocol import Protocol
-    from nmfbench.arena.runs import Entering
+    from nmfbench.arena.runs import RunComposer
     from nmfbench.running.composer import Composer
     from nmfbench.running.planning import LeftOut, Plan
 
@@ -26,7 +26,7 @@ _FREE = ("results_dir", "launcher", "jobs", "threads", "device", "refit")
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the parser."""
     arena = commands.add_parser(
-        "arena", help="rank all methods on all datasets, or on yours, under one protocol that looks at no label"
+        "arena", help="rank all methods on all datasets, or on yours, under one protocol that uses no labels"
     )
     arena.add_argument(
         "words",
@@ -34,18 +34,22 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="WORD",
         help="solver=NAME,… (these alone), dataset=NAME,… (these tasks alone) or dataset=FILE; results_dir=, jobs=",
     )
-    arena.add_argument("--lite", action="store_true", help="small subsets and few trials: some hours on two cores")
+    arena.add_argument("--lite", action="store_true", help="small subsets and few trials: a few hours on two cores")
     arena.add_argument("--config-dir", metavar="DIR", help="a folder with the YAML of a solver of yours")
     arena.add_argument(
-        "--with", dest="packs", action="append", type=Path, default=[], metavar="FILE", help="results of others: a pack"
+        "--with",
+        dest="packs",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="also rank the results in this pack",
     )
     arena.add_argument("--dry-run", action="store_true", help="say what would run, and how long it would take")
     choosing.add_results(arena)
     arena.set_defaults(command=_arena)
 
-    claims = commands.add_parser(
-        "claims", help="what the arena's tasks say of claims that were written before the runs"
-    )
+    claims = commands.add_parser("claims", help="test claims that were written before the runs on the arena's tasks")
     claims.add_argument("words", nargs="*", metavar="WORD", help="names of claims (default: all); results_dir=, jobs=")
     claims.add_argument("--lite", action="store_true", help="on the tasks of the lite arena")
     claims.add_argument("--dry-run", action="store_true", help="say what would run, and how long it would take")
@@ -87,13 +91,13 @@ def _arena(arguments: argparse.Namespace) -> int:
         rules = protocol.restricted(rules, chosen["dataset"]) if "dataset" in chosen else rules
     else:
         rules, clusters = _own(chosen["dataset"], composer, [*kept, *about_data], known)
-    entering = runs.Entering(rules, composer, [*kept, *about_data], chosen.get("solver"), clusters)
+    run_composer = runs.RunComposer(rules, composer, [*kept, *about_data], chosen.get("solver"), clusters)
     if arguments.dry_run:
         from nmfbench.running.preview import preview
 
-        print(preview(_planned(entering.first())))
+        print(preview(_planned(run_composer.first_round())))
         return 0
-    return _hold(entering, rules, _others(rules, chosen.get("solver", []), arguments.packs))
+    return _compete(run_composer, rules, _others(rules, chosen.get("solver", []), arguments.packs))
 
 
 def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
@@ -160,18 +164,18 @@ def _claims(arguments: argparse.Namespace) -> int:
         if override.key_or_group.partition(".")[0] not in _FREE:
             raise ConfigError(f"{override.input_line}: leave it out; the claims and the arena's protocol set it")
     rules = protocol.read("lite" if arguments.lite else "full")
-    asked = [claims.read(name) for name in names or known]
-    entering = runs.Entering(rules, composer, [word for o in overrides for word in composer.words_of(o)])
-    wanted = [runs_of for claim in asked for runs_of in claim.wanted(rules)]
+    tested = [claims.read(name) for name in names or known]
+    run_composer = runs.RunComposer(rules, composer, [word for o in overrides for word in composer.words_of(o)])
+    needed = [runs_needed for claim in tested for runs_needed in claim.wanted(rules)]
     # Claims on all methods read the scores of their defaults.
-    wanted += [
-        runs_of
+    needed += [
+        runs_needed
         for task in rules.tasks
         if not task.licensed
-        for solver in (entering.solvers if any(not claim.sides() for claim in asked) else ())
-        for runs_of in runs.scoring(rules, task, solver, {})
+        for solver in (run_composer.solvers if any(not claim.sides() for claim in tested) else ())
+        for runs_needed in runs.scoring(rules, task, solver, {})
     ]
-    plan = _planned(entering.request(wanted))
+    plan = _planned(run_composer.request(needed))
     if arguments.dry_run:
         from nmfbench.running.preview import preview
 
@@ -180,9 +184,9 @@ def _claims(arguments: argparse.Namespace) -> int:
     if stop := app.complete(plan):
         return app.closing(plan, stop)
     records = plan.records()
-    tasks = tuple(dict.fromkeys(task for claim in asked for task in claim.tasks(rules)))
-    found = scores.cells(records, replace(rules, tasks=tasks))
-    verdicts = [claims.verdict(claim, found, rules) for claim in asked]
+    tasks = tuple(dict.fromkeys(task for claim in tested for task in claim.tasks(rules)))
+    cells = scores.cells(records, replace(rules, tasks=tasks))
+    verdicts = [claims.verdict(claim, cells, rules) for claim in tested]
     report = page.verdicts(verdicts, notes.provenance(records))
     folder = plan.store.root / "arena"
     write_text(folder / f"claims_{rules.name}.md", RENDERERS["md"](report))
@@ -192,19 +196,19 @@ def _claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record]) -> int:
+def _compete(run_composer: "RunComposer", rules: "Protocol", others: Sequence[Record]) -> int:
     """Run the two rounds of the arena, publish the ranking, and pack the records that may be passed on."""
     from nmfbench import app
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs
 
-    first = _planned(entering.first())
+    first = _planned(run_composer.first_round())
     if stop := app.complete(first):
         return app.closing(first, stop)
-    found = scores.cells(first.records(), rules)
-    if not found:
+    cells = scores.cells(first.records(), rules)
+    if not cells:
         raise NotApplicable("; ".join(page.absent(first.left_out, first.records())) or "nothing ran")
-    second = _planned(entering.second(list(scores.choices(found.values(), rules))))
+    second = _planned(run_composer.second_round(list(scores.choices(cells.values(), rules))))
     if stop := app.complete(second):
         return app.closing(second, stop)
     records = [*first.records(), *second.records()]
@@ -234,17 +238,17 @@ def _publish(records: Sequence[Record], left_out: "Sequence[LeftOut]", store: St
     from nmfbench.reports import plots
     from nmfbench.reports.renderers import RENDERERS, csv, html
 
-    found = scores.cells(records, rules)
-    table = pd.concat([scores.table(found, rules), pd.DataFrame(controls.controls(found, rules))], ignore_index=True)
+    cells = scores.cells(records, rules)
+    table = pd.concat([scores.table(cells, rules), pd.DataFrame(controls.controls(cells, rules))], ignore_index=True)
     absent = page.absent(left_out, records)
     if rules.name == protocol.OWN:
         name = f"{records[0]['dataset']}"
-        board = own.board(table, found, rules)
+        board = own.board(table, cells, rules)
         report = own.report(board, table, rules, records, absent)
         drawn = [own.chart(board, f"Methods on {name}")]
     else:
         name = rules.name
-        report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
+        report = page.report(table, criteria.followed(cells.values(), rules), rules, records, absent)
         drawn = list(figures.charts(table))
     folder = store.root / "arena"
     for chart in drawn:

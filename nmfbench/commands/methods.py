@@ -26,7 +26,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     new.add_argument("--folder", type=Path, default=Path("my_methods"), metavar="DIR", help="default: my_methods")
     new.set_defaults(command=_new)
 
-    check = commands.add_parser("check", help="hold a method, yours or one of nmfbench, to the promises of all solvers")
+    check = commands.add_parser(
+        "check", help="test a method, yours or one of nmfbench, against the promises of all solvers"
+    )
     check.add_argument(
         "words", nargs="+", metavar="WORD", help="solver=NAME or my_file.py:f; its settings, solver.lam=0.1"
     )

@@ -40,20 +40,20 @@ quarter of it (half of the samples, half of the features). Six criteria read the
   held-out entries     does the fit predict entries that it never saw? (Wold 1978)
   bi-cross-validation  does it predict a block of samples and features that it never saw? (Owen & Perry 2009)
   BIC                  is the lower error worth the additional numbers? (Schwarz 1978)
-  stability            do the bases come back from other starts? (NMFk: Alexandrov et al. 2013)
+  stability            do other starts find the same bases? (NMFk: Alexandrov et al. 2013)
   cophenetic           do the same samples come together? (Brunet et al. 2004)
   dispersion           are they together always or never? (Kim & Park 2007)
 
 The result is a table, a figure, and a sentence that recommends a rank or says that the criteria disagree. A rank is
-recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there. How often
-each criterion finds a rank that is known: docs/choosing-a-rank.md."""
+recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there.
+docs/choosing-a-rank.md shows how often each criterion finds a known rank."""
 EXAMPLES = """examples:
   nmfbench rank dataset=digits solver=hals ranks=2:15
   nmfbench rank dataset=file dataset.path=my.csv solver=mu ranks=2,3,5,8 seeds=10
   nmfbench rank dataset=orl_28x23 solver=hals ranks=5:30:5 stopping.max_iter=200 jobs=2
 
 Runs are ordinary ones: finished runs are never repeated, and after Ctrl-C the same command goes on. The figure and its
-numbers are in results_dir/figures. Labels are not looked at."""
+numbers are in results_dir/figures. Labels are not used."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

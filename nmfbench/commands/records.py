@@ -17,7 +17,7 @@ from nmfbench.records import Record, Store, Unreadable, read, write_text
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the parser."""
     one_or_more = f"a file, the start of a record's name, or {choosing.CHOICE}"
-    show = commands.add_parser("show", help="a record whole, or the names of those that words choose")
+    show = commands.add_parser("show", help="print one record, or list the names of those that words choose")
     show.add_argument("words", nargs="*", metavar="WORD", help=one_or_more)
     choosing.add_results(show)
     show.set_defaults(command=_show)
