@@ -166,14 +166,14 @@ def _claims(arguments: argparse.Namespace) -> int:
     rules = protocol.read("lite" if arguments.lite else "full")
     tested = [claims.read(name) for name in names or known]
     run_composer = runs.RunComposer(rules, composer, [word for o in overrides for word in composer.words_of(o)])
-    needed = [runs_needed for claim in tested for runs_needed in claim.wanted(rules)]
+    needed = [method_runs for claim in tested for method_runs in claim.wanted(rules)]
     # Claims on all methods read the scores of their defaults.
     needed += [
-        runs_needed
+        method_runs
         for task in rules.tasks
         if not task.licensed
         for solver in (run_composer.solvers if any(not claim.sides() for claim in tested) else ())
-        for runs_needed in runs.scoring(rules, task, solver, {})
+        for method_runs in runs.scoring(rules, task, solver, {})
     ]
     plan = _planned(run_composer.request(needed))
     if arguments.dry_run:
