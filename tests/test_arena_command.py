@@ -19,8 +19,9 @@ from nmfbench.records import Store
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Protocol]:
     """Every protocol is `RULES`, on two tasks that scikit-learn has."""
-    monkeypatch.setattr(protocol, "read", lambda name: replace(RULES, name=name, criterion="silhouette"))
-    return RULES
+    rules = replace(RULES, criterion="silhouette", max_seconds=0.05)
+    monkeypatch.setattr(protocol, "read", lambda name: replace(rules, name=name))
+    return rules
 
 
 def test_arena_ranks_writes_its_page_and_runs_nothing_twice(

@@ -118,11 +118,11 @@ def test_what_does_not_fit_is_refused_with_the_name_of_the_file(files: list[str]
         y="klass",
     )
     refused(DataError, r"b\.csv: column 'kind' holds words", files=files)
-    refused(DataMissing, r"there is no file .*nowhere\.npy; correct dataset\.files", files=["nowhere.npy"])
+    refused(DataMissing, r"there is no file .*nowhere\.npy; correct files", files=["nowhere.npy"])
     broken = A.copy()
     broken[4, 1] = np.nan
     np.save("broken.npy", broken)
     refused(DataError, r"broken\.npy: X has 1 NaN .* feature 1, sample 4", files=["a.npy", "broken.npy"])
-    refused(ConfigError, r"files must be given: dataset\.files=\[a\.npy,b\.csv\]", files=[])
+    refused(ConfigError, r'files must be given: files=\["a\.npy", "b\.csv"\]', files=[])
     refused(ConfigError, "files must name no file twice", files=["a.npy", "a.npy"])
     refused(ConfigError, r"a file must end in .* got 'a\.doc'", files=["a.doc"])

@@ -184,5 +184,5 @@ def test_names_of_features_come_from_a_text_file(tmp_path: Path) -> None:
     assert load_dataset("file", **data).feature_names == ("one", "two", "three")
     with pytest.raises(DataError, match="4 features but 3 names of features"):
         load_dataset("file", **data, samples="columns")
-    with pytest.raises(DataMissing, match=r"correct dataset\.vocabulary"):
+    with pytest.raises(DataMissing, match=r"correct vocabulary"):
         load_dataset("file", **data | {"vocabulary": str(tmp_path / "none.txt")})

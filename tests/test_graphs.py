@@ -117,7 +117,7 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_labels_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"there is no file .*nowhere\.csv; correct dataset\.y"):
+    with pytest.raises(DataMissing, match=r"there is no file .*nowhere\.csv; correct y"):
         load_dataset("graph", path=written(tmp_path / "g.csv", EDGES), y=str(tmp_path / "nowhere.csv"))
 
 

@@ -36,7 +36,7 @@ def as_read(data: Dataset) -> None:
 @pytest.mark.parametrize("mark", ["", "NA", "nan", "?"])
 def test_missing_numbers_of_a_table_are_a_mask_on_request_and_else_refused(mark: str, missing, tmp_path: Path) -> None:
     path = table(tmp_path, mark)
-    with pytest.raises(DataError, match=r"4 values are missing, .* out of the fit: dataset\.missing=nan"):
+    with pytest.raises(DataError, match=r'4 values are missing, .* out of the fit: missing="nan"'):
         loaded(path)
     data = loaded(path, missing=missing)
     as_read(data)
@@ -62,7 +62,7 @@ def test_NaN_is_missing_in_every_kind_of_file(kind: str, tmp_path: Path) -> None
         "xlsx": lambda: frame.to_excel(path, index=False),
     }
     write[kind]()
-    with pytest.raises(DataError, match=r"dataset\.missing=nan"):
+    with pytest.raises(DataError, match=r'missing="nan"'):
         loaded(path)
     as_read(loaded(path, missing="nan"))
 

@@ -127,7 +127,7 @@ def test_progress_is_a_bar_in_a_notebook_without_a_terminal(kernel: None, capsys
         nmfbench.fit(nmfbench.HALS(rank=2), np.ones((5, 7)), max_iter=30, on_look=bar)
         assert type(bar.bar).__module__ in ("tqdm.asyncio", "tqdm.notebook") and bar.bar.total == 30
     assert "hals" in capsys.readouterr().err
-    with progress.Overall(3, {"hals": 1.0}) as overall:
+    with progress.Overall(3, {"mu": 1.0}) as overall:
         assert overall.bar is not None
 
 

@@ -49,7 +49,7 @@ def test_words_with_digits_are_names(form: str, tmp_path: Path) -> None:
 
 def test_decimal_commas_in_quotes_are_told_with_their_cure(tmp_path: Path) -> None:
     FRAME.to_csv(tmp_path / "t.csv", index=False, decimal=",")
-    with pytest.raises(DataError, match=r"if the comma is a decimal one: dataset\.decimal=','"):
+    with pytest.raises(DataError, match=r"if the comma is a decimal one: decimal=','"):
         loaded(tmp_path / "t.csv")
     assert holds_the_frame(loaded(tmp_path / "t.csv", decimal=","))
 
@@ -61,7 +61,7 @@ def test_minus_of_typesetters_is_read(tmp_path: Path) -> None:
 
 def test_column_with_a_stray_word_can_be_dropped_or_hold_labels(tmp_path: Path) -> None:
     WITH_KIND.assign(dose=["low", *range(59)]).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(DataError, match=r"labels: dataset\.y='dose'; to leave it out: dataset\.drop=\['dose'\]"):
+    with pytest.raises(DataError, match=r"labels: y='dose'; to leave it out: drop=\['dose'\]"):
         loaded(tmp_path / "t.csv", y="kind")
     assert holds_the_frame(loaded(tmp_path / "t.csv", y="kind", drop=["dose"]))
     assert nmfbench("data", "import", tmp_path / "t.csv", "--drop", "dose") == 0

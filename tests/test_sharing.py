@@ -258,7 +258,7 @@ def test_verify_reads_no_file_that_a_pack_names(here: Path, made: Path, capsys) 
 
 def test_verify_gives_a_fit_up_that_takes_far_longer_than_reported(here: Path, monkeypatch, capsys) -> None:
     (record,) = [r for r in load(here / "results") if (r["solver"], r["dataset"], r["seed"]) == ("mu", "uci_iris", 0)]
-    stopping = record["config"]["stopping"] | {"max_iter": 10**9}
+    stopping = record["config"]["stopping"] | {"max_iter": 10**9, "tol": 0.0}
     packs.write(Path(PACK), [record | {"config": record["config"] | {"stopping": stopping}}])
     monkeypatch.setattr(verifying_packs, "AT_LEAST", 0.2)
     assert nmfbench("verify", PACK, "results_dir=elsewhere") == 3

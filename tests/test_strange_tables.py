@@ -48,7 +48,7 @@ def test_features_that_look_like_identifiers_stay_if_a_person_says_so(tmp_path: 
     assert loaded(tmp_path / "t.csv", y="kind", drop=[]).X.shape == (7, 60)
     data = loaded(tmp_path / "t.csv", y="kind", drop=["f0", "f1"])
     assert data.X.shape == (5, 60) and data.feature_names == ("Id", "f2", "f3", "f4", "f5")
-    with pytest.raises(DataError, match=r"no column 'kinds' for dataset\.drop; did you mean kind"):
+    with pytest.raises(DataError, match=r"no column 'kinds' for drop; did you mean kind"):
         loaded(tmp_path / "t.csv", drop=["kinds"])
 
 
@@ -181,7 +181,7 @@ def test_setting_that_a_format_cannot_honour_is_refused(suffix: str, key: str, t
             FRAME.to_parquet(path)
         case _:
             FRAME.to_csv(path, index=False)
-    with pytest.raises(ConfigError, match=rf"dataset\.{key}.* has no meaning for \.{suffix}"):
+    with pytest.raises(ConfigError, match=rf"{key}.* has no meaning for \.{suffix}"):
         loaded(path, **{key: UNUSED[suffix][key]})
 
 

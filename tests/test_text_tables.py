@@ -190,6 +190,6 @@ def test_minus_of_typesetters_is_a_minus(tmp_path: Path) -> None:
 def test_column_that_is_dropped_may_hold_anything(tmp_path: Path) -> None:
     rows = "".join(f"{i}.5,{'see note' if i == 7 else i},{i * i}.5\n" for i in range(9))
     (tmp_path / "t.csv").write_text(f"x,y,z\n{rows}")
-    with pytest.raises(DataError, match=r"line 9, column 'y': 'see note' is no number.*dataset\.drop=\['y'"):
+    with pytest.raises(DataError, match=r"line 9, column 'y': 'see note' is no number.*drop=\['y'"):
         loaded(tmp_path / "t.csv")
     assert loaded(tmp_path / "t.csv", drop=["y"]).feature_names == ("x", "z")

@@ -28,9 +28,7 @@ class Arena(Evaluator):
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("nmi", "NMI (arithmetic normaliser)", "%", 1, "higher"),
-        Metric("ari", "adjusted Rand index", "%", 1, "higher"),
-        Metric("accuracy", "clustering accuracy", "%", 1, "higher"),
+        *(metric for metric in Clustering.metrics if metric.name in ("nmi", "accuracy", "ari")),
         Metric("purity", "purity", "%", 1, "higher"),
         Metric("nmi_stacked", "NMI of the codes of all layers together", "%", 1, "higher"),
         Metric("silhouette", "silhouette of the clusters in X", decimals=3, better="higher"),

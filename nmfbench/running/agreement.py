@@ -43,6 +43,14 @@ class Difference:
     size: float
 
 
+def ended_by_time(fit: Mapping[str, Any], limit: float | None) -> bool:
+    """Whether a time limit in seconds ended this fit: then another machine, or another load, ends it elsewhere.
+
+    A fit that had converged when its time was over has the status converged; its seconds tell.
+    """
+    return fit["status"] in BY_TIME or (limit is not None and fit["seconds"] >= limit)
+
+
 def rounding(record: Record) -> float:
     """The size up to which a difference from this record counts as rounding."""
     return ROUNDING.get(str(record["config"].get("dtype")), ROUNDING["float64"])

@@ -83,8 +83,6 @@ class Composed:
                 node = OmegaConf.to_container(self.config[key], resolve=True)
             except OmegaConfBaseException as error:
                 raise ConfigError(_explain(error)) from error
-        if key == "solver":
-            node.pop(config.SEARCH, None)
         if key in GROUPS:
             config.check_class(node, key, self.choices[key], self.trusted)
         return cast(dict[str, Any], node)
@@ -259,7 +257,10 @@ class Composer:
         Settings.check_keys(composed)
         choices = {group: hydra.hydra.runtime.choices.get(group) for group in GROUPS}
         chosen = {group: str(choice) for group, choice in choices.items() if choice}
-        return Composed(_plain(composed), chosen, hydra, self.trusted)
+        node = _plain(composed)
+        if isinstance(node.get("solver"), dict):  # what the arena tries is no parameter
+            node["solver"].pop(config.SEARCH, None)
+        return Composed(node, chosen, hydra, self.trusted)
 
 
 def _make_importable(folders: Sequence[Path]) -> None:

@@ -184,10 +184,10 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
 
 def _stopping(solver: Solver, composed: Composed, settings: Settings, request: Request) -> tuple[Stopping, Node]:
     """Return the stopping rule, and the parts of it that differ from the solver's own, by dotted key."""
+    replaced = {key: value for key, value in settings.stopping.items() if value is not None}
+    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")  # checked even for direct solvers
     if solver.direct:
         return solver.stopping, {}
-    replaced = {key: value for key, value in settings.stopping.items() if value is not None}
-    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")
     chosen = composed.choices.get("stopping", "own")  # a user's own config.yaml may lack the group
     if chosen != "own":
         return stopping, {"stopping": chosen, **_changed(replaced, "stopping", chosen, request)}

@@ -114,7 +114,7 @@ def verify(
             runs.append(run_of(path, content, store, trusted))
         except ConfigError as error:
             verified.problem(f"{path}: {error}")
-    verified.counts["by time"] = sum(run.record["status"] in agreement.BY_TIME for run in runs)
+    verified.counts["by time"] = sum(agreement.ended_by_time(run.record, run.stopping.max_seconds) for run in runs)
     sample = {run.path for run in sample_of(runs, share)}
     say(f"{len(sample)} of {plural(len(contents), 'record')} are fitted again")
     cards, by_data = kept(store), defaultdict(list)
@@ -168,7 +168,7 @@ def sample_of(runs: list[Run], share: float) -> list[Run]:
     """Return the first runs of each solver and dataset by file name, without those that a time limit ended."""
     groups: dict[Path, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.path.name):
-        if run.record["status"] not in agreement.BY_TIME:
+        if not agreement.ended_by_time(run.record, run.stopping.max_seconds):
             groups[run.path.parent].append(run)
     return [run for group in groups.values() for run in group[: math.ceil(share * len(group))]]
 
@@ -206,7 +206,7 @@ def fit_again(run: Run, dataset: Dataset, store: Store, verified: Verified) -> N
     is_same_machine = all(record["environment"].get(key) == value for key, value in _machine(device).items())
     # On a CPU a restart is fitted alone, whatever batch the record was fitted in.
     exact = is_same_machine and (len(batch) == 1 or device != "cpu")
-    if outcome.fit["status"] in agreement.BY_TIME:
+    if agreement.ended_by_time(outcome.fit, run.stopping.max_seconds):
         verified.counts["by time"] += 1
         return
     before = agreement.computed(record, whole=exact)
