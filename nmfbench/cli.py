@@ -29,7 +29,7 @@ INTERMIXED = (
     "submit",
     "verify",
 )
-"""The commands whose options may stand between words."""
+"""The commands that accept options between words."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SHIPPED = _ROOT if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench"
 CONFIG_DIR = _SHIPPED / "configs"
 PUBLISHED = _SHIPPED / "results"
-"""The tables, figures and packs of records that released code made; an installed package has the packs alone."""
+"""Tables, figures and packs of records made by released code; an installed package has the packs alone."""
 # The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
 _OURS = re.compile(r"nmfbench\.((solvers|adapters|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
 _NAMED = ("function", "estimator", "module")
@@ -33,22 +33,22 @@ _SCALARS = (bool, int, float, str)
 
 T = TypeVar("T")
 SEARCH = "search"
-"""The key of a solver's YAML that is no parameter: the values that the arena tries."""
+"""The only key of a solver's YAML that is not a parameter: it holds the values that the arena tries."""
 
 
 def user_dir() -> Path:
-    """A user's own YAMLs: the folder that NMFBENCH_CONFIG names, else nmfbench in the user's config folder."""
+    """Return a user's own YAMLs: the folder that NMFBENCH_CONFIG names, else nmfbench in the user's config folder."""
     own = os.environ.get("NMFBENCH_CONFIG")
     return Path(own or Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "nmfbench").expanduser().absolute()
 
 
 def config_dirs() -> list[Path]:
-    """The folders of YAMLs in order of precedence: shipped ones, then the user's own."""
+    """Return the folders of YAMLs in order of precedence: shipped ones, then the user's own."""
     return [CONFIG_DIR, user_dir()]
 
 
 def trusted_dirs() -> list[Path]:
-    """The folders whose YAMLs may name classes from outside nmfbench: shipped ones, and the one NMFBENCH_CONFIG names.
+    """Return the folders whose YAMLs may name classes from outside nmfbench: our own and the one in NMFBENCH_CONFIG.
 
     The default folder is none of them, because nobody named it.
     """
@@ -64,29 +64,29 @@ def _path(group: str, name: str, folders: Sequence[Path] | None = None) -> Path:
 
 
 def options(group: str, folders: Sequence[Path] | None = None) -> list[str]:
-    """The names that a config group offers: solver, dataset, evaluator, experiment."""
+    """Return the names that a config group offers: solver, dataset, evaluator, experiment."""
     return sorted({path.stem for folder in folders or config_dirs() for path in (folder / group).glob("*.yaml")})
 
 
 def text(group: str, name: str, folders: Sequence[Path] | None = None) -> str:
-    """The YAML of an option. Raises ConfigError for an unknown one."""
+    """Return the YAML of an option. Raises ConfigError for an unknown one."""
     return _path(group, name, folders).read_text(encoding="utf-8")
 
 
 def describe(group: str, name: str) -> str:
-    """An option in one line: the first comment of its YAML."""
+    """Return an option in one line: the first comment of its YAML."""
     return first_comment(text(group, name))
 
 
 def first_comment(yaml_text: str) -> str:
-    """The first comment of a YAML that is no directive of Hydra; empty if there is none."""
+    """Return the first comment of a YAML that is not a directive of Hydra; empty if there is none."""
     lines = yaml_text.splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 
 
 def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -> str:
-    """The option that this name stands for, in any case, or by one of the YAML's ``# also called:`` names.
+    """Return the option that this name stands for, in any case, or by one of the YAML's ``# also called:`` names.
 
     An unknown name is returned unchanged.
     """
@@ -103,12 +103,12 @@ def resolve_name(group: str, name: str, folders: Sequence[Path] | None = None) -
 
 
 def defaults(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
-    """The parameters of an option as its YAML gives them, with those of the YAMLs in its ``defaults`` list."""
+    """Return the parameters of an option as its YAML gives them, with those of the YAMLs in its ``defaults`` list."""
     return {key: value for key, value in whole(group, name, folders).items() if key != SEARCH}
 
 
 def whole(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[str, Any]:
-    """What `defaults` gives, and the space in which the arena searches."""
+    """Return what `defaults` returns, and the space in which the arena searches."""
     path = _path(group, name, folders)
     try:
         node = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -124,7 +124,7 @@ def whole(group: str, name: str, folders: Sequence[Path] | None = None) -> dict[
 
 
 def nearest(name: str, names: Iterable[str], list_all: bool = True) -> str:
-    """The end of an error message: the most similar names; without any, all names or, without ``list_all``, nothing."""
+    """End an error message with the most similar names; without any, with all names if ``list_all``, else nothing."""
     by_lowercase = {known.casefold(): known for known in names}
     names = list(by_lowercase.values())
     close = [by_lowercase[c] for c in difflib.get_close_matches(name.casefold(), by_lowercase, n=3, cutoff=0.6)]
@@ -134,7 +134,7 @@ def nearest(name: str, names: Iterable[str], list_all: bool = True) -> str:
 
 
 def build(node: Mapping[Any, Any], base: type[T], where: str) -> T:
-    """The object that a config node describes: an instance of the class that ``_target_`` names.
+    """Return the object that a config node describes: an instance of the class that ``_target_`` names.
 
     The class must be a dataclass derived from ``base``; its fields are the schema of the other keys. ``where`` is
     the key the node stands under, for messages. Raises ConfigError for anything else. Importing the named module
@@ -171,7 +171,7 @@ def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequenc
 
 
 def escaped(value: Any) -> Any:
-    """Values that OmegaConf reads as these very ones: no ``${`` in their texts is an interpolation."""
+    """Escape every ``${`` in the texts of a value, so that OmegaConf does not read it as an interpolation."""
     if isinstance(value, str):  # a backslash before ${ escapes it, so each one that stands there is doubled
         return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
     if isinstance(value, Mapping):
@@ -180,7 +180,7 @@ def escaped(value: Any) -> Any:
 
 
 def without_nan(value: Any) -> Any:
-    """The value with the word nan for each NaN: Hydra reads it as a number, which no setting may be and JSON lacks."""
+    """Replace each NaN by the word nan: Hydra reads it as a number, which no setting may be and JSON lacks."""
     if isinstance(value, Mapping):
         return {key: without_nan(held) for key, held in value.items()}
     if isinstance(value, list):
@@ -189,7 +189,7 @@ def without_nan(value: Any) -> Any:
 
 
 def is_final(value: Any) -> bool:
-    """Whether no text in the value is an interpolation or the mark of a missing one."""
+    """Tell whether no text in the value is an interpolation or the mark of a missing one."""
     if isinstance(value, Mapping):
         return all(map(is_final, value.values()))
     if isinstance(value, list):
@@ -198,7 +198,7 @@ def is_final(value: Any) -> bool:
 
 
 def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
-    """An instance of the dataclass from plain values. Unknown keys, wrong types and ranges raise ConfigError.
+    """Return an instance of the dataclass from plain values. Unknown keys, wrong types and ranges raise ConfigError.
 
     ``where`` is the key the values stand under, for messages; empty at the top.
     """
@@ -240,7 +240,7 @@ def structured(values: Mapping[Any, Any], cls: type[T], where: str) -> T:
 
 
 def _plain(message: str) -> str:
-    """OmegaConf's message about a key, in the words of a person."""
+    """Rewrite OmegaConf's message about a key in plain words."""
     found = re.fullmatch(r"Value (.*) (?:of type '\w+' could not be converted to|is not a valid) (\w+).*", message)
     kinds = {"Integer": "a whole number", "Float": "a number", "float": "a number", "bool": "true or false"}
     return f" must be {kinds.get(found[2], found[2])}, got {found[1]}" if found else f": {message}"
@@ -256,7 +256,7 @@ def _schema(cls: type) -> Any:
 
 @cache
 def _declared(cls: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The types and the defaults of the fields; no types where they are not known by name."""
+    """Return the types and the defaults of the fields; no types where they are not known by name."""
     from omegaconf import OmegaConf
 
     defaults = cast(dict[str, Any], OmegaConf.to_container(_schema(cls)))
@@ -267,7 +267,7 @@ def _declared(cls: type) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _as_declared(values: Mapping[Any, Any], cls: type) -> dict[str, Any] | None:
-    """The values merged into the class's defaults, as OmegaConf does it, but a hundred times faster.
+    """Return the values merged into the class's defaults, as OmegaConf does it, but a hundred times faster.
 
     Returns None, and leaves the values to OmegaConf, unless each of them already has the type of its field. A missing
     value or an interpolation counts as another type.
@@ -282,7 +282,7 @@ def _as_declared(values: Mapping[Any, Any], cls: type) -> dict[str, Any] | None:
 
 
 def _typed(value: Any, kind: Any) -> Any:
-    """A copy of the value, an int as a float where the type is float. TypeError if it is not of that type."""
+    """Return a copy of the value, an int as a float where the type is float. TypeError if it is not of that type."""
     kinds = typing.get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if value is None and (NoneType in kinds or kind is Any):
         return None

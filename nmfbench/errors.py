@@ -34,7 +34,7 @@ class DataMissing(DataError):
 
 
 def in_python(message: str, group: str, keys: Iterable[str]) -> str:
-    """The message with ``group.key=value``, a word of the command line, as Python has it: ``key=value``."""
+    """Rewrite a message for Python: ``group.key=value``, a word of the command line, becomes ``key=value``."""
 
     def argument(match: re.Match[str]) -> Any:
         key, value = match[1], match[2]
@@ -44,7 +44,7 @@ def in_python(message: str, group: str, keys: Iterable[str]) -> str:
 
 
 def _literal(word: str) -> str:
-    """A value of the command line as Python writes it; "…" stays."""
+    """Write a value of the command line as a Python literal; "…" stays."""
     if word.startswith("["):
         return f"[{', '.join(_literal(item.strip()) for item in word[1:-1].split(',') if item.strip())}]"
     is_plain = word.startswith(("'", '"')) or word == "…" or re.fullmatch(r"-?[\d.]+(e-?\d+)?", word)

@@ -93,7 +93,7 @@ class FitResult:
 
 
 class FitResults(list[FitResult]):
-    """The results of `fit`, one a seed, in order: a list that a notebook shows as a table."""
+    """The results of `fit`, a list of one for each seed, which a notebook shows as a table."""
 
     def _repr_html_(self) -> str:
         rows = [(r.seed, r.status, r.iterations, f"{r.seconds:.3g}", _digits(r.objective)) for r in self]
@@ -168,12 +168,12 @@ def fit(
 
 
 def _fills(solver: Solver, problem: Problem) -> bool:
-    """Whether the missing entries of this problem are filled in before each sweep of this method."""
+    """Tell whether the missing entries of this problem are filled in before each sweep of this method."""
     return problem.observed is not None and not solver.skips_missing
 
 
 def _seeds(seeds: Any) -> list[int]:
-    """The seeds as a list; a number stands for that many, from 0 on."""
+    """Return the seeds as a list; a number stands for that many, from 0 on."""
     given = plain(seeds)
     listed = list(range(given)) if type(given) is int else typed("seeds", given, list[int])
     if not listed or len(set(listed)) != len(listed) or min(listed) < 0:
@@ -182,7 +182,7 @@ def _seeds(seeds: Any) -> list[int]:
 
 
 def failure(seed: int, error: Exception) -> FitResult:
-    """The result of a seed whose fit raised."""
+    """Return the result of a seed whose fit raised."""
     reason = f"{type(error).__name__}: {error}"
     return FitResult(
         seed, "failed", 0, 0.0, (seed,), error=reason, traceback="".join(traceback.format_exception(error))
@@ -304,7 +304,7 @@ def _fit_batch(
 
 
 def _floor(problem: Problem) -> float:
-    """Largest objective increase that rounding alone can cause."""
+    """Return the largest objective increase that rounding alone can cause."""
     size = summed(problem.entries, torch.abs_) + problem.square
     precision = torch.finfo(problem.X.dtype)
     # Sums over entries, ranks and layers all round. Up to 58 roundings were observed, so allow 100.

@@ -1,4 +1,4 @@
-"""For notebooks: runs, ranks, records and solvers as DataFrames, each in one call."""
+"""Calls for notebooks, which return runs, ranks, records and solvers as DataFrames."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ from nmfbench.running import filenames
 
 
 def run(*words: str, **settings: Any) -> pd.DataFrame:
-    """`nmfbench run -m`: run what is not finished; returns a row for each method, layer, cluster count and metric.
+    """Run what is not finished, as `nmfbench run -m`: a row for each method, layer, cluster count and metric.
 
     ``run("solver=mu,hals", dataset="digits", rank=[5, 10], seeds=3)``: words are those of the command line, settings
     the same with a list for a sweep. Results are kept in ``results_dir`` (results/local), so a second call only reads.
@@ -41,19 +41,19 @@ def run(*words: str, **settings: Any) -> pd.DataFrame:
 
 
 def words_of(choice: Mapping[str, Any]) -> list[str]:
-    """The words of the command line for these settings, of which a list is a sweep."""
+    """Write settings as words of the command line; a list becomes a sweep."""
     return [f"{key}={_word(value)}" for key, value in choice.items()]
 
 
 def _with_records(table: pd.DataFrame, records: Iterable[tuple[Store, Record]]) -> pd.DataFrame:
-    """The table, which notes the files of these records: `nmfbench.plot` draws what no row holds."""
+    """Attach the files of these records to the table, because `nmfbench.plot` draws more than its rows hold."""
     paths = (store.path(record["config"], record["seed"]) for store, record in records)
     table.attrs["records"] = [str(path.absolute()) for path in paths]
     return table
 
 
 def rank(*words: str, **settings: Any) -> pd.DataFrame:
-    """`nmfbench rank`: returns a row for each rank, with the value of each criterion and whether it chooses the rank.
+    """Compare ranks, as `nmfbench rank`: a row for each, with each criterion's value and whether it chooses the rank.
 
     ``rank(dataset="digits", solver="hals", ranks=range(2, 16))``. ``recommended`` marks the recommended rank;
     ``attrs["recommendation"]`` is the sentence. Raises ConfigError or DataError as the command does.
@@ -61,14 +61,14 @@ def rank(*words: str, **settings: Any) -> pd.DataFrame:
     plans = ranking.planned([*words, *words_of(settings)])
     if stop := ranking.complete(plans):
         raise stop
-    found = ranking.studied(plans)
-    frame = found.frame.set_index("rank")
-    frame.attrs["recommendation"] = found.recommendation.sentence
+    study = ranking.studied(plans)
+    frame = study.frame.set_index("rank")
+    frame.attrs["recommendation"] = study.recommendation.sentence
     return frame
 
 
 def _word(value: Any) -> str:
-    """The value as the command line has it: a list is a sweep."""
+    """Return the value as the command line has it: a list is a sweep."""
     if isinstance(value, (list, tuple, range)):
         return ",".join(map(_word, value))
     if value is None or isinstance(value, bool):
@@ -77,7 +77,7 @@ def _word(value: Any) -> str:
 
 
 def load_records(results_dir: str | Path = "results/local", **choice: Any) -> pd.DataFrame:
-    """The finished runs in a results folder, as `run` returns them; ``solver="mu", dataset=["orl", "digits"]`` chooses.
+    """Return the finished runs in a results folder, as `run` does; ``solver="mu", dataset=["orl", "digits"]`` chooses.
 
     Raises ConfigError if there are none.
     """
@@ -89,7 +89,7 @@ def load_results(*files: str | Path, **choice: Any) -> pd.DataFrame:
     """Return the published results, or those in these packs (``mine.nmfbench.zip``), in the columns of `load_records`.
 
     ``load_results(solver=["mu", "hals"])`` chooses from the packs that ship with nmfbench. Packs may come from anybody:
-    nothing in them is run. Raises ConfigError if there are none, DataError for a file that is no sound pack.
+    nothing in them is run. Raises ConfigError if there are none, DataError for a file that is not a valid pack.
     """
     paths = [Path(file).expanduser() for file in files] or packs.published()
     if not paths:
@@ -105,12 +105,12 @@ def load_results(*files: str | Path, **choice: Any) -> pd.DataFrame:
 
 
 def _long_form(records: list[Record]) -> pd.DataFrame:
-    """Build the long form alone, because a whole report of 10,000 records takes twice the time."""
+    """Build the long form alone: a whole report of 10,000 records takes twice as long."""
     records = blocks.with_scalings(blocks.told_apart(records))
     return frames.frame(records, declarations(records)).drop(columns="printed")
 
 
 def list_solvers() -> pd.DataFrame:
-    """Every solver by its name: what it minimises, its source, and what it can take."""
+    """Return every solver by its name: what it minimises, its source, and what it can take."""
     table = pd.DataFrame(solvers.table())
     return table.assign(solver=table["solver"].str.strip("`")).set_index("solver")

@@ -1,9 +1,9 @@
-"""Pictures in a notebook: each function draws one picture and returns its matplotlib axes.
+"""Draw pictures in a notebook: each function draws one picture and returns its matplotlib axes.
 
-`scores`, `sweep`, `frontier` and `convergence` show runs: ``records`` is a table of `nmfbench.run` or
-`nmfbench.load_records`, of which the rows that are left choose datasets, methods and ranks, or a results folder.
-``metric`` stands in the place of the one that tables show first, and settings choose records: ``dataset="orl"``.
-`bases`, `maps`, `codes` and `confusion` show what a `FitResult` found. Each raises ConfigError for what it cannot draw.
+`scores`, `sweep`, `frontier` and `convergence` show runs: ``records`` is a results folder, or a table of `nmfbench.run`
+or `nmfbench.load_records`, whose rows choose datasets, methods and ranks. ``metric`` replaces the one that tables show
+first, and settings choose records: ``dataset="orl"``. `bases`, `maps`, `codes` and `confusion` show a `FitResult`. Each
+raises ConfigError if it cannot draw the picture.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,28 +31,28 @@ Records = str | Path | pd.DataFrame
 
 
 def scores(records: Records = choosing.RESULTS, metric: str | None = None, **choice: Any) -> Axes:
-    """Mean and standard deviation of every method on one dataset, the best at the top, each run as a dot."""
+    """Draw mean and standard deviation of every method on one dataset, the best at the top, and each run as a dot."""
     return _of_runs("scores", records, metric, choice)[0]
 
 
 def sweep(
     records: Records = choosing.RESULTS, key: str | None = None, metric: str | None = None, **choice: Any
 ) -> Axes:
-    """The metric against a number that was swept: ``key="rank"``, "layers", "lam", "max_iter" …; None: the only one."""
+    """Draw the metric against a swept number: ``key="rank"``, "layers", "lam", "max_iter" …; None: the only one."""
     return _of_runs("sweep", records, metric, choice, key)[0]
 
 
 def frontier(records: Records = choosing.RESULTS, metric: str | None = None, **choice: Any) -> Axes:
-    """The metric against the seconds of a fit; a line joins the methods that no faster one beats."""
+    """Draw the metric against the seconds of a fit; a line joins the methods that no faster one beats."""
     return _of_runs("frontier", records, metric, choice)[0]
 
 
 def convergence(
     records: Records | Mapping[str, Sequence[FitResult]] = choosing.RESULTS, metric: str | None = None, **choice: Any
 ) -> list[Axes]:
-    """The objective over that at the start, against iterations and against seconds: two axes.
+    """Draw the objective relative to its start, against iterations and against seconds, and return both axes.
 
-    ``{"mu": fit(…), "hals": fit(…)}`` in the place of records shows these fits.
+    ``{"mu": fit(…), "hals": fit(…)}`` instead of records shows these fits.
     """
     if not isinstance(records, Mapping):
         return _of_runs("convergence", records, metric, choice)
@@ -73,9 +73,9 @@ def bases(
     shape: tuple[int, int] | None = None,
     feature_names: Sequence[str] | None = None,
 ) -> list[Axes]:
-    """The bases of the top layer: images of that ``shape``, top words by ``feature_names``, else curves.
+    """Draw the bases of the top layer: images of that ``shape``, top words by ``feature_names``, else curves.
 
-    ``data``, from `load_dataset`, knows them, and the true spectra of a hyperspectral image.
+    ``data``, from `load_dataset`, holds both, and the true spectra of a hyperspectral image.
     """
     fitted = _fitted(result)
     names = None if feature_names is None else tuple(feature_names)
@@ -84,10 +84,11 @@ def bases(
 
 
 def maps(result: FitResult, data: Dataset | None = None, *, scene: Any = None) -> list[Axes]:
-    """Abundance maps of a hyperspectral image.
+    """Draw the abundance maps of a hyperspectral image.
 
-    ``scene`` (height, width) is the sample at each pixel, −1 where none is: ``np.arange(n).reshape(height, width)`` for
-    pixels row by row. ``data``, from `load_dataset`, knows it, and the names of the materials.
+    ``scene`` (height, width) is the number of the sample at each pixel, −1 without one:
+    ``np.arange(n).reshape(height, width)`` for pixels row by row. ``data``, from `load_dataset`, holds it, and the
+    names of the materials.
     """
     fitted = _fitted(result)
     known = data or Dataset("X", fitted.codes[0], scene=None if scene is None else np.asarray(scene))
@@ -95,13 +96,13 @@ def maps(result: FitResult, data: Dataset | None = None, *, scene: Any = None) -
 
 
 def codes(result: FitResult, y: Any = None) -> Axes:
-    """The codes of the top layer as a heat map, samples sorted by their labels ``y`` (n,), else by component."""
+    """Draw the codes of the top layer as a heat map, with samples sorted by labels ``y`` (n,), else by component."""
     fitted = _fitted(result)
     return _of_fit("codes", result, fitted, Dataset("X", fitted.codes[0], None if y is None else np.asarray(y)))[0]
 
 
 def confusion(result: FitResult, y: Any) -> Axes:
-    """How many samples of each class ``y`` (n,) are in each cluster of k-means on the top layer's codes."""
+    """Draw how many samples of each class ``y`` (n,) are in each cluster of k-means on the top layer's codes."""
     fitted = _fitted(result)
     return _of_fit("confusion", result, fitted, Dataset("X", fitted.codes[0], np.asarray(y)))[0]
 
@@ -120,16 +121,16 @@ def _of_runs(
 
 
 def _of_table(table: pd.DataFrame, choice: Mapping[str, Any]) -> list[Record]:
-    """The records behind the rows of a table that `nmfbench.run` or `nmfbench.load_records` returned."""
+    """Return the records behind the rows of a table that `nmfbench.run` or `nmfbench.load_records` returned."""
     from nmfbench.reports.selecting import select
 
     if "records" not in table.attrs:
-        raise ConfigError("the table does not know its records; give one of nmfbench.run or nmfbench.load_records")
+        raise ConfigError("the table does not know its records; pass one of nmfbench.run or nmfbench.load_records")
     read = [files.read(Path(path)) for path in table.attrs["records"]]
     records = blocks.told_apart([record for record in read if isinstance(record, dict)])
-    left = {(row.dataset, row.solver, _rank(row.rank)) for row in table.itertuples()}
-    left_over = [r for r in records if (r["dataset"], r["solver"], _rank(r.get("rank"))) in left]
-    return select(left_over, words_of(choice))
+    rows = {(row.dataset, row.solver, _rank(row.rank)) for row in table.itertuples()}
+    chosen = [r for r in records if (r["dataset"], r["solver"], _rank(r.get("rank"))) in rows]
+    return select(chosen, words_of(choice))
 
 
 def _rank(value: Any) -> int | None:
@@ -137,12 +138,12 @@ def _rank(value: Any) -> int | None:
 
 
 def _fitted(result: FitResult) -> Fitted:
-    made = result.factorization if isinstance(result, FitResult) else None
-    if made is None:
+    factors = result.factorization if isinstance(result, FitResult) else None
+    if factors is None:
         raise ConfigError(f"a FitResult with a factorization is needed, e.g. fit(…)[0], got {result!r}")
-    arrays = ([tensor.numpy(force=True) for tensor in tensors] for tensors in (made.codes, made.bases, made.links))
-    codes, bases, links = arrays
-    return Fitted(codes, bases=bases, links=links, layering=made.layering)
+    tensors = (factors.codes, factors.bases, factors.links)
+    codes, bases, links = ([tensor.numpy(force=True) for tensor in layers] for layers in tensors)
+    return Fitted(codes, bases=bases, links=links, layering=factors.layering)
 
 
 def _of_fit(kind: str, result: FitResult, fitted: Fitted, data: Dataset) -> list[Axes]:
@@ -155,19 +156,19 @@ def _of_fit(kind: str, result: FitResult, fitted: Fitted, data: Dataset) -> list
     return _axes(_only(kind, filter(None, [pictures.KINDS[kind](record, fitted, data)])))
 
 
-def _only(kind: str, drawn: Iterable[Chart]) -> Chart:
-    """The only chart. Raises ConfigError if there is none, or several."""
-    found = list(drawn)
-    if not found:
-        raise ConfigError(f"nothing here has what {kind} shows")
-    if len(found) > 1:
-        names = ", ".join(chart.name.removeprefix(f"{kind}_") for chart in found)
-        raise ConfigError(f"{kind} is one picture, and there are {len(found)} ({names}): choose by dataset=… or key=…")
-    return found[0]
+def _only(kind: str, candidates: Iterable[Chart]) -> Chart:
+    """Return the only chart. Raises ConfigError if there is none, or several."""
+    drawn = list(candidates)
+    if not drawn:
+        raise ConfigError(f"{kind} cannot be drawn: nothing here has what it shows")
+    if len(drawn) > 1:
+        names = ", ".join(chart.name.removeprefix(f"{kind}_") for chart in drawn)
+        raise ConfigError(f"{kind} is one picture, and there are {len(drawn)} ({names}): choose by dataset=… or key=…")
+    return drawn[0]
 
 
 def _axes(chart: Chart) -> list[Axes]:
-    """The axes of a chart, without colour bars, in a figure that pyplot knows, so that a notebook shows it."""
+    """Register the figure with pyplot, so that a notebook shows it, and return its axes without colour bars."""
     import matplotlib.pyplot as plt
 
     def existing(**_: Any) -> Figure:

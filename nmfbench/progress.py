@@ -24,24 +24,24 @@ EVERY = 15.0
 
 
 def _shows_bars() -> bool:
-    """Whether a bar can be drawn: on a terminal, and in a notebook."""
+    """Tell whether a bar can be drawn: on a terminal, and in a notebook."""
     return sys.stderr.isatty() or _in_notebook()
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Tell whether this process is the kernel of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return "IPKernelApp" in getattr(shell, "config", {})
 
 
 def _bar(**options: Any) -> "tqdm":  # type: ignore[type-arg]
-    """A bar; in a notebook one that the page draws, where ipywidgets is installed."""
+    """Make a bar; in a notebook with ipywidgets, a graphical one."""
     if not _in_notebook():
         return tqdm(**options)
     with warnings.catch_warnings(action="ignore"):  # tqdm warns where ipywidgets is missing, and draws it as text
         from tqdm.auto import tqdm as of_notebook
 
-    options.pop("bar_format", None)  # it lays text out
+    options.pop("bar_format", None)  # it is for text bars alone
     return of_notebook(**options)
 
 
@@ -62,8 +62,8 @@ class Overall:
 
     def __init__(self, runs: int, expected: Mapping[str, float]):
         self.runs, self.to_go, self.n, self.start = runs, dict(expected), 0, time.monotonic()
-        self.planned: dict[str, float] = defaultdict(float)  # seconds that each method's finished runs were to take,
-        self.took: dict[str, float] = defaultdict(float)  # and that they took
+        self.planned: dict[str, float] = defaultdict(float)  # seconds expected for each method's finished runs
+        self.took: dict[str, float] = defaultdict(float)  # seconds that these runs took
         self.bar: tqdm | None = None  # type: ignore[type-arg]
 
     def __enter__(self) -> Self:
@@ -77,7 +77,7 @@ class Overall:
             self.bar.close()
 
     def done(self, label: str, records: list[dict[str, Any]], seconds: float) -> None:
-        """Report a task that has ended with these records; it was expected to take so many seconds."""
+        """Report a task that has ended with these records; ``seconds`` is its expected time."""
         took = sum(record["seconds"] + record.get("evaluation_seconds", 0.0) for record in records)
         self.n += len(records)
         if records:
@@ -91,14 +91,14 @@ class Overall:
             self.bar.update(len(records))
         if records:
             counter = f"[{self.n}/{self.runs}] " if self.runs > len(records) else ""
-            found = [record["status"] for record in records]
-            statuses = ", ".join(f"{found.count(status)} {status}" for status in sorted(set(found)))
+            ended = [record["status"] for record in records]
+            statuses = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
             reasons = dict.fromkeys(str(record["error"]) for record in records if record["status"] == "failed")
             line = f"{counter}{label}: {plural(len(records), 'seed')} in {took:.1f} s ({statuses})"
             say(": ".join([line, *reasons]) + (f", {left}" if left and self.bar is None else ""))
 
     def _left(self) -> float:
-        """Seconds left, if each method's runs go on taking that many times longer than expected."""
+        """Estimate the seconds left, if each method's runs exceed their expected time as they have so far."""
         factors = {method: self.took[method] / planned for method, planned in self.planned.items() if planned}
         work = sum(max(0.0, seconds) * factors.get(method, 1.0) for method, seconds in self.to_go.items())
         # Several processes get through more than one second of work in a second.
@@ -154,7 +154,7 @@ class FitProgress:
 
 @contextmanager
 def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar for a function that reports (done, total); without a terminal, a line every `EVERY` seconds."""
+    """Yield a bar for a function that reports (done, total); without a terminal, a line every `EVERY` seconds."""
     last, bar = time.monotonic(), None
     hidden = not _shows_bars()
 
@@ -175,12 +175,12 @@ def counted(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]
 
 
 def in_words(seconds: float) -> str:
-    """A time in seconds, minutes or hours: "40 s", "12 min", "3.5 h"."""
+    """Write a time in seconds, minutes or hours: "40 s", "12 min", "3.5 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def plural(n: int, noun: str) -> str:
-    """The number with its noun: "1 seed", "3 seeds"."""
+    """Return the number with its noun: "1 seed", "3 seeds"."""
     return f"{n} {noun}{'' if n == 1 else 's'}"

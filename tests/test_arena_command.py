@@ -78,10 +78,10 @@ def test_page_says_what_is_missing_and_the_command_fails(
 def test_second_track_has_twice_as_many_components(tmp_path: Path) -> None:
     composer, _ = opened([f"results_dir={tmp_path}"])
     task = replace(RULES.tasks[0], name="uci_iris ×2", times=2)
-    entering = runs.Entering(
+    entering = runs.RunComposer(
         replace(RULES, tasks=(RULES.tasks[0], task)), composer, [f"results_dir={tmp_path}"], ["mu"]
     )
-    planned = plan(entering.first())
+    planned = plan(entering.first_round())
     assert {job.config["solver"]["rank"] for job in planned.jobs} == {3, 6}
 
 

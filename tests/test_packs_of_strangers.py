@@ -47,7 +47,7 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
     "negative seed": ("records.jsonl", in_run("seed", -1), "seed"),
     "huge seed": ("records.jsonl", in_run("seed", 2**70), "seed"),
     "unknown key": ("records.jsonl", in_run("extra", 1), "'extra' is unknown"),
-    "same seed twice": ("records.jsonl", in_run("seed", 1), "seed 1 is there twice"),
+    "same seed twice": ("records.jsonl", in_run("seed", 1), "seed 1 occurs twice"),
     "values missing": ("records.jsonl", in_run("values", []), "0 values for 4 metrics"),
     "no such entry": ("records.jsonl", in_run("rows", 9), "shared.json lacks"),
     "entry by a negative index": ("records.jsonl", in_run("rows", -1), "rows"),
@@ -81,7 +81,7 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
         lambda node: node["config"]["dataset"].update(sha256="?"),
         "dataset has a value of the wrong type",
     ),
-    "group a list": ("records.jsonl", b"[]\n", "is no object"),
+    "group a list": ("records.jsonl", b"[]\n", "is not an object"),
     "line too long": ("records.jsonl", b" " * (unpacking.LARGEST_LINE + 1), "more than"),
     "metric without a name": ("shared.json", lambda node: node["rows"][0].__setitem__(0, {"layer": 1}), "metrics"),
     "direction": (
@@ -91,14 +91,14 @@ HOSTILE: dict[str, tuple[str, Any, str]] = {
     ),
     "environment a list": ("shared.json", lambda node: node["environments"].__setitem__(0, []), "environment"),
     "table missing": ("shared.json", lambda node: node.pop("rows"), "lacks rows"),
-    "other format": ("manifest.json", b"{}", "none of an nmfbench pack"),
-    "later schema": ("manifest.json", lambda node: node.update(schema=2), "schema 2, this version of nmfbench reads 1"),
+    "other format": ("manifest.json", b"{}", "does not describe an nmfbench pack"),
+    "later schema": ("manifest.json", lambda node: node.update(schema=2), "schema 2, but this version"),
     "boastful manifest": ("manifest.json", lambda node: node.update(records=7), "does not describe the records"),
     "extra in the manifest": ("manifest.json", lambda node: node.update(note="hello"), "unknown"),
-    "pickle": ("records.pkl", b"cos\nsystem\n", "no part of a pack"),
-    "path out of the folder": ("../evil.py", b"", "no part of a pack"),
-    "absolute path": ("/etc/passwd", b"", "no part of a pack"),
-    "code out of its folder": (f"code/{'0' * 16}/../x.py", b"", "no part of a pack"),
+    "pickle": ("records.pkl", b"cos\nsystem\n", "not a member of a pack"),
+    "path out of the folder": ("../evil.py", b"", "not a member of a pack"),
+    "absolute path": ("/etc/passwd", b"", "not a member of a pack"),
+    "code out of its folder": (f"code/{'0' * 16}/../x.py", b"", "not a member of a pack"),
     "code under another checksum": (f"code/{'0' * 16}/x.py", b"", "another checksum"),
 }
 
@@ -127,8 +127,8 @@ def test_hostile_archive_is_refused_with_the_reason(path: Path, monkeypatch: pyt
     refused(b"PK" * 100, "not a zip archive")
     refused(good[:-30], "not a zip archive")
     refused(good + b"more", "not a zip archive")
-    refused(good.replace(b"records.jsonl", b"records.jsonx"), "no part of a pack")
-    refused(zipped(content, zipfile.ZIP_LZMA), "packed in another way")
+    refused(good.replace(b"records.jsonl", b"records.jsonx"), "not a member of a pack")
+    refused(zipped(content, zipfile.ZIP_LZMA), "compressed by another method")
     refused(zipped({name: content[name] for name in ("manifest.json", "shared.json")}), "records.jsonl is missing")
     bomb = zipped(content | {"records.jsonl": b"\n" * (unpacking.LARGEST["records.jsonl"] + 1)})
     assert len(bomb) < 1e4
@@ -141,7 +141,7 @@ def test_hostile_archive_is_refused_with_the_reason(path: Path, monkeypatch: pyt
         buffer = io.BytesIO(good)
         with zipfile.ZipFile(buffer, "a") as archive:
             archive.writestr("manifest.json", b"{}")
-    refused(buffer.getvalue(), "there twice")
+    refused(buffer.getvalue(), "occurs twice")
     path.write_bytes(bytes(unpacking.LARGEST_FILE + 1))
     with pytest.raises(DataError, match="more than"):
         packs.read(path)

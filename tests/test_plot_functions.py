@@ -85,7 +85,7 @@ def test_what_cannot_be_drawn_is_said(runs: pd.DataFrame, fits: dict[str, list[F
         plot.codes(fit, [0, 1])
     with pytest.raises(ConfigError, match="one of the samples 0 to 19"):
         plot.maps(fit, scene=np.arange(12).reshape(3, 4))
-    with pytest.raises(ConfigError, match="nothing here has what maps shows"):
+    with pytest.raises(ConfigError, match="maps cannot be drawn: nothing here has what it shows"):
         plot.maps(fit)
     with pytest.raises(ConfigError, match=r"e.g. fit\(…\)\[0\]"):
         plot.bases(fits["mu"])

@@ -100,7 +100,7 @@ def test_words_choose_what_is_packed_and_a_file_that_is_there_stays(here: Path, 
     assert (manifest["records"], list(manifest["datasets"]), manifest["licence"]) == (2, ["uci_iris"], "CC0-1.0")
     before = Path(PACK).read_bytes()
     assert nmfbench("submit", "results", f"--output={PACK}") == 2
-    assert "is there already; --force replaces it" in capsys.readouterr().err
+    assert "exists; --force replaces it" in capsys.readouterr().err
     assert Path(PACK).read_bytes() == before
     assert nmfbench("submit", "results", f"--output={PACK}", "--force") == 0
     assert len(packs.read(Path(PACK)).records) == 6
@@ -271,7 +271,7 @@ def test_verify_takes_a_file_that_is_no_pack_for_damaged_data(here: Path, capsys
     assert "not a zip archive" in capsys.readouterr().err
     assert nmfbench("submit", "results", f"--output={PACK}", "--force") == 0
     assert nmfbench("verify", PACK, "rank=3") == 2
-    assert "solver= and dataset= choose" in capsys.readouterr().err
+    assert "by solver= and dataset=" in capsys.readouterr().err
 
 
 def test_data_of_one_s_own_is_told_from_that_of_nmfbench() -> None:

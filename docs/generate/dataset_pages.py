@@ -1,4 +1,4 @@
-"""A page for each dataset, from its loader, YAML, source and datasets/README.md, with a card of data at hand."""
+"""Make a page for each dataset from its loader, YAML, source and datasets/README.md, with facts if the data is here."""
 
 import importlib
 import inspect
@@ -16,7 +16,7 @@ from nmfbench.errors import DataMissing
 
 HEADING = "Parameters\n----------\n"
 LARGE = ("imagenet_like", "urban_synthetic")
-"""Drawn data that takes seconds and a gigabyte."""
+"""Generated data that takes seconds and a gigabyte."""
 WITH_LIBRARIES = ("uci_breast_cancer", "uci_iris", "uci_wine")
 """Tables that come with scikit-learn."""
 STATES = {
@@ -31,7 +31,7 @@ STATES = {
 
 
 def pages() -> dict[str, str | bytes]:
-    """Address → content of the datasets' pages."""
+    """Return address → content of the datasets' pages."""
     names = config.options("dataset", [config.CONFIG_DIR])
     return {"datasets/index.md": _index(names)} | {f"datasets/{name}.md": _page(name) for name in names}
 
@@ -78,12 +78,12 @@ def _parameters(section: str) -> str:
 
 
 def _source_name(name: str) -> str:
-    """The dataset whose files it reads: itself, or for a variant the one that its name starts with."""
+    """Return the dataset whose files it reads: itself, or for a variant, the dataset at the start of its name."""
     return name if name in sources.SOURCES else name.partition("_")[0]
 
 
 def _where(name: str) -> str:
-    """Where it comes from: one of the kinds of `STATES`."""
+    """Return the key of `STATES` that says where the dataset comes from."""
     kind, node = _class(config.defaults("dataset", name)), config.defaults("dataset", name)
     if kind.own or "???" in node.values():
         return "yours"
@@ -93,7 +93,7 @@ def _where(name: str) -> str:
 
 
 def _how(name: str) -> str:
-    """How to get it, in sentences."""
+    """Explain how to get the dataset, in sentences."""
     where, source = _where(name), sources.SOURCES.get(_source_name(name))
     if source is None or where == "yours":
         return STATES[where]
@@ -111,7 +111,7 @@ def _how(name: str) -> str:
 
 
 def _files(name: str) -> str:
-    """The files that are read, with the checksums of those that nmfbench was tested with."""
+    """List the dataset's files, with the checksums of those that nmfbench was tested with."""
     source = sources.SOURCES.get(_source_name(name))
     if source is None or not source.files:
         return ""
@@ -121,7 +121,7 @@ def _files(name: str) -> str:
 
 @cache
 def _readme() -> list[tuple[list[str], list[list[str]]]]:
-    """The tables of datasets/README.md: titles and rows."""
+    """Read the tables of datasets/README.md as titles and rows."""
     text = (files.DATA_DIR / "README.md").read_text(encoding="utf-8")
     tables = re.findall(r"^\|.*?(?=\n\n)", text, flags=re.DOTALL | re.MULTILINE)
     split = [[[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()] for table in tables]
@@ -129,7 +129,7 @@ def _readme() -> list[tuple[list[str], list[list[str]]]]:
 
 
 def _described(name: str) -> dict[str, str]:
-    """What datasets/README.md says of a dataset: title of the column → cell."""
+    """Return the row of a dataset in datasets/README.md: title of the column → cell."""
     for titles, rows in _readme():
         for first, *cells in rows:
             if re.search(rf"`{name}[`/]", first):
@@ -139,17 +139,17 @@ def _described(name: str) -> dict[str, str]:
 
 @cache
 def _data(name: str) -> Dataset | None:
-    """The data, if every machine with nmfbench has it and it is quickly made."""
+    """Load the data if every machine with nmfbench has it and it is quickly generated; else return None."""
     if name in LARGE or _where(name) not in (sources.SHIPPED, "scikit-learn", "made"):
         return None
     try:
         return config.build(config.defaults("dataset", name), Loader, "dataset").load()
-    except DataMissing:  # planted on data that is not shipped
+    except DataMissing:  # some planted data needs data that is not shipped
         return None
 
 
 def _card(name: str) -> dict[str, str]:
-    """Facts about the data as loaded by default."""
+    """Return facts about the data as it is loaded by default; none if it is not here."""
     data = _data(name)
     if data is None:
         return {}

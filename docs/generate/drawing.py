@@ -1,4 +1,4 @@
-"""The picture of a solver: the bases of a short fit to faces."""
+"""Draw the picture of a solver: the bases of a short fit to faces."""
 
 import io
 
@@ -14,7 +14,7 @@ STOPPING = Stopping(max_iter=200, max_seconds=3)
 
 
 def bases(name: str) -> tuple[bytes, str]:
-    """A PNG of each layer's bases of 200 ORL faces, and its caption; both empty where a method has no bases."""
+    """Draw each layer's bases of 200 ORL faces as a PNG with a caption; both are empty if the method has no bases."""
     torch.set_num_threads(1)
     faces = load_dataset("orl_28x23")
     node = config.defaults("solver", name)
@@ -23,7 +23,7 @@ def bases(name: str) -> tuple[bytes, str]:
     problem = place(faces.X[:, : 10 * PEOPLE], shape=faces.shape)
     (restart,) = fit(solver, problem, stopping=STOPPING)
     layers = [layer.numpy() for layer in restart.factorization.bases]
-    stride = getattr(solver, "stride", 1)  # the maps of a convolution are that much smaller than the images
+    stride = getattr(solver, "stride", 1)  # the maps of a convolution are smaller than the images by its stride
     shape = tuple(-(-side // stride) for side in faces.shape)
     if not layers:
         return b"", ""
@@ -40,14 +40,14 @@ def bases(name: str) -> tuple[bytes, str]:
     signed = any(bool((layer < 0).any()) for layer in layers)
     colours = "; blue is negative" if signed else ""
     count = f"after {restart.iterations} iterations" if restart.iterations else "in one step"
-    many = f"the first {SHOWN} of each layer" if any(layer.shape[1] > SHOWN for layer in layers) else "all"
+    which = f"the first {SHOWN} of each layer" if any(layer.shape[1] > SHOWN for layer in layers) else "all"
     return _small(
         plots.file(drawn, "png")
-    ), f"{'Bases' if stride == 1 else 'Maps'} of {10 * PEOPLE} ORL faces at rank {RANK}, {many}, {count}{colours}."
+    ), f"{'Bases' if stride == 1 else 'Maps'} of {10 * PEOPLE} ORL faces at rank {RANK}, {which}, {count}{colours}."
 
 
 def _small(png: bytes) -> bytes:
-    """The picture without its white margins, in 64 colours."""
+    """Crop the white margins, and reduce the picture to 64 colours."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     shown = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
     with io.BytesIO() as file:

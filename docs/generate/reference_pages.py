@@ -1,4 +1,4 @@
-"""The reference pages: what every command says with --help, and what every evaluator measures."""
+"""Make the reference pages: the --help of every command, and the metrics of every evaluator."""
 
 import importlib
 import inspect
@@ -13,12 +13,12 @@ HEADING = "Parameters\n----------\n"
 
 
 def pages() -> dict[str, str | bytes]:
-    """Address → content of the reference pages."""
+    """Return address → content of the reference pages."""
     return {"reference/commands.md": _commands(), "reference/metrics.md": _metrics()}
 
 
 def _commands() -> str:
-    parts = ["# Commands", "What each says with `--help`. [Faults](../faults.md#exit-codes) lists the exit codes."]
+    parts = ["# Commands", "Each command's answer to `--help`. [Faults](../faults.md#exit-codes) lists the exit codes."]
     for name, parser in cli._commands().items():
         parts += [
             f"## {name}",
@@ -32,11 +32,14 @@ def _commands() -> str:
 
 
 def _metrics() -> str:
-    parts = ["# Metrics", "[What the numbers mean](../numbers.md) explains them; here is what each evaluator declares."]
+    parts = [
+        "# Metrics",
+        "[What the numbers mean](../numbers.md) explains them; this page lists what each evaluator declares.",
+    ]
     parts += [
         "## Of every run",
         _table(MEASURES),
-        "Of each factor; the name ends with the factor's, as in `sparsity_H`:",
+        "For each factor, whose name ends the metric's name, as in `sparsity_H`:",
     ]
     parts.append(_table(FACTOR_MEASURES))
     for name in config.options("evaluator", [config.CONFIG_DIR]):
@@ -55,4 +58,4 @@ def _table(metrics: tuple[Metric, ...]) -> str:
     lines = [
         f"| `{metric.name}` | {metric.title} | {metric.unit} | {metric.better or 'neither'} |" for metric in metrics
     ]
-    return "\n".join(["| name | what | unit | better |", "| --- | --- | --- | --- |", *lines])
+    return "\n".join(["| name | meaning | unit | better |", "| --- | --- | --- | --- |", *lines])

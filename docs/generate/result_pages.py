@@ -1,4 +1,4 @@
-"""The published tables, figures and protocols of results/ as pages, and the rows of one solver or dataset in them."""
+"""Make pages of the published tables, figures and protocols, and find the rows of one solver or dataset in them."""
 
 import re
 from functools import cache
@@ -14,24 +14,24 @@ from nmfbench.reports.renderers import csv
 
 FOLDERS = ("tables", "figures", "protocols", "bench")
 MOST_ROWS, MOST_COUNTS = 8, 4
-"""Rows of a table, and cluster counts in a row, that a page of one solver or dataset shows."""
+"""Maximum rows of a table, and cluster counts in a row, on the page of one solver or dataset."""
 
 
 def pages() -> dict[str, str | bytes]:
-    """Address → content of the pages, which lie in the site as in results/, and of the files that they show."""
-    made: dict[str, str | bytes] = {"results/index.md": _index()}
+    """Return address → content of the pages and of the files that they show; addresses are those of results/."""
+    contents: dict[str, str | bytes] = {"results/index.md": _index()}
     for folder in FOLDERS:
         for path in sorted((config.PUBLISHED / folder).iterdir()):
             address = f"results/{folder}/{path.name}"
             if path.suffix == ".md":
-                made[address] = _page(folder, path.stem, path.read_text(encoding="utf-8"))
+                contents[address] = _page(folder, path.stem, path.read_text(encoding="utf-8"))
             elif path.suffix in (".png", ".csv"):
-                made[address] = path.read_bytes()
-    return made
+                contents[address] = path.read_bytes()
+    return contents
 
 
 def _page(folder: str, name: str, text: str) -> str:
-    """The Markdown of a file in results/, below a title unless it has one."""
+    """Return the Markdown of a file in results/, adding a title unless it has one."""
     if text.startswith("# "):
         return text
     about = f"{config.describe('experiment', name)}.\n\n" if name in config.options("experiment") else ""
@@ -62,7 +62,7 @@ def _index() -> str:
 
 @cache
 def metrics() -> dict[str, Metric]:
-    """Name → metric, of all evaluators; the first evaluator that declares a name has it."""
+    """Return name → metric of all evaluators; the first evaluator that declares a name defines it."""
     evaluators = [config.build(config.defaults("evaluator", e), Evaluator, e) for e in config.options("evaluator")]
     declared = [*MEASURES, *(metric for evaluator in evaluators for metric in evaluator.metrics)]
     return {metric.name: metric for metric in reversed(declared)}
@@ -70,13 +70,13 @@ def metrics() -> dict[str, Metric]:
 
 @cache
 def tables() -> dict[str, pd.DataFrame]:
-    """Experiment → the long form of its published table."""
+    """Return experiment → the long form of its published table."""
     folder = config.PUBLISHED / "tables"
     return {path.stem: csv.read(path)[1] for path in sorted(folder.glob("*.csv"))}
 
 
 def rows_of(**chosen: str) -> str:
-    """The rows of a solver or a dataset in all published tables, at each table's own metric, as Markdown."""
+    """Return the rows of a solver or a dataset in all published tables, at each table's own metric, as Markdown."""
     ((column, value),) = chosen.items()
     other = "dataset" if column == "solver" else "solver"
     lines = [f"| table | {other} | settings | rank | metric | mean ± sd |", "| --- | --- | --- | --- | --- | --- |"]
@@ -106,7 +106,7 @@ def rows_of(**chosen: str) -> str:
 
 
 def _shown_first(name: str) -> list[str]:
-    """The metrics that an experiment's table shows before others."""
+    """Return the metrics that an experiment's table shows first, in order of preference."""
     text = config.text("experiment", name)
     node = yaml.safe_load(text).get("table") or {}
     chosen = re.search(r"/evaluator: (\w+)", text)
@@ -115,7 +115,7 @@ def _shown_first(name: str) -> list[str]:
 
 
 def verdicts(name: str) -> str:
-    """What a table says of a paper's printed numbers, a line for each block, as a list."""
+    """List a published table's verdicts on a paper's printed numbers, a line for each block."""
     lines, block = [], ""
     for line in (config.PUBLISHED / "tables" / f"{name}.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
@@ -126,7 +126,7 @@ def verdicts(name: str) -> str:
 
 
 def _values(group: pd.DataFrame, metric: str) -> str:
-    """Mean ± standard deviation of one setting, of the top layer where something is clustered; several with their k."""
+    """Format mean ± standard deviation of one setting, for the top layer if codes were clustered; several with k."""
     if group["n_clusters"].notna().any():
         group = group[group["layer"] == group["layer"].max()]
     decimals = metrics()[metric].decimals if metric in metrics() else None

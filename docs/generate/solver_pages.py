@@ -1,4 +1,4 @@
-"""A page for each solver, from its docstring, class, YAML and rows in results/tables; and the table of all."""
+"""Make a page for each solver from its docstring, class, YAML and rows in results/tables, and the table of all."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ from words import cell, escaped
 from nmfbench import config, solvers
 from nmfbench.solvers.base import Solver, Stopping
 
-# Methods of graphs and of views want such data.
+# Methods for graphs and for views need such data.
 DATA = {
     "danmf": "dataset=karate evaluator=communities rank=2",
     "multiview": "dataset=mfeat dataset.scaling=[by_view,unit_norm] rank=10",
@@ -28,19 +28,19 @@ COLUMNS = {
 
 
 def pages() -> dict[str, str | bytes]:
-    """Address → content of the solvers' pages and pictures."""
+    """Return address → content of the solvers' pages and pictures."""
     rows = {row["solver"].strip("`"): row for row in solvers.table()}
-    made: dict[str, str | bytes] = {"solvers/index.md": _index(rows)}
+    contents: dict[str, str | bytes] = {"solvers/index.md": _index(rows)}
     for name, solver in solvers.built():
         picture, caption = drawing.bases(name)
         if picture:
-            made[f"solvers/{name}.png"] = picture
-        made[f"solvers/{name}.md"] = page(name, solver, rows[name], caption)
-    return made
+            contents[f"solvers/{name}.png"] = picture
+        contents[f"solvers/{name}.md"] = page(name, solver, rows[name], caption)
+    return contents
 
 
 def page(name: str, solver: Solver, row: dict[str, str], caption: str) -> str:
-    """The page of a solver; an empty caption means that it has no picture."""
+    """Write the page of a solver; an empty caption means that it has no picture."""
     problem, algorithm, descent, parameters, source = _docstring(type(solver))
     aliases = [
         line.partition(":")[2].strip() for line in config.text("solver", name).splitlines() if "also called:" in line
@@ -66,10 +66,10 @@ def page(name: str, solver: Solver, row: dict[str, str], caption: str) -> str:
         f"```python\nfrom nmfbench import {kind}, fit, load_dataset\n\n"
         f'X = load_dataset("digits").X  # features × samples\n(restart,) = fit({kind}({rank}), X)\n```',
         "## Algorithm",
-        escaped(algorithm) or "The problem above says it all.",
-        f"**{escaped(descent)}**" if descent else "It solves in one step, so that a stopping rule means nothing to it.",
+        escaped(algorithm) or "The problem above defines it.",
+        f"**{escaped(descent)}**" if descent else "It solves in one step, so stopping rules do not apply.",
         f"Source: {escaped(source)}",
-        "## What it takes",
+        "## Data it accepts",
         _takes(solver, row),
         "## Parameters",
         "| parameter | meaning, range, source |\n| --- | --- |\n"
@@ -84,7 +84,7 @@ def page(name: str, solver: Solver, row: dict[str, str], caption: str) -> str:
 
 
 def _docstring(kind: type) -> tuple[str, str, str, dict[str, str], str]:
-    """Problem, algorithm, sentence on descent, parameters and source of a solver class."""
+    """Split the docstring of a solver class into problem, algorithm, sentence on descent, parameters and source."""
     text = inspect.cleandoc(kind.__doc__ or "")
     before, _, after = text.partition(HEADING)
     section, _, rest = after.partition("\n\n")
@@ -93,18 +93,18 @@ def _docstring(kind: type) -> tuple[str, str, str, dict[str, str], str]:
     lines = text.splitlines()
     problem, source = lines[0].rstrip("."), (rest.strip().splitlines() or lines)[-1]
     body = before.removeprefix(lines[0]).strip() if after else "\n".join(lines[1:-1]).strip()
-    found = DESCENT.search(body)
+    descent = DESCENT.search(body)
     return (
         problem,
-        body[: found.start()].strip() if found else body,
-        body[found.start() :].strip() if found else "",
+        body[: descent.start()].strip() if descent else body,
+        body[descent.start() :].strip() if descent else "",
         parameters,
         source,
     )
 
 
 def _takes(solver: Solver, row: dict[str, str]) -> str:
-    """A table of what the solver can take."""
+    """Make a table of the data that the solver accepts."""
     negative = "any real X" if solver.accepts_negative else "X ≥ 0"
     facts = [f"| X | {negative} |", *(f"| {title} | {row[key] or 'no'} |" for key, title in COLUMNS.items())]
     facts.append(f"| codes of new samples | {'yes' if solver.encodes else 'no'} |")

@@ -1,14 +1,14 @@
-"""Text of docstrings as Markdown."""
+"""Turn text of docstrings into Markdown."""
 
 import re
 
 
 def escaped(text: str) -> str:
-    """Text whose < and * are no tags and no emphasis, outside code between backticks."""
+    """Escape < and * outside of code between backticks, so that they make no tags and no emphasis."""
     parts = re.split(r"(`+[^`]*`+)", text)
     return "".join(p if p.startswith("`") else p.replace("<", "&lt;").replace("*", r"\*") for p in parts)
 
 
 def cell(text: str) -> str:
-    """Text for a cell of a table."""
+    """Escape text for a cell of a table."""
     return escaped(text).replace("|", r"\|")

@@ -1,4 +1,4 @@
-"""Make the pictures of this folder: python docs/images/make.py FOLDER, where runs are kept and taken up again.
+"""Make the pictures of this folder: python docs/images/make.py FOLDER, which keeps the runs for the next time.
 
 Needs Chromium, and the datasets samson and news20. On one core it takes about ten minutes.
 """
@@ -61,7 +61,7 @@ def keep(image: Image.Image, name: str) -> None:
 def make(folder: Path) -> None:
     """Run what is missing in the folder, and make every picture."""
     folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)  # so that the page says results/local, as a user's does
+    os.chdir(folder)  # so that the report shows results/local, as a user's does
     for runs in (*RUNS, *OTHERS):
         results = [] if runs in RUNS else ["results_dir=results/others"]
         nmfbench("run", "-m", *runs.split(), "save_codes=true", "threads=1", *results)

@@ -56,5 +56,5 @@ class Template(Solver):
         return self._weight(problem) / 2 * factorization.H.square().sum((-2, -1)) if self.lam else None
 
     def _weight(self, problem: Problem) -> float:
-        """λ in the unit of X, so that X and 1000·X have the same codes: the loss grows as X², the penalty as X."""
+        """Return λ in the unit of X: the loss grows as X² and the penalty as X, so 1000·X keeps the codes."""
         return self.lam * problem.unit

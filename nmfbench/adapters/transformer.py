@@ -31,7 +31,7 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     params: settings of the solver that differ from its YAML, for a solver that is named.
     max_iter: iterations at most; None: by the solver's own rule.
     tol: end once the objective falls by less than this share between two looks; None: the solver's own rule.
-    random_state: the seed, an integer ≥ 0, so that a fit can be had again.
+    random_state: the seed, an integer ≥ 0, so that a fit can be repeated.
     dtype: float64 or float32.
 
     Attributes
@@ -82,18 +82,18 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Codes (n_samples, r) of the samples it is fitted to."""
+        """Fit, and return the codes (n_samples, r) of the samples."""
         self.fit(X)
         return self.transform(X) if self._encodes() else self._factorization().codes[-1].mT.numpy()
 
     def transform(self, X: Any) -> np.ndarray:
-        """Codes (n_samples, r) of samples (n_samples, n_features). Raises NotApplicable if the method has none."""
+        """Return the codes (n_samples, r) of samples (n_samples, n_features). Raises NotApplicable if it has none."""
         check_is_fitted(self)
         samples = place(self._checked(X, reset=False).T, self.dtype).X
         return self.solver_.encode(self._factorization(), samples).mT.numpy()
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Samples (n_samples, n_features) of codes (n_samples, r)."""
+        """Return the samples (n_samples, n_features) that codes (n_samples, r) reconstruct."""
         check_is_fitted(self)
         mean = getattr(self._factorization(), "mean", None)
         return np.asarray(X) @ self.components_ + (0 if mean is None else mean.mT.numpy())

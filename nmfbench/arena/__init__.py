@@ -1,1 +1,1 @@
-"""The arena: every method on every dataset under one protocol that looks at no label, and the ranking that follows."""
+"""The arena runs every method on every dataset under one protocol that uses no labels, and ranks the methods."""

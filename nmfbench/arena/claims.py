@@ -12,7 +12,7 @@ from scipy import stats
 
 from nmfbench import config
 from nmfbench.arena.protocol import CONTROLS, Protocol, Task
-from nmfbench.arena.runs import Wanted
+from nmfbench.arena.runs import MethodRuns
 from nmfbench.arena.scores import Cell, Trial
 from nmfbench.arena.trials import Setting
 from nmfbench.errors import ConfigError
@@ -70,11 +70,11 @@ class Claim:
             return [(solver, {"solver.init": start}) for solver in self.solvers for start in self.starts]
         return [side(words) for pair in self.pairs for words in pair if not words.endswith(f" {TUNED}")]
 
-    def wanted(self, protocol: Protocol) -> Iterator[Wanted]:
+    def wanted(self, protocol: Protocol) -> Iterator[MethodRuns]:
         """The runs that it needs beside the arena's own."""
         for task in self.tasks(protocol):
             for solver, setting in dict.fromkeys((solver, tuple(setting.items())) for solver, setting in self.sides()):
-                yield Wanted(task, solver, dict(setting), tuple(protocol.scored_seeds))
+                yield MethodRuns(task, solver, dict(setting), tuple(protocol.scored_seeds))
 
 
 def side(words: str) -> tuple[str, Setting]:

@@ -1,4 +1,4 @@
-"""Lines to read a ranking by: codes that know nothing, and codes that know the labels."""
+"""Reference rows for a ranking: random codes as the floor, and the labels themselves as the ceiling."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from nmfbench.numerics.rng import Streams
 CONTROLS = ("random", "labels")
 
 
-def controls(found: dict[tuple[str, str], Cell], protocol: Protocol) -> list[dict[str, Any]]:
-    """Rows of scores, one for each labelled task and control, as `scores.table` has them, from the same k-means.
+def controls(cells: dict[tuple[str, str], Cell], protocol: Protocol) -> list[dict[str, Any]]:
+    """Score the controls on each labelled task by the same k-means, in the columns of `scores.table`.
 
-    random: codes drawn uniformly, as many as there are classes. labels: the classes themselves, one-hot.
+    random: codes drawn uniformly, as many as there are classes. labels: the classes, one-hot.
     """
     classes: dict[str, np.ndarray] = {}
     rows = []
-    for cell in found.values():
+    for cell in cells.values():
         for record in (record for trial in cell.ordered() for record in trial.arena.values()):
             if y := last_layer(record, "silhouette").get("classes"):
                 classes.setdefault(cell.task.name, np.asarray(y))

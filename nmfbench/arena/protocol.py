@@ -11,15 +11,15 @@ from nmfbench.errors import ConfigError
 from nmfbench.records import Record
 
 CONTROLS = ("raw", "pca")
-"""Solvers that factor nothing, or without signs: lines to beat."""
+"""Solvers that are no NMF: `raw` factors nothing, and `pca` allows negative entries. A method should beat both."""
 OWN = "own"
-"""The protocol for data of one's own: its tasks are scalings of the same data."""
+"""Name of the protocol for a user's own data, whose tasks are scalings of that data."""
 CRITERIA = ("stability", "silhouette", "silhouette_codes", "heldout")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One dataset as every method gets it.
+    """One dataset as every method gets it: scaled, reduced, corrupted.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ class Task:
     scaling: scaling of X, one of `nmfbench.datasets.scaling.SCALINGS` or a list of them; null: that of its YAML.
     subset: number of samples kept; null: all.
     dense: whether a sparse set is made dense, so that every method takes it.
-    licensed: whether not everybody can have the data.
+    licensed: True if the licence of the data lets only some people have it.
     times: number of components, as a multiple of the number of classes.
     rank: number of components where data of one's own has another; null: by ``times``.
     corrupt: kind of corruption; empty: none.
-    level: its level.
-    name: what tables call it.
+    level: level of the corruption.
+    name: name of the task in tables.
     data: name of the dataset in records; empty: that of its YAML.
     """
 
@@ -56,13 +56,13 @@ class Task:
         return {"task": self.name, "domain": self.domain, "licensed": self.licensed, "times": self.times}
 
     def values(self) -> dict[str, Any]:
-        """The settings that make this task of its dataset, by dotted key."""
+        """Return the settings that turn the dataset into this task, by dotted key."""
         scaling = {} if self.scaling is None else {"dataset.scaling": self.scaling}
         level = {"corrupt.level": self.level} if self.corrupt else {}
         return scaling | {"subset": self.subset} | ({"dataset.dense": True} if self.dense else {}) | level
 
     def corrupted(self, kinds: Mapping[str, float]) -> "list[Task]":
-        """The task in each of these ways, each with its level; the task itself without any."""
+        """Return a copy of the task for each kind of corruption at its level; without kinds, the task itself."""
         named = [
             replace(self, name=f"{self.name}, {kind} {level:g}", corrupt=kind, level=level)
             for kind, level in kinds.items()
@@ -70,7 +70,7 @@ class Task:
         return named or [self]
 
     def has(self, record: Record) -> bool:
-        """Whether the record is of this dataset, with this scaling, these samples and as many components."""
+        """Tell whether the record is of this dataset, with this scaling, these samples and as many components."""
         node = record["config"]["dataset"]
         same_scaling = self.scaling is None or node.get("scaling") == self.scaling
         same_data = node["name"] == (self.data or self.dataset) and same_scaling and node.get("subset") == self.subset
@@ -83,19 +83,19 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What holds for every method.
+    """The rules that hold for every method.
 
     Parameters
     ----------
     name: name of its YAML in configs/arena.
     tasks: the datasets, each with its scaling and size.
-    trials: settings of a method that are tried, ≥ 1, its defaults among them.
+    trials: maximum number of settings tried for a method, ≥ 1, its defaults among them.
     seeds: number of seeds for scores, ≥ 1: 0 … seeds − 1.
     tuning_seeds: seeds for the choice between trials, none of them a seed for scores.
-    heldout_seeds: those of them that are also fitted with hidden entries.
+    heldout_seeds: tuning seeds that are also fitted with hidden entries.
     max_seconds: time limit of each seed's fit, > 0; null in the YAML: `seconds_for` the size of the data.
-    criterion: what chooses between trials, one of `CRITERIA`.
-    left_out: solver → why it does not take part.
+    criterion: the criterion that chooses between trials, one of `CRITERIA`.
+    left_out: solver → reason why it does not take part.
     """
 
     name: str
@@ -121,27 +121,27 @@ class Protocol:
         if both := {*self.scored_seeds} & {*self.tuning_seeds}:
             raise ConfigError(f"arena {self.name}: seeds {sorted(both)} would choose settings and score them")
         if others := {*self.heldout_seeds} - {*self.tuning_seeds}:
-            raise ConfigError(f"arena {self.name}: heldout_seeds {sorted(others)} are no tuning_seeds")
+            raise ConfigError(f"arena {self.name}: heldout_seeds {sorted(others)} must be among tuning_seeds")
         if len(self.tuning_seeds) < 2 and self.criterion == "stability":
-            raise ConfigError(f"arena {self.name}: stability compares two tuning_seeds at least")
+            raise ConfigError(f"arena {self.name}: criterion stability needs at least two tuning_seeds")
 
     @property
     def scored_seeds(self) -> range:
         return range(self.seeds)
 
     def entrants(self, folders: Sequence[Any] | None = None) -> list[str]:
-        """The solvers that take part: all, but those that are left out."""
+        """Return the solvers that take part: all except those left out."""
         return [name for name in config.options("solver", folders) if name not in self.left_out]
 
     def has(self, record: Record) -> bool:
-        """Whether the record's fit was stopped by the rule of this protocol, and saw no label."""
+        """Tell whether the record's fit was stopped by the rule of this protocol, and saw no label."""
         stopping = record["config"]["stopping"]
         same_rule = stopping.get("converged") is True and stopping.get("max_seconds") == self.max_seconds
         return (same_rule or record["status"] == "solved") and not record["config"].get("label_fraction")
 
 
 def read(name: str) -> Protocol:
-    """The protocol of configs/arena/NAME.yaml. Raises ConfigError."""
+    """Read the protocol in configs/arena/NAME.yaml. Raises ConfigError if a rule is unknown or out of range."""
     node = yaml.safe_load(config.text("arena", name))
     tracks, datasets = node.pop("ranks"), node.pop("tasks")
     tasks = tuple(
@@ -154,12 +154,12 @@ def read(name: str) -> Protocol:
 
 
 def seconds_for(features: int, samples: int, rank: int) -> float:
-    """Return the time limit of a fit: half a second at least, and 5 s for 1,000 × 1,000 entries at rank 10."""
+    """Return the time limit of a fit: at least half a second, and 5 s for 1,000 × 1,000 entries at rank 10."""
     return max(0.5, round(features * samples * rank / 2e6, 1))
 
 
 def restricted(protocol: Protocol, datasets: Sequence[str]) -> Protocol:
-    """The protocol on some of its datasets. Raises ConfigError for one that it does not have."""
+    """Return the protocol with only these datasets. Raises ConfigError for a dataset that it does not have."""
     known = list(dict.fromkeys(task.dataset for task in protocol.tasks))
     for name in datasets:
         if name not in known:

@@ -1,4 +1,4 @@
-"""From a protocol to runs: the configurations of trials and scores, planned and made as any other sweep."""
+"""Turn a protocol into runs: the configurations of its trials and scores, which run like any other sweep."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from nmfbench.running.settings import Settings
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Runs of one method on one task: a setting, from several seeds, under one evaluator."""
+class MethodRuns:
+    """The runs of one method on one task: one setting, several seeds, one evaluator."""
 
     task: Task
     solver: str
@@ -27,29 +27,29 @@ class Wanted:
     evaluator: str = "arena"
 
 
-def tuning(protocol: Protocol, task: Task, solver: str, settings: Sequence[Setting]) -> Iterator[Wanted]:
-    """The runs that choose between the trials of a method; none if it has one trial."""
+def tuning(protocol: Protocol, task: Task, solver: str, settings: Sequence[Setting]) -> Iterator[MethodRuns]:
+    """Yield the runs that decide between the trials of a method; none if it has a single trial."""
     for setting in settings if len(settings) > 1 else ():
-        yield Wanted(task, solver, setting, protocol.tuning_seeds)
+        yield MethodRuns(task, solver, setting, protocol.tuning_seeds)
         if protocol.heldout_seeds:
-            yield Wanted(task, solver, setting, protocol.heldout_seeds, "heldout")
+            yield MethodRuns(task, solver, setting, protocol.heldout_seeds, "heldout")
 
 
-def scoring(protocol: Protocol, task: Task, solver: str, setting: Setting) -> Iterator[Wanted]:
-    """The runs that score a setting: on all seeds, and once with hidden entries."""
-    yield Wanted(task, solver, setting, tuple(protocol.scored_seeds))
-    yield Wanted(task, solver, setting, (0,), "heldout")
+def scoring(protocol: Protocol, task: Task, solver: str, setting: Setting) -> Iterator[MethodRuns]:
+    """Yield the runs that score a setting: on all seeds, and once with hidden entries."""
+    yield MethodRuns(task, solver, setting, tuple(protocol.scored_seeds))
+    yield MethodRuns(task, solver, setting, (0,), "heldout")
 
 
-class Entering:
-    """Composes the runs of a protocol.
+class RunComposer:
+    """A composer of the runs of a protocol.
 
     Parameters
     ----------
     protocol: the rules.
     composer: Hydra over the config folders of the command line.
-    words: overrides that hold for every run: results_dir, launcher, jobs, and what describes data of one's own.
-    solvers: the methods that are run; None: every entrant.
+    words: overrides that hold for every run: results_dir, launcher, jobs, and those that describe a user's own data.
+    solvers: the methods to run; None: every entrant.
     clusters: number of clusters of data without labels; None: the number of classes.
     """
 
@@ -66,8 +66,8 @@ class Entering:
         self._ranks: dict[str, int | None] = {}
         self.trials = {solver: trials(solver, protocol.trials, composer.folders) for solver in self.solvers}
 
-    def first(self) -> Request:
-        """All trials on the tuning seeds, and the scores of the defaults."""
+    def first_round(self) -> Request:
+        """Request all trials on the tuning seeds, and the scores of the defaults."""
         return self.request(
             [
                 wanted
@@ -80,18 +80,18 @@ class Entering:
             ]
         )
 
-    def second(self, chosen: Sequence[tuple[Task, str, Setting]]) -> Request:
-        """The scores of settings that were chosen."""
+    def second_round(self, chosen: Sequence[tuple[Task, str, Setting]]) -> Request:
+        """Request the scores of the chosen settings."""
         return self.request(
-            [w for task, solver, setting in chosen for w in scoring(self.protocol, task, solver, setting)]
+            [runs for task, solver, setting in chosen for runs in scoring(self.protocol, task, solver, setting)]
         )
 
-    def request(self, wanted: Sequence[Wanted]) -> Request:
-        """The configurations of these runs, as a sweep."""
+    def request(self, wanted: Sequence[MethodRuns]) -> Request:
+        """Compose the configurations of these runs into one sweep."""
         composed = [self._composed(runs) for runs in wanted]
         return Request(composed, Table(), None, (), self.composer.folders)
 
-    def _composed(self, runs: Wanted) -> Composed:
+    def _composed(self, runs: MethodRuns) -> Composed:
         groups = [f"solver={runs.solver}", f"dataset={runs.task.dataset}", f"evaluator={runs.evaluator}"]
         groups += [f"corrupt={runs.task.corrupt}"] if runs.task.corrupt else []
         base = self.composer.compose([*groups, "stopping=converged", *self.words])

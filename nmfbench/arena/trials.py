@@ -16,7 +16,7 @@ Setting = dict[str, Any]
 
 
 def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, list[Any]]:
-    """The values that the arena tries for a solver, by parameter; empty if its YAML names none.
+    """Return the values that the arena tries for a solver, by parameter; empty if its YAML names none.
 
     Raises ConfigError for a space that is no mapping of its parameters, three at most, to lists.
     """
@@ -29,7 +29,7 @@ def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, 
     for key in space:
         if key not in node:
             raise ConfigError(
-                f"{config.SEARCH} in solver/{name}.yaml names {key}, no parameter of it{config.nearest(key, node)}"
+                f"{config.SEARCH} in solver/{name}.yaml names {key}, which is not a parameter{config.nearest(key, node)}"
             )
     return space
 

@@ -16,7 +16,7 @@ from nmfbench.running import filenames
 
 if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.arena.protocol import Protocol
-    from nmfbench.arena.runs import Entering
+    from nmfbench.arena.runs import RunComposer
     from nmfbench.records.verdicts import Verdict
     from nmfbench.running.composer import Composer
     from nmfbench.running.planning import LeftOut, Plan
@@ -76,14 +76,14 @@ def _arena(arguments: argparse.Namespace) -> int:
         rules = protocol.restricted(rules, chosen["dataset"]) if "dataset" in chosen else rules
     else:
         rules, clusters = _own(chosen["dataset"], composer, [*kept, *about_data], known)
-    entering = runs.Entering(rules, composer, [*kept, *about_data], chosen.get("solver"), clusters)
+    entering = runs.RunComposer(rules, composer, [*kept, *about_data], chosen.get("solver"), clusters)
     if arguments.dry_run:
         _foretell(entering, rules)
         return 0
     others = _others(rules, chosen.get("solver", []), arguments.packs)
     # Some of the tasks, or some of the methods without the results of the others, are no ranking of the whole arena.
     whole = "dataset" not in chosen and ("solver" not in chosen or bool(others))
-    return _hold(entering, rules, others, rules.name if whole else f"{rules.name}_part")
+    return _compete(entering, rules, others, rules.name if whole else f"{rules.name}_part")
 
 
 def _others(rules: "Protocol", solvers: Sequence[str], files: Sequence[Path]) -> list[Record]:
@@ -152,16 +152,16 @@ def _own(
     return replace(rules, tasks=tasks, max_seconds=seconds), None if card.classes else rank
 
 
-def _foretell(entering: "Entering", rules: "Protocol") -> None:
+def _foretell(entering: "RunComposer", rules: "Protocol") -> None:
     """Say what would run: the trials, then the settings that they choose, as far as they have chosen."""
     from nmfbench.arena import scores
     from nmfbench.running.preview import preview
 
-    first = planned(entering.first())
+    first = planned(entering.first_round())
     print(preview(first))
     if not any(job.pending() for job in first.jobs):
         found = scores.cells(first.records(), rules)
-        print(preview(planned(entering.second(list(scores.choices(found.values(), rules))))) if found else "")
+        print(preview(planned(entering.second_round(list(scores.choices(found.values(), rules))))) if found else "")
         return
     tuned = {
         (job.config["solver"]["name"], digest(job.config["dataset"]), job.config["solver"].get("rank"))
@@ -186,19 +186,19 @@ def _missing(plan: "Plan") -> "list[LeftOut]":
     ]
 
 
-def _hold(entering: "Entering", rules: "Protocol", others: Sequence[Record], name: str) -> int:
+def _compete(entering: "RunComposer", rules: "Protocol", others: Sequence[Record], name: str) -> int:
     from nmfbench import app
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs
 
-    first = planned(entering.first())
+    first = planned(entering.first_round())
     if stop := app.complete(first):
         return app.closing(first, stop)
     found = scores.cells(first.records(), rules)
     choices = list(scores.choices(found.values(), rules))
     if not choices:
         raise NotApplicable("; ".join(page.absent(first.left_out, first.records())) or "nothing ran")
-    second = planned(entering.second(choices))
+    second = planned(entering.second_round(choices))
     if stop := app.complete(second):
         return app.closing(second, stop)
     # The second phase asks again for the defaults that were chosen.

@@ -1,4 +1,4 @@
-"""Which records the words of a command choose, and the plan of the experiment that they name."""
+"""Find the records that the words of a command choose, and the plan of the experiment that they name."""
 
 import argparse
 import sys
@@ -27,33 +27,33 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def planned(words: Sequence[str], results: Path) -> "Plan":
-    """The plan of the experiment that the first word names, for showing what exists. Raises ConfigError."""
+    """Plan the experiment that the first word names, to show its finished runs. Raises ConfigError if it is unknown."""
     from nmfbench.running.composing import requests
 
     others = filenames.literal(words[1:])
     (request,) = requests([f"experiment={words[0]}", *others, *results_word(words, results)])
     from nmfbench.running.planning import plan
 
-    made = plan(request, will_run=False)
-    made.save_cards()
-    return made
+    shown = plan(request, will_run=False)
+    shown.save_cards()
+    return shown
 
 
 def files(plan: "Plan") -> "Iterator[tuple[Job, Path]]":
-    """The file of each run of a plan, with its job, whether or not it exists."""
+    """Yield the file of each run of a plan, with its job, whether or not it exists."""
     for job in plan.jobs:
         for seed in job.records:
             yield job, job.store.path(job.config_of(seed), seed)
 
 
 def results_word(words: Sequence[str], results: Path) -> list[str]:
-    """The override that names the results folder, unless the words do."""
+    """Return the override that names the results folder; none if the words name one."""
     named = any(word.startswith("results_dir=") for word in words)
     return [] if named else [f"results_dir={filenames.quoted(str(results))}"]
 
 
 def name_first(words: Sequence[str]) -> list[str]:
-    """The words, those that name something before those that are key=value."""
+    """Sort the words: names first, key=value words after them."""
     return sorted(words, key=lambda word: "=" in word)
 
 
@@ -62,7 +62,10 @@ def store_of(words: Sequence[str], results: Path) -> Store:
 
 
 def selected(words: Sequence[str], results: Path, whole: bool = True) -> tuple[list[Record], Store]:
-    """The records that the words choose, ``whole`` or as `Store.load` says. Raises ConfigError if they choose none."""
+    """Return the records that the words choose, and their store; for ``whole`` see `Store.load`.
+
+    Raises ConfigError if the words choose no record.
+    """
     store = store_of(words, results)
     records, unreadable = store.load(whole)
     for file in unreadable:
@@ -77,7 +80,7 @@ def selected(words: Sequence[str], results: Path, whole: bool = True) -> tuple[l
 
 
 def chosen_records(words: Sequence[str], results: Path) -> tuple[list[Record], Store]:
-    """The record that the first word names, or those that the words choose. Raises ConfigError."""
+    """Return the record that the first word names, or those that the words choose. Raises ConfigError without any."""
     if not words or "=" in words[0]:
         return selected(words, results)
     name, *others = words
@@ -88,7 +91,7 @@ def chosen_records(words: Sequence[str], results: Path) -> tuple[list[Record], S
 
 
 def _by_name(name: str, store: Store) -> Record:
-    """The record in that file, or the one whose file name starts so. Raises ConfigError."""
+    """Read the record in that file, or the one whose name starts so. Raises ConfigError unless there is exactly one."""
     paths = [Path(name)] if Path(name).is_file() else sorted(store.runs.glob(f"*/*/{Path(name).stem}*.json"))
     if not paths:
         names = [path.stem for path in store.runs.glob("*/*/*.json")]
@@ -97,5 +100,5 @@ def _by_name(name: str, store: Store) -> Record:
         raise ConfigError(f"{name} starts the names of {len(paths)} records: {', '.join(p.stem for p in paths[:5])}")
     record = read(paths[0])
     if not isinstance(record, dict):
-        raise ConfigError(f"{paths[0]} cannot be shown: {record.reason}")
+        raise ConfigError(f"{paths[0]} cannot be read: {record.reason}")
     return record

@@ -44,7 +44,7 @@ def _claims(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"{override.input_line}: the claims and the arena's protocol set it")
     rules = protocol.read("lite" if arguments.lite else "full")
     asked = [claims.read(name) for name in names or known]
-    entering = runs.Entering(rules, composer, [word for o in overrides for word in composer.words_of(o)])
+    entering = runs.RunComposer(rules, composer, [word for o in overrides for word in composer.words_of(o)])
     wanted = [runs_of for claim in asked for runs_of in claim.wanted(rules)]
     # Claims on all methods read the scores of their defaults.
     wanted += [

@@ -1,4 +1,4 @@
-"""The command that makes Tab complete in bash, zsh and fish; Hydra completes the settings of ``run``."""
+"""The command that sets up Tab completion in bash, zsh and fish; Hydra completes the settings of ``run``."""
 
 import argparse
 import contextlib
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from nmfbench import config
 from nmfbench.errors import ConfigError
 
-# Each asks `nmfbench completion query LINE`, LINE up to the cursor. bash splits words at =, unless it is told not to;
-# then what stands before it must not be repeated.
+# Each script asks `nmfbench completion query LINE` with the line up to the cursor. bash splits words at = by default,
+# so its script strips the part before the = from the answers.
 SCRIPTS = {
     "bash": """\
 _nmfbench() {
@@ -78,7 +78,7 @@ def _answer(arguments: argparse.Namespace, commands: Commands) -> int:
 
 
 def candidates(line: str, commands: Commands) -> list[str]:
-    """The words that may stand at the end of a line in the place of its last, unfinished one."""
+    """Return the words that can complete the last, unfinished word of a line."""
     _, *words = line.lstrip().split(" ")
     *words, last = words or [""]
     words = [word for word in words if word]
@@ -98,16 +98,16 @@ def _starting(start: str, words: Iterable[str]) -> list[str]:
 
 
 def _of_parser(words: list[str], last: str, commands: Commands) -> list[str]:
-    """The options of a command, their choices, and the words that it takes."""
+    """Complete the last word of a command that argparse knows: an option, its choice, or a word that it takes."""
     command, parser = words[0], commands[words[0]]
     for word in words[1:]:
         nested = next((a for a in parser._actions if isinstance(a, argparse._SubParsersAction)), None)
         parser = nested.choices.get(word, parser) if nested else parser
-    of_option = next((action for action in parser._actions if words[-1] in action.option_strings), None)
-    if of_option and of_option.nargs != 0:
-        return _starting(last, of_option.choices or [])
+    option = next((action for action in parser._actions if words[-1] in action.option_strings), None)
+    if option and option.nargs != 0:
+        return _starting(last, option.choices or [])
     if last.startswith("-"):
-        return _starting(last, (option for action in parser._actions for option in action.option_strings))
+        return _starting(last, (string for action in parser._actions for string in action.option_strings))
     known = [choice for action in parser._actions if not action.option_strings for choice in action.choices or []]
     about = " ".join(action.help or "" for action in parser._actions if not action.option_strings)
     known += [f"{key}=" for key in _KEYS if f"{key}=" in about]
@@ -128,17 +128,19 @@ def _pictures() -> list[str]:
 
 
 def _settings(words: list[str], last: str) -> list[str]:
-    """Hydra's completions of the last word after the others of ``run``; none if the line is invalid."""
+    """Ask Hydra to complete the last word of ``run``; an invalid line has no completions."""
     from hydra._internal.core_plugins.bash_completion import BashCompletion
     from hydra.errors import HydraException
 
     from nmfbench.running.composer import Composer, arguments_parser
 
     composer = Composer(arguments_parser().parse_args([]))
-    # The settings of solver=mu,wnnf are those of its first value.
+    # Hydra composes one configuration, so a sweep such as solver=mu,wnnf is completed for its first value.
     first = [re.sub(r"^(\w+=[\w./-]+),.*", r"\1", word) for word in words if not word.startswith("-")]
-    # An unfinished line may be invalid, and must not print the usage on every Tab.
+    # An unfinished line is often invalid, and Tab must not print a usage message into the prompt.
     with contextlib.suppress(SystemExit, HydraException, ConfigError), contextlib.redirect_stderr(io.StringIO()):
-        found = BashCompletion(composer.hydra.config_loader)._query(composer.config_name, " ".join([*first, last]))
-        return [word for word in found if word.partition(".")[0] != "hydra"]
+        completions = BashCompletion(composer.hydra.config_loader)._query(
+            composer.config_name, " ".join([*first, last])
+        )
+        return [word for word in completions if word.partition(".")[0] != "hydra"]
     return []

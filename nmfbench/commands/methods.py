@@ -1,4 +1,4 @@
-"""The commands about what there is to choose, and about a method of one's own: list, new, check."""
+"""The commands about methods: list shows what there is to choose, new writes one, and check tests one."""
 
 import argparse
 import shlex
@@ -26,7 +26,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     new.add_argument("--folder", type=Path, default=Path("my_methods"), metavar="DIR", help="default: my_methods")
     new.set_defaults(command=_new)
 
-    check = commands.add_parser("check", help="hold a method, yours or one of nmfbench, to the promises of all solvers")
+    check = commands.add_parser(
+        "check", help="test a method, yours or one of nmfbench, against the promises of all solvers"
+    )
     check.add_argument(
         "words", nargs="+", metavar="WORD", help="solver=NAME or my_file.py:f; its settings, solver.lam=0.1"
     )
@@ -53,21 +55,21 @@ def _new(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    """Print the verdict on each claim of the contract; returns 1 if one is broken. Raises ConfigError."""
+    """`nmfbench check`: print the verdict on each claim of the contract, and return 1 if one is broken."""
     from nmfbench.running.methods import subject
 
-    asked = subject(arguments.words, arguments.config_dir)
+    method = subject(arguments.words, arguments.config_dir)
     from nmfbench import contract
 
     counts = dict.fromkeys(("held", "broken", "not claimed"), 0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a method's own, about data that is unusual on purpose
-        for verdict in contract.check(asked):
+        warnings.simplefilter("ignore")  # the data is unusual on purpose, and a method may warn about it
+        for verdict in contract.check(method):
             counts[verdict.status] += 1
             words = f"{'; ' if verdict.status == 'held' else ': '}{verdict.words}" if verdict.words else ""
             print(f"{verdict.status:<12} {verdict.claim.sentence}{words}", flush=True)
     untried = len(contract.CLAIMS) - sum(counts.values())
-    print(f"\n{asked.name} {_summary(counts, untried)}")
+    print(f"\n{method.name} {_summary(counts, untried)}")
     return int(counts["broken"] > 0)
 
 

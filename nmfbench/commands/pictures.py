@@ -14,7 +14,7 @@ from nmfbench.progress import plural, say
 from nmfbench.records import Record, Store, write_bytes, write_text
 from nmfbench.running import filenames
 
-if TYPE_CHECKING:  # they take seconds, and most commands need none of them
+if TYPE_CHECKING:  # their imports take seconds, and most commands need none of them
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -41,7 +41,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    """One page of HTML on the records that the words choose, or on an experiment."""
+    """`nmfbench report`: write an HTML page on the records that the words choose, or on an experiment."""
     from nmfbench import app
     from nmfbench.reports import charts, report
     from nmfbench.reports.renderers import html
@@ -69,7 +69,6 @@ def _plot(arguments: argparse.Namespace) -> int:
     from nmfbench.reports.figures import FIGURES
 
     general = charts.KINDS | pictures.KINDS
-
     words = [word for word in arguments.words if "=" in word]
     names = list(FIGURES) if arguments.all else [word for word in arguments.words if "=" not in word]
     for name in names:
@@ -93,28 +92,28 @@ def _plot(arguments: argparse.Namespace) -> int:
         except DataError as error:
             if len(names) == 1:
                 raise
-            print(f"nmfbench: {name}: {error}", file=sys.stderr)  # the others may have their data
-            # Whoever asks for every figure asks for those whose data is here.
+            print(f"nmfbench: {name}: {error}", file=sys.stderr)  # go on, because other figures may have their data
+            # --all means every figure whose data is here, so missing data is no failure.
             if not (arguments.all and isinstance(error, DataMissing)):
                 code = 3
     return code
 
 
 def _charts(kinds: Sequence[str], words: Sequence[str], results: Path, metric: str | None) -> None:
-    """Pictures of these kinds of the records that the words choose, each with its numbers."""
+    """Write charts of these kinds of the records that the words choose, each with its numbers."""
     from nmfbench.reports import charts, notes
 
     records, store = choosing.selected(words, results)
     drawn = list(charts.charts(records, kinds, metric))
     if not drawn:
-        raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs three values of a key at least")
+        raise ConfigError(f"no record has what {', '.join(kinds)} shows; a sweep needs at least three values of a key")
     for chart in drawn:
         path = store.root / "figures" / chart.name
         _write(path, chart.figure, ("png", "pdf", "svg"), notes.provenance(records), chart.numbers)
 
 
 def _pictures(kinds: Sequence[str], words: Sequence[str], results: Path) -> None:
-    """Pictures of these kinds of the seed with the lowest objective of each method whose codes were saved."""
+    """Write pictures of these kinds for each method with saved codes, of its seed with the lowest objective."""
     from nmfbench.reports import frames, notes, pictures
     from nmfbench.running.cards import data_of
 
@@ -136,7 +135,7 @@ def _pictures(kinds: Sequence[str], words: Sequence[str], results: Path) -> None
 
 
 def _of_the_best(records: Sequence[Record], store: Store, metric: str | None) -> "Iterator[Chart]":
-    """Pictures of the best method of each dataset that has bases and saved codes, where the data is here."""
+    """Yield pictures of each dataset's best method with bases and saved codes; skip datasets that are not here."""
     from nmfbench.reports import charts, pictures
     from nmfbench.running.cards import data_of
 
@@ -156,15 +155,15 @@ def _of_the_best(records: Sequence[Record], store: Store, metric: str | None) ->
 
 
 def _best_seed(records: Sequence[Record], store: Store) -> "tuple[Record, Fitted] | None":
-    """The record with the lowest objective of those whose codes were saved, and its factors; None without one."""
+    """Return the record with the lowest objective among those with saved codes, and its factors; None without one."""
     scored = sorted((r for r in records if r.get("objective") is not None), key=lambda r: float(r["objective"]))
     return next(((r, codes[0]) for r in scored if (codes := store.load_codes(r["config"], r["seed"]))), None)
 
 
 def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
-    """A figure of a paper from its finished runs, and its numbers; what is missing is named.
+    """Write a paper's figure and its numbers from finished runs, or say which runs are missing. Return the exit code.
 
-    Raises DataMissing or DataError where the data of a run is needed and not here.
+    Raises DataMissing or DataError if the data of a run is needed and is not here.
     """
     from nmfbench.reports import figures, notes
     from nmfbench.running.finished import finished
@@ -185,9 +184,10 @@ def _paper_figure(name: str, words: Sequence[str], results: Path) -> int:
 
 
 def _table_figure(name: str, figure: "TableFigure", words: Sequence[str], results: Path) -> int:
-    """A figure of a table's numbers: from its records if they are whole, else from the CSV of the whole table.
+    """Write the figure of a table's numbers, from its records if all are here, else from the CSV of the whole table.
 
-    That CSV is looked for in the results folder and then in the published tables; a table with overrides is neither.
+    The CSV is looked up in the results folder, then among the published tables; neither holds a table with overrides.
+    Return the exit code.
     """
     from nmfbench import app
     from nmfbench.reports.renderers import csv
@@ -206,8 +206,8 @@ def _table_figure(name: str, figure: "TableFigure", words: Sequence[str], result
         _say_how_to_make(figure.runs, words, results)
         return 1
     numbers = figure.numbers(table)
-    made = next((sentence for sentence in header if sentence.startswith("Made by")), "")
-    drawn = figure.draw(numbers, f"Drawn from {source}. {made}")
+    made_by = next((sentence for sentence in header if sentence.startswith("Made by")), "")
+    drawn = figure.draw(numbers, f"Drawn from {source}. {made_by}")
     _write(planned.store.root / "figures" / name, drawn, ("png", "pdf"), header, numbers)
     return 0
 

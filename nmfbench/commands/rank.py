@@ -1,4 +1,4 @@
-"""The command that chooses a rank: it makes the runs that the criteria need, and shows what they say."""
+"""The command that chooses a rank: it makes the runs that the criteria need, and shows their choices."""
 
 import argparse
 import re
@@ -12,7 +12,7 @@ from nmfbench.progress import plural, say
 from nmfbench.records import Record, write_bytes, write_text
 from nmfbench.running import filenames
 
-if TYPE_CHECKING:  # they take seconds
+if TYPE_CHECKING:  # their imports take seconds
     from nmfbench.reports.ranks import Study
     from nmfbench.running.planning import Plan
 
@@ -23,14 +23,14 @@ KINDS = {
     "heldout": ["evaluator=heldout"],
     "bicross": ["evaluator=bicross"],
 }
-"""The runs of each rank: on the whole data, without held-out entries, and without a held-out block."""
+"""The runs of each rank: fits to the whole data, without held-out entries, and without a held-out block."""
 OWN = {
     "rank": "rank= takes one number; here it is ranks=2:10",
     "evaluator": "nmfbench rank chooses the evaluators itself: leave out evaluator=",
     "save_codes": "nmfbench rank always keeps codes: leave out save_codes=",
     "experiment": "nmfbench rank looks at one method on one dataset: solver= and dataset= in the place of experiment=",
 }
-"""Settings of `nmfbench run` that this command makes itself: the way out."""
+"""Settings of `nmfbench run` that this command makes itself → what the user should do instead."""
 
 DESCRIPTION = """Find the number of components of a method on a dataset.
 
@@ -40,20 +40,20 @@ quarter of it (half of the samples, half of the features). Six criteria read the
   held-out entries     does the fit predict entries that it never saw? (Wold 1978)
   bi-cross-validation  does it predict a block of samples and features that it never saw? (Owen & Perry 2009)
   BIC                  is the lower error worth the additional numbers? (Schwarz 1978)
-  stability            do the bases come back from other starts? (NMFk: Alexandrov et al. 2013)
+  stability            do other starts find the same bases? (NMFk: Alexandrov et al. 2013)
   cophenetic           do the same samples come together? (Brunet et al. 2004)
   dispersion           are they together always or never? (Kim & Park 2007)
 
 The result is a table, a figure, and a sentence that recommends a rank or says that the criteria disagree. A rank is
-recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there. How often
-each criterion finds a rank that is known: docs/choosing-a-rank.md."""
+recommended if two of held-out entries, BIC and stability choose it, and not because the range ends there.
+docs/choosing-a-rank.md shows how often each criterion finds a known rank."""
 EXAMPLES = """examples:
   nmfbench rank dataset=digits solver=hals ranks=2:15
   nmfbench rank dataset=file dataset.path=my.csv solver=mu ranks=2,3,5,8 seeds=10
   nmfbench rank dataset=orl_28x23 solver=hals ranks=5:30:5 stopping.max_iter=200 jobs=2
 
 Runs are ordinary ones: finished runs are never repeated, and after Ctrl-C the same command goes on. The figure and its
-numbers are in results_dir/figures. Labels are not looked at."""
+numbers are in results_dir/figures. Labels are not used."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -84,12 +84,12 @@ def _rank(arguments: argparse.Namespace) -> int:
     for line in plans["fits"].readings:
         say(line)
     stop = complete(plans)
-    made = [plan for plan in plans.values() if plan.jobs]
+    runnable = [plan for plan in plans.values() if plan.jobs]
     if stop:
-        n_runs = sum(len(job.pending()) for plan in made for job in plan.jobs)
+        n_runs = sum(len(job.pending()) for plan in runnable for job in plan.jobs)
         say(f"interrupted: {plural(n_runs, 'run')} to go; the same command goes on from here")
         return endings.exit_code(stop)
-    code = max(app.closing(plan) for plan in made)
+    code = max(app.closing(plan) for plan in runnable)
     for plan in plans.values():
         for line in [] if plan.jobs else plan.reasons():
             say(line)
@@ -98,7 +98,7 @@ def _rank(arguments: argparse.Namespace) -> int:
 
 
 def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Plan]":
-    """The plan of each of `KINDS` for the words of a command line.
+    """Plan the runs of each of `KINDS` for the words of a command line.
 
     Raises ConfigError for bad words, and if they name several methods or datasets, or ranks that cannot be fitted;
     DataError if the data is missing or damaged.
@@ -107,17 +107,17 @@ def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Pla
 
     ranks, others = _split(words)
     common = [*options, "-m", *filenames.literal(others), f"rank={','.join(map(str, ranks))}"]
-    asked = {name: requests([*common, *own])[0] for name, own in KINDS.items()}
-    several = len(asked["fits"].composed) // len(ranks)
+    requested = {name: requests([*common, *own])[0] for name, own in KINDS.items()}
+    several = len(requested["fits"].composed) // len(ranks)
     if several > 1:
         raise ConfigError(
             f"nmfbench rank looks at one method on one dataset, and these words name {several} settings; a list of "
             "seeds is seeds=[3,5]"
         )
-    from nmfbench.running.planning import plan  # torch takes a second, and a misspelt name is answered without it
+    from nmfbench.running.planning import plan  # imported late: it loads torch, and a misspelt name needs no torch
 
     plans = {}
-    for name, request in asked.items():
+    for name, request in requested.items():
         plans[name] = plan(request)
         if name == "fits":
             _check(plans[name], ranks)
@@ -125,7 +125,7 @@ def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Pla
 
 
 def complete(plans: "dict[str, Plan]") -> KeyboardInterrupt | None:
-    """Run what is missing; returns the interrupt that ended it early, if one did."""
+    """Run what is missing, and return the interrupt if one ended it early."""
     from nmfbench import app
 
     for plan in plans.values():
@@ -136,7 +136,7 @@ def complete(plans: "dict[str, Plan]") -> KeyboardInterrupt | None:
 
 
 def studied(plans: "dict[str, Plan]") -> "Study":
-    """The curves, choices and recommendation of the finished runs."""
+    """Compute the curves, choices and recommendation from the finished runs."""
     from nmfbench.reports import ranks
 
     by_kind: dict[str, dict[int, list[Record]]] = {}
@@ -147,7 +147,7 @@ def studied(plans: "dict[str, Plan]") -> "Study":
                 by_kind[name][record["rank"]].append(record)
     store, draws = plans["fits"].store, plans["fits"].jobs[0].solver.draws
     fits = {
-        # Restarts of a method that draws nothing are one fit, whose agreement with itself says nothing.
+        # A method that draws nothing has the same fit for every seed, so only one counts: agreement would mean nothing.
         rank: [
             (r, codes[0])
             for r in (records if draws else records[:1])
@@ -156,25 +156,25 @@ def studied(plans: "dict[str, Plan]") -> "Study":
         for rank, records in by_kind["fits"].items()
     }
     if not all(fits.values()):
-        say("codes of finished runs were not kept, so their ranks lack stability and BIC: refit=true runs them again")
+        say("codes of some finished runs were not saved, so these ranks lack stability and BIC: add refit=true")
     return ranks.study(fits, by_kind["heldout"], by_kind["bicross"])
 
 
 def _split(words: Sequence[str]) -> tuple[list[int], list[str]]:
-    """The ranks, ascending, and the other words with the seeds among them. Raises ConfigError."""
+    """Split the words into ascending ranks and the others, to which the default seeds are added. Raises ConfigError."""
     keys = [word.lstrip("+").partition("=")[0] for word in words]
     for key in keys:
         if way_out := OWN.get(key.partition(".")[0]):
             raise ConfigError(way_out)
-    given = [word.partition("=")[2] for word, key in zip(words, keys, strict=True) if key == "ranks"]
-    if len(given) != 1:
+    texts = [word.partition("=")[2] for word, key in zip(words, keys, strict=True) if key == "ranks"]
+    if len(texts) != 1:
         raise ConfigError("ranks must be given once: add ranks=2:10 or ranks=2,3,5")
     others = [word for word, key in zip(words, keys, strict=True) if key != "ranks"]
-    return _ranks(given[0]), [*others, *([] if "seeds" in keys else [f"seeds={SEEDS}"])]
+    return _ranks(texts[0]), [*others, *([] if "seeds" in keys else [f"seeds={SEEDS}"])]
 
 
 def _ranks(text: str) -> list[int]:
-    """The ranks of FROM:TO, FROM:TO:STEP (both ends included) or A,B,C, ascending. Raises ConfigError."""
+    """Parse FROM:TO, FROM:TO:STEP (both ends included) or A,B,C into ascending ranks. Raises ConfigError."""
     text = text.strip("[]")
     if not re.fullmatch(r"\d+(:\d+){1,2}|\d+(,\d+)*", text):
         raise ConfigError(f"ranks must be FROM:TO, FROM:TO:STEP or A,B,C with positive integers, got {text}")
@@ -207,21 +207,21 @@ def _check(plan: "Plan", ranks: Sequence[int]) -> None:
         )
 
 
-def _show(found: "Study", plan: "Plan") -> None:
-    """Print the table and the sentence; write the figure and its numbers."""
+def _show(study: "Study", plan: "Plan") -> None:
+    """Print the table and the recommendation, and write the figure and its numbers."""
     from nmfbench.reports import notes, plots, ranks
     from nmfbench.reports.renderers import csv
 
     config = plan.jobs[0].config
     dataset, solver = config["dataset"]["name"], config["solver"]["name"]
-    print(f"# {dataset}, {solver}\n\n{ranks.table(found)}\n")
-    for name, choice in found.choices.items():
+    print(f"# {dataset}, {solver}\n\n{ranks.table(study)}\n")
+    for name, choice in study.choices.items():
         print(f"{ranks.CRITERIA[name].title}: {choice.in_words}")
-    print(f"\n{found.recommendation.sentence}")
-    drawn = ranks.figure(found, f"Ranks of {solver} on {dataset}")
+    print(f"\n{study.recommendation.sentence}")
+    drawn = ranks.figure(study, f"Ranks of {solver} on {dataset}")
     path = plan.store.root / "figures" / f"rank_{dataset}_{solver}"
     for kind in ("png", "pdf", "svg"):
         write_bytes(path.with_name(f"{path.name}.{kind}"), plots.file(drawn, kind))
-    header = [found.recommendation.sentence, *notes.provenance(plan.records())]
-    write_text(path.with_name(f"{path.name}.csv"), csv.commented(header, found.frame))
+    header = [study.recommendation.sentence, *notes.provenance(plan.records())]
+    write_text(path.with_name(f"{path.name}.csv"), csv.commented(header, study.frame))
     print(f"written to {path}.png, .pdf, .svg and .csv")

@@ -1,4 +1,4 @@
-"""The commands over records: show, export, compare, rm, status."""
+"""The commands on records: show, export, compare, rm, status."""
 
 import argparse
 import shlex
@@ -17,7 +17,7 @@ from nmfbench.records import Record, Store, Unreadable, read, write_text
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add these commands to the parser."""
     one_or_more = f"a file, the start of a record's name, or {choosing.CHOICE}"
-    show = commands.add_parser("show", help="a record whole, or the names of those that words choose")
+    show = commands.add_parser("show", help="print one record, or list the names of those that words choose")
     show.add_argument("words", nargs="*", metavar="WORD", help=one_or_more)
     choosing.add_results(show)
     show.set_defaults(command=_show)
@@ -53,10 +53,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    """`nmfbench show`: a whole record, chosen by its file, the start of its name or words.
-
-    If the words choose several records, their names are listed.
-    """
+    """`nmfbench show`: print a whole record, or the names if the words choose several records."""
     words, results = choosing.name_first(arguments.words), arguments.results
     from nmfbench.reports import single
 
@@ -108,7 +105,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     """`nmfbench status`: count the records of each solver and dataset by how they ended.
 
-    If the first word names an experiment, its runs are counted: done, failed and missing.
+    If the first word names an experiment, count its done, failed and missing runs instead.
     """
     words, results = choosing.name_first(arguments.words), arguments.results
     if words and "=" not in words[0]:
@@ -133,7 +130,7 @@ def _status_of_experiment(words: Sequence[str], results: Path, with_tracebacks: 
     unreadable: list[Unreadable] = []
     for job, path in choosing.files(plan):
         record = read(path) if path.exists() else None
-        state = "missing"  # an unreadable one is run again
+        state = "missing"  # the next run replaces an unreadable record
         if isinstance(record, Unreadable):
             unreadable.append(record)
         elif record:
@@ -165,7 +162,7 @@ def _show_failed(failed: Sequence[Record], unreadable: Sequence[Unreadable], wit
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    """`nmfbench export`: the clusters, factors and top features of chosen runs as CSV, a folder for each run."""
+    """`nmfbench export`: write the clusters, factors and top features of chosen runs as CSV, a folder for each run."""
     words, results = choosing.name_first(arguments.words), arguments.results
     records, store = choosing.chosen_records(words, results)
     saved = [(record, store.load_codes(record["config"], record["seed"])) for record in records]
@@ -190,7 +187,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _feature_names(record: Record, store: Store) -> Sequence[str]:
-    """The names of the features, if the data is here and has them."""
+    """Return the names of the features; none if the data is not here or has no names."""
     from nmfbench.running.cards import data_of
 
     try:
@@ -200,7 +197,7 @@ def _feature_names(record: Record, store: Store) -> Sequence[str]:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    """`nmfbench compare`: two methods cell by cell, each chosen by words in one argument, and what can be concluded."""
+    """`nmfbench compare`: print the differences of two methods cell by cell, and what can be concluded from them."""
     from tabulate import tabulate
 
     from nmfbench.reports import comparing

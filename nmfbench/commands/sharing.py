@@ -1,4 +1,4 @@
-"""The commands by which records travel, and are checked: submit, verify, merge."""
+"""The commands that share and check records: submit, verify, merge."""
 
 import argparse
 import math
@@ -67,7 +67,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _share(text: str) -> float:
-    """A share from a percentage: "10%" or "10"."""
+    """Parse a percentage, "10%" or "10", into a share."""
     try:
         percent = float(text.removesuffix("%"))
     except ValueError:
@@ -78,7 +78,7 @@ def _share(text: str) -> float:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    """`nmfbench merge`: copy the records of other results folders into one; what disagrees is shown."""
+    """`nmfbench merge`: copy the records of other results folders into one, and show those that disagree."""
     from nmfbench.running import merging
 
     store = choosing.store_of(arguments.words, arguments.results)
@@ -96,7 +96,7 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    """`nmfbench submit`: pack the finished records of a results folder, and say what is inside and what is not."""
+    """`nmfbench submit`: pack the finished records of a results folder, and say what the pack holds and lacks."""
     folders = [word for word in arguments.words if "=" not in word]
     filters = [word for word in arguments.words if "=" in word]
     if len(folders) > 1:
@@ -110,7 +110,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"all {plural(len(records), 'record')} chosen failed; nmfbench status --errors shows why")
     path = arguments.output or Path(_names(finished) + packs.SUFFIX)
     if path.exists() and not arguments.force:
-        raise ConfigError(f"{path} is there already; --force replaces it, --output=FILE{packs.SUFFIX} names another")
+        raise ConfigError(f"{path} exists; --force replaces it, --output=FILE{packs.SUFFIX} names another")
     code: Code = {}
     missing: dict[str, str] = {}
     if arguments.with_code:
@@ -131,7 +131,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 
 def _names(records: Sequence[Record]) -> str:
-    """Make a file name of those of the solvers."""
+    """Make a file name from the names of the solvers."""
     names = sorted({record["solver"] for record in records})
     return "+".join(names) if len(names) <= 3 else f"{len(names)}-solvers"
 
@@ -141,30 +141,30 @@ def _size(path: Path) -> str:
 
 
 def _contents(manifest: dict[str, Any]) -> list[str]:
-    """Describe a pack in lines, from its manifest."""
+    """Describe a pack by its manifest, in lines."""
     solvers = []
-    for name, held in manifest["solvers"].items():
-        sources = [f"code {s[:6]}{'' if s in manifest['code'] else ', checksum only'}" for s in held["sources"]]
-        solvers.append(f"{name} ({', '.join([str(held['records']), *sources])})")
+    for name, counts in manifest["solvers"].items():
+        sources = [f"code {s[:6]}{'' if s in manifest['code'] else ', checksum only'}" for s in counts["sources"]]
+        solvers.append(f"{name} ({', '.join([str(counts['records']), *sources])})")
     datasets = [
-        f"{name} ({held['records']}{', own data, which others cannot check' if held['own'] else ''})"
-        for name, held in manifest["datasets"].items()
+        f"{name} ({counts['records']}{', own data, which others cannot check' if counts['own'] else ''})"
+        for name, counts in manifest["datasets"].items()
     ]
     statuses = ", ".join(f"{n} {status}" for status, n in sorted(manifest["statuses"].items()))
     credited = " ".join(filter(None, [manifest["name"], manifest["contact"]])) or "nobody named"
     commits = [" ".join([commit[:10], *changed]) for commit, *changed in map(str.split, manifest["commits"])]
-    made = f"nmfbench {', '.join(manifest['nmfbench'])}, commit {', '.join(commits)}"
+    versions = f"nmfbench {', '.join(manifest['nmfbench'])}, commit {', '.join(commits)}"
     return [
         f"  records: {manifest['records']}: {statuses}",
         f"  solvers: {', '.join(solvers)}",
         f"  datasets: {', '.join(datasets)}",
-        f"  made with: {made}; {', '.join(manifest['machines'])}; newest {manifest['newest']}",
+        f"  made with: {versions}; {', '.join(manifest['machines'])}; newest {manifest['newest']}",
         f"  licence: {manifest['licence']}; by: {credited}",
     ]
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    """`nmfbench verify`: check a pack, the records of an experiment or those that words choose; fit a sample again."""
+    """`nmfbench verify`: check a pack, an experiment's records or chosen records, and fit a sample of them again."""
     words, folder = named.declared([named.resolved(word) for word in choosing.name_first(arguments.words)])
     results = arguments.results
     if words and "=" not in words[0] and words[0].endswith(packs.SUFFIX):
@@ -180,7 +180,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         chosen = {id(record) for record in select([c for c in contents.values() if isinstance(c, dict)], filters)}
         contents = {path: c for path, c in contents.items() if isinstance(c, Unreadable) or id(c) in chosen}
     if not contents:
-        raise ConfigError(f"no record in {store.runs} to verify; nmfbench status shows what is there")
+        raise ConfigError(f"no record in {store.runs} to verify; nmfbench status lists the records")
     from nmfbench.running import verifying
 
     trusted = [*trusted_dirs(), folder] if folder else None
@@ -190,24 +190,24 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _verify_pack(path: Path, words: Sequence[str], arguments: argparse.Namespace, folder: Path | None) -> int:
-    """Fit a sample of a pack's records again; say what they are worth, and keep it beside the pack."""
+    """Fit a sample of a pack's records again, print the verdicts, and write them beside the pack."""
     store = choosing.store_of(words, arguments.results)
     filters = [word for word in words if not word.startswith("results_dir=")]
-    if odd := [word for word in filters if not word.startswith(("solver=", "dataset="))]:
-        raise ConfigError(f"of a pack, solver= and dataset= choose what is verified, not {' '.join(odd)}")
+    if others := [word for word in filters if not word.startswith(("solver=", "dataset="))]:
+        raise ConfigError(f"choose the records of a pack by solver= and dataset=, not {' '.join(others)}")
     pack = packs.read(path)
     print("\n".join([f"{path}: {_size(path)}", *_contents(pack.manifest)]))
     chosen = {id(record) for record in select(pack.records, filters)}
     from nmfbench.records import verdicts
     from nmfbench.running import environment, verifying_packs
 
-    found = verifying_packs.verify(
+    checked = verifying_packs.verify(
         pack, store, arguments.sample, lambda record: id(record) in chosen, folder, report=print
     )
     here = environment.of_run(1, "cpu")
-    made = {key: here[key] for key in ("date", "nmfbench", "commit", "dirty", "torch", "cpu")}
-    written = verdicts.write(path, found, made | {"sample": arguments.sample}, elsewhere=store.root)
-    print("\n".join(verifying_packs.summary(found, pack)))
+    machine = {key: here[key] for key in ("date", "nmfbench", "commit", "dirty", "torch", "cpu")}
+    written = verdicts.write(path, checked, machine | {"sample": arguments.sample}, elsewhere=store.root)
+    print("\n".join(verifying_packs.summary(checked, pack)))
     print(f"written to {written}", file=sys.stderr)
-    outcomes = {verdict.outcome for verdict in found}
+    outcomes = {verdict.outcome for verdict in checked}
     return 1 if "differs" in outcomes else 3 if "not verified" in outcomes else 0

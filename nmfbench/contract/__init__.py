@@ -1,4 +1,4 @@
-"""The promises of all solvers. The tests hold nmfbench's own to them, `nmfbench check` anybody's."""
+"""The promises of all solvers. The tests check nmfbench's own solvers against them, `nmfbench check` any solver."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,13 +18,14 @@ CLAIMS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a method stands to one claim.
+    """The result of checking one claim on a method.
 
     Parameters
     ----------
     claim: the claim.
     status: one of held, broken, not claimed.
-    words: broken: the expected and the actual outcome. Not claimed: the reason. Held: what was refused, if anything.
+    words: the expected and the actual outcome of a broken claim; the reason why it is not claimed; or, where a claim is
+        held, the data that was refused, if any.
     """
 
     claim: Claim
@@ -33,7 +34,7 @@ class Verdict:
 
 
 def check(subject: Subject, claims: Iterable[Claim] = CLAIMS.values()) -> Iterator[Verdict]:
-    """Yield the verdict on each claim. A method that cannot be fitted gets none on the claims about its fits."""
+    """Yield the verdict on each claim, and stop early if the method cannot be fitted at all."""
     for claim in claims:
         verdict = _verdict(claim, subject)
         yield verdict
@@ -50,6 +51,6 @@ def _verdict(claim: Claim, subject: Subject) -> Verdict:
             return Verdict(claim, "not claimed", str(reason))
         except Broken as broken:
             return Verdict(claim, "broken", f"in {dtype}: {broken}" if len(claim.dtypes) > 1 else str(broken))
-        except Exception as error:  # of the method, whatever it is
+        except Exception as error:  # a method may raise anything
             return Verdict(claim, "broken", described(error, subject))
     return Verdict(claim, "held", "; ".join(dict.fromkeys(filter(None, notes))))

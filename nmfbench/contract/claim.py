@@ -1,4 +1,4 @@
-"""One claim about a solver, and the two ways in which it may fail to hold."""
+"""A claim about a solver, and the two exceptions by which it fails to hold."""
 
 import traceback
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from nmfbench.fitting import ROUNDING, FitResult
 
 
 class Broken(AssertionError):
-    """A claim does not hold; the message tells the method's author what was expected and what came."""
+    """Raised if a claim does not hold; the message tells the method's author the expected and the actual outcome."""
 
 
 class NotClaimed(Exception):
-    """The method does not make this claim; the message says why."""
+    """Raised if the method does not make this claim; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Claim:
     ----------
     name: its short name.
     sentence: the promise in a sentence.
-    dtypes: the dtypes of X in which it is tried.
-    function: raises Broken or NotClaimed for a method and a dtype; returns what a reader should know, or nothing.
+    dtypes: the dtypes of X in which it is checked.
+    function: raises Broken or NotClaimed for a method and a dtype, and returns a remark for the reader, or None.
     """
 
     name: str
@@ -45,16 +45,16 @@ class Claim:
 
 
 def claim(*dtypes: str) -> Callable[[Callable[[Subject, str], str | None]], Claim]:
-    """Make a claim of a function whose docstring is the sentence; without dtypes it is tried in float64."""
+    """Turn a function, whose docstring is the sentence, into a claim; without dtypes, it is checked in float64."""
 
-    def made(function: Callable[[Subject, str], str | None]) -> Claim:
+    def decorate(function: Callable[[Subject, str], str | None]) -> Claim:
         return Claim(function.__name__, (function.__doc__ or "").rstrip("."), dtypes or ("float64",), function)
 
-    return made
+    return decorate
 
 
 def described(error: Exception, subject: Subject) -> str:
-    """The error in a line, with the last line of the method's own file that it passed through."""
+    """Describe the error in a line, with the last line of the method's own file that it passed through."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == subject.file]
     where = f" ({subject.file}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"
@@ -67,7 +67,7 @@ def require(condition: bool, expected: str, got: object) -> None:
 
 
 def require_close(values: Tensor, expected: Tensor, names: str, rtol: float = 1e-7, atol: float = 1e-7) -> None:
-    """Raise Broken where two tensors differ by more than atol + rtol · \\|expected\\|; ``names`` says what they are."""
+    """Raise Broken where two tensors differ by more than atol + rtol · \\|expected\\|; ``names`` names both."""
     require(values.shape == expected.shape, f"{names} of equal shapes", f"{_size(values)} and {_size(expected)}")
     wrong = ~torch.isclose(values, expected, rtol=rtol, atol=atol, equal_nan=True)
     if wrong.any():
@@ -80,7 +80,7 @@ def require_close(values: Tensor, expected: Tensor, names: str, rtol: float = 1e
 
 
 def require_descent(result: FitResult, monotone: bool, what: str = "") -> None:
-    """Raise Broken unless the objective ends below its start and, of a monotone method, never rises beyond rounding."""
+    """Raise Broken unless the objective ends below its start and, if ``monotone``, never rises beyond rounding."""
     values = np.array([objective for _, objective, _ in result.history])
     seed, where = result.seed, f" {what}" if what else ""
     assert result.factorization is not None

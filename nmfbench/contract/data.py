@@ -1,4 +1,4 @@
-"""Claims about unusual data: what is fitted, and what is refused in words."""
+"""Claims about unusual data, which a method fits or refuses with a message."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ SMALL: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
 
 
 def _require_finite(result: FitResult, what: str) -> None:
-    """Raise Broken unless the fit ended, not diverged, with finite factors."""
+    """Raise Broken unless the fit ended without diverging, with finite factors."""
     ended = result.status in ("max_iter", "converged", "solved", "stopped") and result.factorization is not None
     require(ended, f"finite factors of X with {what}", f"{result.status}: {result.error}")
     assert result.factorization is not None and result.objective is not None
@@ -44,10 +44,10 @@ def _require_finite(result: FitResult, what: str) -> None:
 @claim(*DTYPES)
 def degenerate(subject: Subject, dtype: str) -> None:
     """Zero rows and columns, constant data and a single non-zero give finite factors."""
-    for what, made in DEGENERATE.items():
+    for what, make in DEGENERATE.items():
         for rank in (1, RANK):
             try:
-                result = subject.run(made(matrix()), dtype, rank=rank, max_iter=30, check_every=10)
+                result = subject.run(make(matrix()), dtype, rank=rank, max_iter=30, check_every=10)
             except Exception as error:
                 expected = f"finite factors of X with {what} at rank {rank}"
                 raise Broken(f"expected {expected}; got {described(error, subject)}") from error
@@ -58,8 +58,8 @@ def degenerate(subject: Subject, dtype: str) -> None:
 def small(subject: Subject, dtype: str) -> str | None:
     """Data smaller than the rank is fitted, or refused in words."""
     refused = []
-    for what, (made, rank) in SMALL.items():
-        X = made(matrix())
+    for what, (make, rank) in SMALL.items():
+        X = make(matrix())
         words = subject.refusal and subject.refusal(problem_of(X, dtype), rank)
         try:
             result = subject.run(X, dtype, rank=rank, check_every=10)
@@ -75,7 +75,7 @@ def small(subject: Subject, dtype: str) -> str | None:
 
 
 def _is_no_refusal(error: Exception) -> bool:
-    """Whether an error of a refusal's class is another one: of a wrong result, or of linear algebra that broke down."""
+    """Tell whether an error has the class of a refusal, but reports a wrong result or failed linear algebra."""
     wrong = isinstance(error, ConfigError) and not isinstance(error, NotApplicable)
     return wrong or isinstance(error, np.linalg.LinAlgError)
 

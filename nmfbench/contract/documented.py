@@ -1,4 +1,4 @@
-"""Claims about the words of a method: its YAML and its docstring."""
+"""Claims about how a method is documented: its YAML and its docstring."""
 
 import re
 from dataclasses import MISSING, fields
@@ -12,7 +12,7 @@ from nmfbench.contract.subject import RANK, Subject
 
 
 def _listed(subject: Subject) -> dict[str, object]:
-    """The settings that the YAML lists; with those of the YAMLs in its ``defaults`` list."""
+    """Return the settings that the YAML lists, including those of the YAMLs in its ``defaults`` list."""
     node = dict(yaml.safe_load(subject.yaml))
     listed = subject.settings(RANK) if "defaults" in node else node
     return {str(key): value for key, value in listed.items() if key not in ("_target_", "defaults")}
@@ -20,7 +20,7 @@ def _listed(subject: Subject) -> dict[str, object]:
 
 def _only_ours(subject: Subject) -> None:
     if not subject.ours:
-        raise NotClaimed("asked of nmfbench's own solvers")
+        raise NotClaimed("asked of nmfbench's own solvers alone")
 
 
 @claim()

@@ -1,4 +1,4 @@
-"""Claims about the factors that a fit ends with."""
+"""Claims about the factors at the end of a fit."""
 
 from itertools import islice
 
@@ -13,7 +13,7 @@ from nmfbench.numerics.problem import DTYPES
 
 
 def _fitted(result: FitResult) -> Factorization:
-    """The factors of a fit that ended; `fit_ends` comes first."""
+    """Return the factors of a fit. Raise Broken if it has none, although `fit_ends` is checked first."""
     require(result.factorization is not None, "factors", result.error)
     assert result.factorization is not None
     return result.factorization
@@ -38,8 +38,8 @@ def shapes(subject: Subject, dtype: str) -> None:
             require(factor.dtype == DTYPES[dtype], f"{name} in {dtype}", factor.dtype)
             require(factor.ndim == 2, f"{name} of a single restart to be a matrix", f"shape {tuple(factor.shape)}")
         for l, codes in enumerate(kind.codes, start=1):
-            right = codes.ndim == 2 and codes.shape[1] == n
-            require(right, f"codes (r, {n}) of layer {l}", f"shape {tuple(codes.shape)}")
+            one_a_sample = codes.ndim == 2 and codes.shape[1] == n
+            require(one_a_sample, f"codes (r, {n}) of layer {l}", f"shape {tuple(codes.shape)}")
         size = tuple(kind.reconstruct().shape)
         require(size == (m, n), f"a reconstruction of shape {(m, n)}", size)
 
@@ -73,8 +73,8 @@ def layers_fit(subject: Subject, dtype: str) -> None:
         require_close(codes[0], kind.reconstruct(), "the codes of a method without bases, and its reconstruction")
         return
     if kind.layering == "convolution":
-        right = len(bases) == 1 and bases[0].shape[1] == RANK
-        require(right, f"one layer of {RANK} bases", [tuple(W.shape) for W in bases])
+        single_layer = len(bases) == 1 and bases[0].shape[1] == RANK
+        require(single_layer, f"one layer of {RANK} bases", [tuple(W.shape) for W in bases])
         return
     for l, (W, H) in enumerate(zip(bases, codes, strict=True), start=1):
         require(W.shape == (len(X), len(H)), f"bases ({len(X)}, {len(H)}) of layer {l}", tuple(W.shape))

@@ -1,4 +1,4 @@
-"""Claims about what a method minimises."""
+"""Claims about the objective that a method minimises."""
 
 from dataclasses import fields, replace
 from itertools import islice, product
@@ -15,7 +15,7 @@ from nmfbench.numerics.problem import DTYPES
 from nmfbench.solvers.base import Stopping
 
 WEIGHTS = ("lam", "lams", "lam_labels", "l1", "l2", "alpha")
-"""The names that solvers give to the weights of their penalties and label terms."""
+"""The names under which solvers keep the weights of their penalties and label terms."""
 
 
 @claim(*DTYPES)
@@ -65,16 +65,18 @@ def penalty(subject: Subject, dtype: str) -> None:
         *_, state = islice(states(solver, problem, [0, 1]), 3)
         weights = {field.name: getattr(solver, field.name) for field in fields(solver) if field.name in WEIGHTS}
         part, objective = solver.penalty(problem, state), solver.objective(problem, state)
-        weighs = any(weight is None or np.any(weight) for weight in weights.values())  # None: the paper's
+        weighs = any(
+            weight is None or np.any(weight) for weight in weights.values()
+        )  # None stands for the paper's weight
         if part is None:
             raise NotClaimed("penalty is None with these settings")
         require(part.shape == (2,) and bool(part.isfinite().all()), "one finite number a restart", part)
         if not weighs:
             raise NotClaimed(f"no weight among {', '.join(WEIGHTS)} that could be set to 0")
         require(bool((part != 0).all()), f"a penalty other than 0 with {weights}", part.tolist())
-        layers = {field.name for field in fields(solver) if "list" in str(field.type)}  # those of one weight a layer
+        layers = {field.name for field in fields(solver) if "list" in str(field.type)}  # they hold one weight a layer
         zeros = {key: [0.0] * len(state.codes) if key in layers else 0.0 for key in weights}
-        if isinstance(state, Hierarchy) and state.alphas is not None:  # which carries its weights
+        if isinstance(state, Hierarchy) and state.alphas is not None:  # a hierarchy carries its weights itself
             state = replace(state, alphas=torch.zeros_like(state.alphas))
         try:
             without = replace(solver, **zeros)

@@ -1,4 +1,4 @@
-"""Claims about random numbers: what a seed decides, and what a fit leaves alone."""
+"""Claims about random numbers: a seed decides the result, and a fit changes no global state."""
 
 import torch
 
@@ -41,11 +41,11 @@ def batch_is_alone(subject: Subject, dtype: str) -> None:
 @claim()
 def seeds_differ(subject: Subject, dtype: str) -> None:
     """Seeds give different factors, unless `draws` is False."""
-    one, other = (subject.shared(seeds=(seed,)).results[0] for seed in SEEDS[:2])
-    same = all(torch.equal(a, b) for a, b in zip(_codes(one), _codes(other), strict=True))
+    first, second = (subject.shared(seeds=(seed,)).results[0] for seed in SEEDS[:2])
+    same = all(torch.equal(a, b) for a, b in zip(_codes(first), _codes(second), strict=True))
     draws = subject.solver.draws
-    says = f"{'different' if draws else 'equal'} codes from seeds {SEEDS[0]} and {SEEDS[1]}, as draws is {draws}"
-    require(same != draws, says, f"{'equal' if same else 'different'} ones")
+    expected = f"{'different' if draws else 'equal'} codes from seeds {SEEDS[0]} and {SEEDS[1]}, as draws is {draws}"
+    require(same != draws, expected, f"{'equal' if same else 'different'} ones")
 
 
 @claim(*DTYPES)

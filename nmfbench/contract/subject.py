@@ -1,4 +1,4 @@
-"""The method under check: its solver at any rank, the data it is tried on, and the fits that several claims look at."""
+"""The method under check: its solver at any rank, its test data, and the fits that several claims share."""
 
 import inspect
 import pickle
@@ -21,38 +21,38 @@ from nmfbench.solvers.base import Solver, Stopping
 RANK = 4
 SEEDS = (7, 3, 11)
 PRETRAINING = 20
-"""Iterations of a pre-training at most: the claims are about what follows."""
+"""Maximum iterations of a pre-training, kept short because the claims are about the fit that follows."""
 
 
 def matrix() -> np.ndarray:
-    """A non-negative (13 features, 29 samples) matrix: m ≠ n ≠ any rank here, so that a slip fails on its shape."""
+    """Return a non-negative matrix (13, 29): m, n and all ranks differ, so that a slip fails on its shape."""
     return np.random.default_rng(0).uniform(0.01, 1, (13, 29))
 
 
 def problem_of(X: Any, dtype: str = "float64", observed: np.ndarray | None = None) -> Problem:
-    """X as a problem; its samples are images of one column, for those that need images."""
+    """Make a problem of X, whose samples count as images of one column for methods that need images."""
     return place(X, dtype, shape=(X.shape[0], 1), observed=observed)
 
 
 def labelled(X: np.ndarray) -> Problem:
-    """X as a problem with three classes, of whose labels two in three are seen."""
+    """Make a problem of X with three classes, where two in three labels are seen."""
     number = torch.arange(X.shape[1])
     return replace(problem_of(X), labels=number % 3, labelled=number % 9 < 6)
 
 
 def states(solver: Solver, problem: Problem, seeds: Sequence[int]) -> Iterator[Factorization]:
-    """The factorizations of these seeds: the start, however long it takes, and that after each sweep."""
+    """Return the factorizations of these seeds: the start, however long it takes, and that after each sweep."""
     return (state for state in solver.iterates(problem, Streams(seeds)) if state is not None)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """A fit that several claims look at, and what it did beside fitting.
+    """A fit that several claims share, and its side effects.
 
     Parameters
     ----------
     results: one a seed.
-    changed: which of X and the global random generators are not as they were before.
+    changed: names of what the fit changed, among X and the global random generators.
     """
 
     results: tuple[FitResult, ...]
@@ -66,11 +66,11 @@ class Subject:
     Parameters
     ----------
     name: the name that ``solver=`` takes.
-    settings: its settings at a rank in plain values, with ``_target_``.
+    settings: rank → its settings in plain values, with ``_target_``.
     yaml: the text of its YAML.
-    weights: settings that give weight to penalties and label terms; {}: those that it has.
-    refusal: the pattern of the words with which it must refuse a small problem at a rank, and None where it must fit
-        it; without this function it may refuse any, in words of its own.
+    weights: settings that turn on penalties and label terms; {}: leave the settings as they are.
+    refusal: problem, rank → the pattern of the message by which it must refuse this small problem, or None where it
+        must fit it; without this function, it may refuse any with a message of its own.
     """
 
     name: str
@@ -81,9 +81,9 @@ class Subject:
     _shared: dict[tuple[str, tuple[int, ...]], Shared] = field(default_factory=dict)
 
     def build(self, rank: Any = RANK) -> Solver:
-        """The solver at a rank. Raises ConfigError."""
+        """Build the solver at a rank. Raises ConfigError if it refuses a setting."""
         node = dict(self.settings(rank))
-        if rank != RANK:  # explicit ranks are those of the check alone
+        if rank != RANK:  # explicit ranks of layers hold for the check's own rank alone
             node |= {key: value for key, value in (("rank", rank), ("ranks", None)) if key in node}
         if isinstance(node.get("pretrain"), int):
             node["pretrain"] = min(node["pretrain"], PRETRAINING)
@@ -106,7 +106,7 @@ class Subject:
 
     @property
     def file(self) -> str | None:
-        """The file of the method's own code; None if there is none."""
+        """The file that defines the method; None if there is no such file."""
         try:
             return inspect.getsourcefile(getattr(self.solver, "adapted", type(self.solver)))
         except TypeError:
@@ -115,7 +115,7 @@ class Subject:
     def run(
         self, X: Any, dtype: str = "float64", *, rank: int = RANK, max_iter: int = 10, check_every: int = 1
     ) -> FitResult:
-        """A fit of one seed, which looks at the objective after every ``check_every`` iterations and stops at none."""
+        """Fit one seed for ``max_iter`` iterations, with a look at the objective after every ``check_every``."""
         stopping = Stopping(max_iter=max_iter, check_every=check_every)
         problem = X if isinstance(X, Problem) else problem_of(X, dtype)
         solver = self.solver if rank == RANK else self.build(rank)
@@ -123,7 +123,7 @@ class Subject:
         return result
 
     def shared(self, dtype: str = "float64", seeds: tuple[int, ...] = SEEDS) -> Shared:
-        """50 iterations on `matrix()`, from all seeds in one batch, with a look at every iteration."""
+        """Fit 50 iterations on `matrix()` once, all seeds in one batch, with a look at every iteration."""
         key = (dtype, seeds)
         if key not in self._shared:
             self._shared[key] = self._fit(problem_of(matrix(), dtype), seeds)
@@ -139,7 +139,7 @@ class Subject:
 
 
 def _generators() -> dict[str, object]:
-    """The states of the global random generators, by name."""
+    """Return the states of the global random generators, by name."""
     return {
         "the global generator of numpy": pickle.dumps(np.random.get_state()),
         "the global generator of torch": torch.get_rng_state().numpy().tobytes(),

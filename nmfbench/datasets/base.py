@@ -41,8 +41,8 @@ class Dataset:
     views: name of each view → the number of its features, in the order of the rows of X; None: X is one view.
     files: fingerprint of each file that was read, by path; None for a file that was looked for and absent.
     proposed: the scaling that suits the unscaled X, for data of a user's own; None otherwise.
-    observed: mask (m, n), False where X is missing; None: all of it is there.
-    clean: X before it was corrupted; None: it was not.
+    observed: mask (m, n), False where X is missing; None: no entry is missing.
+    clean: X before its corruption; None: X is not corrupted.
     scene: (height, width), the sample at each pixel when samples are the pixels of one image, −1 where none is; None:
         they are not.
     """
@@ -115,7 +115,7 @@ class Dataset:
 
 
 def labelled_mask(y: np.ndarray, fraction: float) -> np.ndarray:
-    """(n,) bool: the samples whose labels a semi-supervised method may see, a fraction of each class, rounded.
+    """Return a mask (n,) of the samples whose labels a semi-supervised method may see: a rounded share of each class.
 
     Every class keeps a label where the fraction is above 0. The draw is the same for every method and seed.
     """
@@ -179,14 +179,14 @@ class Loader(ABC):
 
     @abstractmethod
     def read(self) -> Dataset:
-        """The raw data, unscaled. Raises DataMissing (with where to get it) or DataError (with the file)."""
+        """Return the raw data, unscaled. Raises DataMissing (with where to get it) or DataError (with the file)."""
 
     def for_seed(self, seed: int) -> "Loader":
-        """The loader for this seed. It is the same for all seeds, unless each seed draws its own data."""
+        """Return the loader for this seed. It is the same for all seeds, unless each seed draws its own data."""
         return self
 
     def load(self) -> Dataset:
-        """The dataset, checked and scaled. Raises DataMissing, ConfigError, or DataError, also for want of memory."""
+        """Load, check and scale the dataset. Raises DataMissing, ConfigError, or DataError, also if memory runs out."""
         raw = None
         try:
             with files_noted() as files:
@@ -203,7 +203,7 @@ class Loader(ABC):
             raise DataError(f"{what} needs more memory than is free; {limits.in_words()}") from error
 
     def scaled(self, raw: Dataset) -> Dataset:
-        """The unscaled dataset scaled. Raises ConfigError if its X cannot be, DataError if X is not finite."""
+        """Return the unscaled dataset scaled. Raises ConfigError if its X cannot be, DataError if X is not finite."""
         X: Any = raw.X
         preprocessing = list(raw.preprocessing)
         steps = self._scalings()
@@ -240,7 +240,7 @@ class Loader(ABC):
 
     @property
     def keeps_factors(self) -> bool:
-        """Whether factors of the raw X are, but for one number, those of the scaled X."""
+        """Whether the factors of the raw X are those of the scaled X, up to one number."""
         return {*self._scalings()} <= {"none", "max"}
 
     def _scalings(self) -> list[str]:
@@ -262,7 +262,7 @@ class ClassDrawingLoader(Loader):
 
     @abstractmethod
     def read_all(self) -> Dataset:
-        """The raw data of all classes. Raises DataMissing or DataError."""
+        """Return the raw data of all classes. Raises DataMissing or DataError."""
 
     def read(self) -> Dataset:
         return draw_classes(self.read_all(), self.classes, self.draw)
@@ -292,7 +292,7 @@ def _size_in_words(data: Dataset) -> str:
 
 
 def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Dataset:
-    """The samples of ``classes`` classes, drawn at random, in their order; all samples for None.
+    """Return the samples of ``classes`` classes, drawn at random, in their order; all samples for None.
 
     ``draw`` None is draw 0. Raises ConfigError for an impossible number of classes or a negative draw.
     """
@@ -312,7 +312,7 @@ def draw_classes(data: Dataset, classes: int | None, draw: int | None) -> Datase
 
 
 def sparse_or_dense(X: Any, dense: bool) -> Any:
-    """A csc_array, or a numpy array if X is one or ``dense`` forces it; a mapped X stays mapped."""
+    """Return a csc_array, or a numpy array if X is one or ``dense`` forces it; a mapped X stays mapped."""
     if not issparse(X):
         return X if isinstance(X, np.ndarray) else np.asarray(X)  # the first keeps a mapped X as such
     return X.toarray() if dense else csc_array(X)

@@ -1,4 +1,4 @@
-"""Corruption of any dataset, so that robustness can be measured against the data as it was."""
+"""Corrupt any dataset, so that robustness can be measured against the clean data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,23 +17,23 @@ from nmfbench.numerics.rng import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Corruption:
-    """A corruption of X, applied after scaling; labels and the range of X stay, except for normal noise.
+    """A corruption of X, applied after scaling. Labels stay, and so does the range of X, except under gaussian.
 
-    Robust NMF was tried on faces that blocks occlude, Kong, Ding & Huang (2011), and on salt and pepper, Du, Li & Shen
-    (2012); sizes, places and brightness are chosen here. Outliers are the contamination of Huber (1964): a share of the
-    samples comes from another distribution. ``level`` 0 leaves X as it is. Entries and samples that are hit at one
-    level are hit at all higher ones.
+    Robust NMF was tested on faces occluded by blocks, Kong, Ding & Huang (2011), and on salt and pepper, Du, Li & Shen
+    (2012); sizes, places and brightness are our choice. Outliers are the contamination of Huber (1964): a share of the
+    samples comes from another distribution. ``level`` 0 leaves X unchanged. Entries and samples that are corrupted at
+    one level are also corrupted at all higher levels.
 
     Parameters
     ----------
     kind: one of salt_pepper (entries become the smallest or the largest of X), occlusion (in every image, a block at
         a random place becomes the largest entry), gaussian (normal noise, cut at 0 unless X has negative entries),
-        outliers (whole samples become uniform noise over the range of X; their labels stay, so no method can tell
-        them).
-    level: salt_pepper: share of the entries; occlusion: share of an image's pixels, as near as a block of whole pixels
-        of its shape comes; gaussian: norm of the noise over that of X; outliers: share of the samples. In [0, 1], for
-        gaussian ≥ 0.
-    draw: number of the draw, ≥ 0, which has nothing to do with the seeds of a fit.
+        outliers (whole samples become uniform noise over the range of X; they keep labels that no method can
+        guess).
+    level: salt_pepper: share of the entries; occlusion: share of an image's pixels, rounded to a block of whole pixels
+        with the shape of the image; gaussian: norm of the noise over that of X; outliers: share of the samples. In
+        [0, 1], for gaussian ≥ 0.
+    draw: number of the draw, ≥ 0, independent of the seeds of a fit.
     """
 
     kind: str
@@ -44,16 +44,16 @@ class Corruption:
         if self.kind not in KINDS:
             raise ConfigError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}{nearest(self.kind, KINDS)}")
         if not 0 <= self.level <= (np.finfo(float).max if self.kind == "gaussian" else 1):
-            limits_in_words = "be nonnegative" if self.kind == "gaussian" else "lie in [0, 1]"
-            raise ConfigError(f"level must {limits_in_words}, got {self.level}")
+            bounds = "be nonnegative" if self.kind == "gaussian" else "lie in [0, 1]"
+            raise ConfigError(f"level must {bounds}, got {self.level}")
         if self.draw < 0:
             raise ConfigError(f"draw must be nonnegative, got {self.draw}")
 
     def apply(self, data: Dataset) -> Dataset:
-        """The dataset with a corrupted X, and with the X that it had as ``clean``; sparse data becomes dense.
+        """Return the dataset with a corrupted X and the original X as ``clean``; sparse data becomes dense.
 
-        Missing entries stay missing. Raises NotApplicable for an occlusion of what is no image, DataError for sparse
-        data that is too large.
+        Missing entries stay missing. Raises NotApplicable for an occlusion of data that is no images, DataError for
+        sparse data that is too large.
         """
         if self.kind == "occlusion" and data.shape is None:
             raise NotApplicable(f"corrupt=occlusion needs images, and {data.name} has no image shape")
@@ -70,9 +70,9 @@ class Corruption:
 
 
 def corrupt(data: Dataset, kind: str, level: float, draw: int = 0) -> Dataset:
-    """The dataset with a corrupted X, and with the X that it had as ``clean``; see `Corruption`.
+    """Return the dataset with a corrupted X and the original X as ``clean``; see `Corruption`.
 
-    Raises ConfigError for an unknown kind or a level out of range, NotApplicable for an occlusion of what is no image.
+    Raises ConfigError for an unknown kind or a level out of range, NotApplicable for an occlusion without images.
     """
     return Corruption(kind=kind, level=level, draw=draw).apply(data)
 
@@ -102,10 +102,10 @@ def _gaussian(rng: np.random.Generator, X: np.ndarray, level: float, shape: tupl
 def _outliers(rng: np.random.Generator, X: np.ndarray, level: float, shape: tuple[int, ...]) -> np.ndarray:
     m, n = X.shape
     outliers = rng.permutation(n)[: round(level * n)]
-    # A sample's noise is the same at all levels, and whatever other samples are outliers.
-    strange = rng.uniform(np.nanmin(X), np.nanmax(X), (n, m)).T
+    # Noise is drawn for every sample, so that an outlier is the same at all levels.
+    uniform = rng.uniform(np.nanmin(X), np.nanmax(X), (n, m)).T
     corrupted = X.copy()
-    corrupted[:, outliers] = strange[:, outliers]
+    corrupted[:, outliers] = uniform[:, outliers]
     return corrupted
 
 

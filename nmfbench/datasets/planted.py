@@ -1,4 +1,4 @@
-"""Planted problems: data made from factors that are known, with the settings that all of them share."""
+"""The base of planted problems: data made from known factors, with the settings that all of them share."""
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
@@ -15,21 +15,21 @@ from nmfbench.numerics.rng import Streams
 class Planted(base.Loader):
     """X ≈ WH with known W (m, components) and H (components, samples). A subclass draws W, H and the noise.
 
-    Every part is drawn from a stream of its own, so that the factors are the same at all levels of noise.
-    ``truth``: W1 = W and H1 = H in the units of X, where no scaling but "none" and "max" changes what the factors are.
+    Each part is drawn from its own stream, so that the factors are the same at all levels of noise.
+    ``truth`` holds W1 = W and H1 = H in the unit of X if the scaling is "none" or "max"; others change the factors.
     Without a rank, a fit has as many components as were planted.
 
     Parameters
     ----------
     samples: number of samples n, ≥ 1.
-    components: number of components that are planted, ≥ 1.
-    noise: expected norm of the noise over that of WH, ≥ 0; 0: X = WH. It fixes the depth of counts; other noise is
+    components: number of planted components, ≥ 1.
+    noise: expected norm of the noise over that of WH, ≥ 0; 0: X = WH. For counts it fixes their depth; other noise is
         normal, and X is cut at 0.
-    imbalance: expected sum of the codes of the first component over that of the last, ≥ 1; those between fall
-        geometrically. 1: all alike.
-    correlation: of the components or of their codes, in [0, 1); 0: they are independent.
-    draw: number of the draw, ≥ 0, which has nothing to do with the seeds of a fit; None: the seed of the run, so that
-        each repetition has its own data.
+    imbalance: expected sum of the first component's codes over that of the last, ≥ 1, with a geometric decrease in
+        between. 1: all are equal.
+    correlation: correlation of the components or of their codes, in [0, 1); 0: they are independent.
+    draw: number of the draw, ≥ 0, independent of the seeds of a fit; None: the seed of the run, so that each
+        repetition has its own data.
     """
 
     drawn: ClassVar[bool] = True
@@ -60,14 +60,14 @@ class Planted(base.Loader):
 
     @abstractmethod
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """W (m, components) and H (components, samples), without noise."""
+        """Draw W (m, components) and H (components, samples), without noise."""
 
     @abstractmethod
     def noisy(self, M: np.ndarray) -> tuple[np.ndarray, float]:
-        """X, drawn around s · M for M = WH, and s."""
+        """Draw X around s · M for M = WH, and return X and s."""
 
     def known(self, W: np.ndarray, H: np.ndarray) -> dict[str, object]:
-        """Labels, image shape and names of features, as fields of `Dataset`."""
+        """Return labels, image shape and names of features, as fields of `Dataset`."""
         return {"y": (W.sum(0)[:, None] * H).argmax(0)}
 
     def read(self) -> base.Dataset:
@@ -75,7 +75,7 @@ class Planted(base.Loader):
         if not (present := H.any(1)).all():
             raise ConfigError(
                 f"{self.name}: {np.count_nonzero(~present)} of {self.components} components occur in no sample; "
-                "ask for more samples, fewer components or less imbalance"
+                "raise samples, or lower components or imbalance"
             )
         X, scale = self.noisy(W @ H) if self.noise else (W @ H, 1.0)
         truth = {"W1": W, "H1": scale * H} if self.keeps_factors else {}
@@ -83,16 +83,16 @@ class Planted(base.Loader):
         return replace(data, **self.known(W, H))  # type: ignore[arg-type]
 
     def stream(self, name: str) -> np.random.Generator:
-        """The generator of that name and this draw."""
+        """Return the random generator of this name for this draw."""
         return Streams([self.draw or 0])(f"planted {name}")[0]
 
     def weights(self) -> np.ndarray:
-        """(components,) expected shares of the components: they sum to one and fall as ``imbalance`` says."""
+        """Return the expected shares (components,), which sum to one and decrease as ``imbalance`` says."""
         weights = self.imbalance ** -np.linspace(0, 1, self.components)
         return np.asarray(weights / weights.sum())
 
     def correlated(self, name: str, size: int) -> np.ndarray:
-        """(components, size) standard normal numbers; any two rows have ``correlation``."""
+        """Draw standard normal numbers (components, size), any two rows of which have ``correlation``."""
         rng = self.stream(name)
         shared, own = rng.standard_normal((1, size)), rng.standard_normal((self.components, size))
         return np.asarray(np.sqrt(self.correlation) * shared + np.sqrt(1 - self.correlation) * own)
@@ -105,7 +105,7 @@ def require_count(name: str, value: object) -> None:
 
 
 def capped(shares: np.ndarray, most: float) -> np.ndarray:
-    """Columns of sum one with entries of at most ``most``: what is over is taken by the others, in proportion."""
+    """Limit the entries of columns of sum one to ``most``, and add the excess to the others, in proportion."""
     top = shares == shares.max(0)
     over = shares.max(0) > most
     rest = np.where(top, 0, shares)

@@ -1,4 +1,4 @@
-"""Genes counted in cells, planted from the programmes of cell types."""
+"""Gene counts of cells, planted from the gene programmes of cell types."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,11 +16,11 @@ SIZES = 0.4
 
 @dataclass(frozen=True, kw_only=True)
 class PlantedCells(planted.Planted):
-    """X ~ counts of mean WH: genes in cells, each of one type or a mixture of types. X (features, samples).
+    """X: counts of mean WH, genes × cells, where a cell has one type or mixes several. X (features, samples).
 
-    W are gene programmes, log-normal and of sum one; ``correlation`` is that of the logarithms of two of them. A cell's
-    codes are its library size, log-normal, times its shares of the types. Its class is its own type; types have as
-    many cells as ``imbalance`` says. Splatter draws cells alike: Zappia, Phipson & Oshlack (2017).
+    The columns of W are gene programmes, log-normal and of sum one; ``correlation`` is that of two programmes'
+    logarithms. A cell's codes are its log-normal library size times its shares of the types. Its class is its own type;
+    ``imbalance`` sets how many cells a type has. Splatter draws cells similarly: Zappia, Phipson & Oshlack (2017).
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class PlantedCells(planted.Planted):
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
         W = np.exp(SPREAD * self.correlated("programmes", self.features)).T
         rng, n, r = self.stream("cells"), self.samples, self.components
-        # Whole numbers of cells, as near to the expected ones as rounding allows.
+        # Rounding the expected numbers of cells, rather than drawing them, keeps the imbalance exact.
         types = rng.permutation(np.searchsorted(self.weights().cumsum(), (np.arange(n) + 0.5) / n).clip(max=r - 1))
         own = np.eye(r)[types].T
         others = np.where(own, 0, rng.exponential(size=(r, n)))

@@ -1,4 +1,4 @@
-"""Images that are sums of a few parts."""
+"""Images that are sums of a few planted parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from nmfbench.errors import ConfigError
 class PlantedParts(planted.Planted):
     """X = max(WH + E, 0): images of side × side pixels, each the sum of a few parts. X (side², samples).
 
-    A part has maximum 1 and is in a sample or not; where it is, its code is uniform on [½, 1). Every sample has at
-    least one. ``correlation`` is that of the normal variables whose lowest values say that a part is there, so that
-    parts come together. E is normal.
+    A part has maximum 1. In the samples that contain it, its code is uniform on [½, 1). Every sample contains at least
+    one part. ``correlation`` makes parts occur together: it is that of the normal variables whose lowest values decide
+    where a part occurs. E is normal.
 
     Parameters
     ----------
     kind: one of bars, whole rows and columns that cross, Földiák (1990); limbs, lines from the centre in all
-        directions, as the swimmer has them, Donoho & Stodden (2003); blobs, round spots at random places, which
-        may overlap.
-    side: height and width of an image in pixels, ≥ 1; bars are at most 2 · side.
-    density: share of samples in which the most frequent part is, in (0, 1]; one drawn part is added to an empty sample.
+        directions, as in the swimmer of Donoho & Stodden (2003); blobs, round spots at random places, which may
+        overlap.
+    side: height and width of an image in pixels, ≥ 1; there are at most 2 · side bars.
+    density: share of the samples that contain the most frequent part, in (0, 1]; an empty sample gets one random part.
     """
 
     name: ClassVar[str] = "planted_parts"
@@ -50,7 +50,7 @@ class PlantedParts(planted.Planted):
         weights, rng = self.weights(), self.stream("codes")
         frequency = self.density * weights / weights[0]
         present = self.correlated("presence", self.samples) < norm.ppf(frequency)[:, None]
-        # One part, drawn by the same weights, leaves the ratios of the frequencies as they are.
+        # Drawing the part of an empty sample by the same weights keeps the ratios of the frequencies.
         drawn = rng.choice(self.components, self.samples, p=weights)
         empty = np.flatnonzero(~present.any(0))
         present[drawn[empty], empty] = True
@@ -71,7 +71,7 @@ def _bars(rng: np.random.Generator, side: int, components: int) -> np.ndarray:
 
 
 def _limbs(rng: np.random.Generator, side: int, components: int) -> np.ndarray:
-    """Pixels within ¾ of a line of half the side, from the centre outwards; lines are evenly turned."""
+    """Draw evenly rotated lines from the centre to the border: all pixels within ¾ of a line belong to it."""
     y, x = np.mgrid[:side, :side].reshape(2, -1, 1) - (side - 1) / 2
     angles = 2 * np.pi * (np.arange(components) + rng.uniform()) / components
     along, across = x * np.cos(angles) + y * np.sin(angles), y * np.cos(angles) - x * np.sin(angles)
@@ -79,7 +79,7 @@ def _limbs(rng: np.random.Generator, side: int, components: int) -> np.ndarray:
 
 
 def _blobs(rng: np.random.Generator, side: int, components: int) -> np.ndarray:
-    """Gaussian spots with a standard deviation of a tenth of the side, cut where they fall below a hundredth."""
+    """Draw Gaussian spots with a standard deviation of a tenth of the side, set to 0 below a hundredth."""
     grid = np.mgrid[:side, :side].reshape(2, -1, 1)
     centres = rng.integers(side, size=(2, 1, components))
     W = np.exp(-((grid - centres) ** 2).sum(0) / (2 * (side / 10) ** 2))

@@ -1,4 +1,4 @@
-"""Mutations counted in tumours, planted from COSMIC's signatures."""
+"""Mutation counts of tumours, planted from COSMIC's signatures."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,22 +10,22 @@ from nmfbench.datasets.cosmic import Cosmic
 from nmfbench.errors import ConfigError
 
 SPREAD = 1.5
-"""Standard deviation of the logarithm of an exposure: most tumours then have two or three signatures that matter."""
+"""Standard deviation of the logarithm of an exposure, at which two or three signatures dominate most tumours."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlantedSignatures(planted.Planted):
-    """X ~ Poisson(WH): counts of 96 kinds of mutation in each sample, a tumour. X (96, samples).
+    """X ~ Poisson(WH): counts of 96 kinds of mutation in tumours. X (96, samples).
 
-    W are signatures drawn from COSMIC's catalogue of single base substitutions, each of sum one. Exposures H are
-    log-normal, so that the totals of samples differ too; ``correlation`` is that of the logarithms of the exposures to
-    two signatures. The class of a sample is the signature with the largest exposure. Half of the
-    tumours have more than about 1,000 mutations at ``noise`` 0.1, and more than about 40 at 0.5.
-    Needs the catalogue, as `nmfbench data list` says for cosmic. Alexandrov et al. (2020).
+    The columns of W are signatures drawn from COSMIC's catalogue of single base substitutions, each of sum one.
+    Exposures H are log-normal, so that the totals of samples differ too; ``correlation`` is that of the logarithms of
+    two signatures' exposures. The class of a sample is the signature with the largest exposure. The median tumour has
+    about 1,000 mutations at ``noise`` 0.1, and about 40 at 0.5. Needs the catalogue, see `nmfbench data fetch cosmic`.
+    Alexandrov et al. (2020).
     """
 
     name: ClassVar[str] = "planted_signatures"
-    drawn: ClassVar[bool] = False  # the catalogue can be missing
+    drawn: ClassVar[bool] = False  # the catalogue may be missing
 
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
         catalogue = Cosmic(scaling="none").read().X

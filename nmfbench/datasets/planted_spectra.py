@@ -12,22 +12,22 @@ from nmfbench.errors import ConfigError
 WIDTH = 0.05
 """Standard deviation of the kernel that makes a spectrum smooth, as a share of its bands."""
 SPREAD = 1.5
-"""Standard deviation of the logarithm of a spectrum: peaks that stand a few times above the rest."""
+"""Standard deviation of the logarithm of a spectrum, at which peaks are a few times as high as the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlantedSpectra(planted.Planted):
     """X = max(WH + E, 0): pixels that mix smooth spectra in shares that sum to one. X (features, samples).
 
-    A spectrum is the exponential of a smooth Gaussian process over the bands and has maximum 1; spectra overlap
-    everywhere, and ``correlation`` is that of the logarithms of two of them. Abundances H are Dirichlet distributed,
-    uniform over all mixtures where ``imbalance`` is 1. E is normal. The class of a pixel is the material with the
-    largest share in it.
+    A spectrum is the exponential of a smooth Gaussian process over the bands, scaled to maximum 1; spectra overlap
+    everywhere, and ``correlation`` is that of two spectra's logarithms. Abundances H have a Dirichlet distribution,
+    uniform over all mixtures if ``imbalance`` is 1. E is normal. The class of a pixel is the material with the largest
+    share.
 
     Parameters
     ----------
     features: number of bands m, ≥ 1.
-    purity: largest share of a material in a pixel, in (½, 1]: what is over goes to the others, in proportion. 1: one
+    purity: maximum share of a material in a pixel, in (½, 1]; the excess goes to the others, in proportion. 1: one
         pixel of each material is pure, so that the factorization is separable.
     """
 

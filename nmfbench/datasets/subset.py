@@ -1,4 +1,4 @@
-"""A smaller dataset: some of the samples, drawn without looking at their labels."""
+"""Reduce a dataset to some of its samples, drawn without looking at their labels."""
 
 from dataclasses import replace
 
@@ -10,20 +10,20 @@ from nmfbench.numerics.rng import integer
 
 
 def subset(data: Dataset, size: int) -> Dataset:
-    """Keep ``size`` of the n samples, in their order; all of them if there are no more.
+    """Keep ``size`` of the n samples in their order, or all if n ≤ size.
 
     The draw depends on n alone, so it is the same for every method, seed and scaling. Raises ConfigError for data with
-    planted factors, which have a column a sample.
+    known factors, which would keep a column for each dropped sample.
     """
     n = data.n_samples
     if size >= n:
         return data
     if data.truth:
         raise ConfigError(
-            f"subset={size} would take samples from {data.name}, but not from the truth that comes with it"
+            f"subset={size} cannot reduce {data.name}, whose true factors describe all samples: leave out subset"
         )
     kept = np.sort(np.random.default_rng(integer("subset", 0) + n).permutation(n)[:size])
-    place = np.full(n + 1, -1)  # the last is that of a pixel which no sample has
+    place = np.full(n + 1, -1)  # the last entry serves the pixels without a sample
     place[kept] = np.arange(size)
     return replace(
         data,

@@ -1,4 +1,4 @@
-"""The error on a block of X of which a fit saw neither the rows nor the columns."""
+"""Bi-cross-validation: the error on a block of X whose rows and columns the fit never saw."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,13 +17,13 @@ from nmfbench.numerics.rng import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Bicross(Evaluator):
-    """Root mean squared error of every layer on a block of features and samples, none of which its fit saw.
+    """Root mean squared error of every layer on a block of features and samples that its fit never saw.
 
-    X = [A B; C D] after a permutation of its rows and columns. The fit is given D alone. Its bases W_D and codes H_D
-    are continued to the other rows and columns by least squares, B ≈ W_A H_D and C ≈ W_D H_A, and A is predicted as
-    W_A H_A. A factor without negative entries is continued without any. Rows and columns are divided into ``folds``
-    groups at random; the seeds 0 to folds² − 1 hold out each pair of groups once, the next as many divide anew.
-    Errors are in the unit of the scaled X. A fit has 1/folds fewer samples and features, and so allows smaller ranks.
+    Let X = [A B; C D] after a permutation of its rows and columns. The fit sees D alone. Its bases W_D and codes H_D
+    are extended to the other rows and columns by least squares, B ≈ W_A H_D and C ≈ W_D H_A, and A is predicted as
+    W_A H_A. The extension of a non-negative factor is non-negative. Rows and columns are divided into ``folds`` groups
+    at random; the seeds 0 to folds² − 1 hold out each pair of groups once, and the next folds² divide anew.
+    Errors are in the unit of the scaled X. A fit sees 1/folds fewer samples and features, which limits its rank.
     Owen & Perry (2009), Sec. 5: non-negative factors
 
     Parameters
@@ -45,7 +45,7 @@ class Bicross(Evaluator):
             raise ConfigError(f"folds must be at least 2, got {self.folds}")
 
     def check(self, dataset: Dataset, labelled: np.ndarray | None) -> None:
-        """Accept every dataset of which rows and columns can be hidden, which `hidden` finds out."""
+        """Accept every dataset; `hidden` refuses those whose rows and columns cannot be hidden."""
 
     def hidden(self, dataset: Dataset, seed: int) -> np.ndarray:
         require_all_entries("bicross", dataset)
@@ -54,15 +54,17 @@ class Bicross(Evaluator):
                 f"evaluator=bicross needs a dense X, and {dataset.name} is sparse; dataset.dense=true makes it dense"
             )
         if dataset.views:
-            raise NotApplicable(f"evaluator=bicross divides the features, and those of {dataset.name} are views")
+            raise NotApplicable(
+                f"evaluator=bicross divides the features, which the views of {dataset.name} do not allow"
+            )
         if min(dataset.X.shape) < self.folds:
             m, n = dataset.X.shape
-            raise NotApplicable(f"evaluator.folds={self.folds} groups of features and of samples: X is {m} × {n}")
+            raise NotApplicable(f"evaluator.folds={self.folds} needs as many features and samples, and X is {m} × {n}")
         rows, columns = self._held_out(dataset, seed)
         return rows[:, None] | columns
 
     def _held_out(self, dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """The masks (m,) and (n,) of the rows and columns of A."""
+        """Return the masks (m,) and (n,) of the rows and columns of A."""
         division, block = divmod(seed, self.folds**2)
         groups = (Streams([division])(f"bicross {of}")[0] for of in ("rows", "columns"))
         rows, columns = (
@@ -77,7 +79,8 @@ class Bicross(Evaluator):
         if fitted.layering == "convolution":
             return []
         rows, columns = self._held_out(dataset, seed)
-        X, found = np.asarray(dataset.X, np.float64), []
+        X = np.asarray(dataset.X, np.float64)
+        metrics: list[dict[str, Any]] = []
         A, B, C = X[np.ix_(rows, columns)], X[np.ix_(rows, ~columns)], X[np.ix_(~rows, columns)]
         size = np.sqrt(np.mean(A**2))
         for layer, (W, H) in enumerate(zip(fitted.bases, fitted.codes, strict=True), start=1):
@@ -85,12 +88,13 @@ class Bicross(Evaluator):
             H_A = continued(W, C, signed=H.min() < 0)
             rmse = np.sqrt(np.mean((A - W_A @ H_A) ** 2))
             measured = {"bicross_rmse": rmse} | ({"bicross_ratio": rmse / size} if size else {})
-            found += [{"layer": layer, "n_clusters": None, "metric": k, "value": float(q)} for k, q in measured.items()]
-        return found
+            row = {"layer": layer, "n_clusters": None}
+            metrics += [row | {"metric": name, "value": float(value)} for name, value in measured.items()]
+        return metrics
 
 
 def continued(A: np.ndarray, X: np.ndarray, signed: bool) -> np.ndarray:
-    """argmin ‖X − AS‖ (r, n) of A (m, r) and X (m, n), over S ≥ 0 unless ``signed``."""
+    """Return argmin ‖X − AS‖ (r, n) for A (m, r) and X (m, n), over S ≥ 0 unless ``signed``."""
     A = A.astype(np.float64)
     if signed:
         return np.linalg.lstsq(A, X)[0]

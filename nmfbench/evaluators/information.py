@@ -13,11 +13,11 @@ from nmfbench.evaluators.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Information(Evaluator):
-    """BIC = N log(RSS/N) + r(m + n) log N of every layer, for normal errors of one unknown size on the N entries.
+    """BIC = N log(RSS/N) + r(m + n) log N of every layer, for normal errors of one unknown variance on N entries.
 
     RSS = ‖X − WH‖² over the observed entries, with the bases W (m, r) and codes H (r, n) of that layer; each of their
-    entries counts as a parameter. Values of several ranks are compared on the same data; the lowest is the best. A
-    convolution is left out. Schwarz (1978)
+    entries counts as a parameter. Compare values of several ranks on the same data only; the lowest is the best. A
+    convolution has none. Schwarz (1978)
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -36,7 +36,7 @@ class Information(Evaluator):
         rows = []
         for layer, (W, H) in enumerate(zip(fitted.bases, fitted.codes, strict=False), start=1):
             N, rss, square = _fit(dataset, W.astype(np.float64), H.astype(np.float64))
-            # Below this the residual of an exact fit is rounding.
+            # A residual below this bound is rounding: an exact fit must not have an infinite BIC.
             mean = max(rss, np.finfo(float).eps * square, np.finfo(float).tiny) / N
             bic = N * np.log(mean) + (W.size + H.size) * np.log(N)
             rows.append({"layer": layer, "n_clusters": None, "metric": "bic", "value": float(bic)})
@@ -44,9 +44,9 @@ class Information(Evaluator):
 
 
 def _fit(dataset: Dataset, W: np.ndarray, H: np.ndarray) -> tuple[int, float, float]:
-    """The number of observed entries, ‖X − WH‖² and ‖X‖² over them."""
+    """Return the number of observed entries, ‖X − WH‖² and ‖X‖² over them."""
     X = dataset.X
-    if issparse(X):  # without the product WH, which is dense
+    if issparse(X):  # avoid the product WH, which is dense
         square = float(X.data @ X.data)
         return (
             X.shape[0] * X.shape[1],

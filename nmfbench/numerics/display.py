@@ -1,4 +1,4 @@
-"""How factors and results show themselves in a notebook: shapes in a line, tables of HTML."""
+"""Format factors and results for a notebook: shapes in a line, tables in HTML."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> str:
-    """The shape of each factor (…, m, r), in a line: "W 5 × 2, H 2 × 7"."""
+    """List the shapes of factors (…, m, r) in a line: "W 5 × 2, H 2 × 7"."""
     return ", ".join(f"{name} {' × '.join(map(str, tensor.shape))}" for name, tensor in tensors.items())
 
 
 def factors(tensors: Mapping[str, Tensor]) -> str:
-    """A table of HTML: shape, smallest and largest entry and share of zeros of each factor, of any shape (…, m, r)."""
+    """Make an HTML table of factors (…, m, r): shape, smallest and largest entry, and share of zeros."""
     rows = [
         [name, " × ".join(map(str, tensor.shape)), f"{tensor.min():.4g}", f"{tensor.max():.4g}", f"{share:.1%}"]
         for name, tensor in tensors.items()
@@ -22,7 +22,7 @@ def factors(tensors: Mapping[str, Tensor]) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """A table of HTML; a row's first cell is its heading."""
+    """Make an HTML table; the first cell of each row is its heading."""
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = ""
     for first, *cells in rows:

@@ -27,7 +27,7 @@ class Factorization(ABC):
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Keep the short repr: @dataclass would give each class one that prints every factor."""
+        """Keep the short repr, which @dataclass would replace by one that prints every factor."""
         super().__init_subclass__(**options)
         cls.__repr__ = Factorization.__repr__  # type: ignore[method-assign]
 
@@ -40,7 +40,7 @@ class Factorization(ABC):
 
     @property
     def shown(self) -> dict[str, Tensor]:
-        """The factors, or the codes where there are none: what a notebook shows."""
+        """The tensors that a notebook shows: the factors, or the codes of a method without factors."""
         return self.factors or {"codes": self.codes[-1]}
 
     @property
@@ -77,10 +77,10 @@ class Factorization(ABC):
 
     @abstractmethod
     def reconstruct(self) -> Tensor:
-        """The approximation of X, (…, m, n)."""
+        """Return the approximation of X, (…, m, n)."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """A factorization of the same class, with the function applied to every tensor."""
+        """Return a factorization of the same class, with the function applied to every tensor."""
 
         def apply(value: Any) -> Any:
             if isinstance(value, Tensor):
@@ -90,11 +90,11 @@ class Factorization(ABC):
         return dataclasses.replace(self, **{f.name: apply(getattr(self, f.name)) for f in dataclasses.fields(self)})
 
     def restart(self, s: int) -> Self:
-        """Restart s, detached from the solver's buffers."""
+        """Return restart s, detached from the solver's buffers."""
         return self.map(lambda tensor: tensor[s].clone())
 
     def finite(self) -> Tensor:
-        """(S,) bool: the restarts in which every entry is finite, including the codes: a product may overflow."""
+        """Return a mask (S,) of the restarts whose entries and codes are all finite: a product may overflow."""
         checks: list[Tensor] = []
 
         def check(tensor: Tensor) -> Tensor:
@@ -301,7 +301,7 @@ class Hierarchy(Factorization):
 
 
 def product(factors: Sequence[Tensor]) -> Tensor:
-    """F₁F₂…F_L (…, m, n), multiplied from the right: the codes (…, r, n) at the end make every step thin."""
+    """Return F₁F₂…F_L (…, m, n), multiplied from the right: the codes (…, r, n) at the end make every step thin."""
     return reduce(lambda right, left: left @ right, reversed(factors))
 
 

@@ -1,4 +1,4 @@
-"""Agreement of restarts: how tightly their bases cluster, and how often they put two samples together."""
+"""Measure the agreement of restarts: how tightly their bases cluster, and how often they put two samples together."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ ROUNDS = 100
 
 
 def matched(bases: Sequence[np.ndarray]) -> np.ndarray:
-    """(S, r, m) unit bases of S restarts (m, r), reordered so that component i of all restarts is one cluster.
+    """Return the unit bases (S, r, m) of S restarts (m, r), reordered so that component i of all restarts is a cluster.
 
-    K-means with cosines, in which each restart gives one basis to each cluster; it starts from the bases of the first
-    restart. A zero column stays zero. Alexandrov et al. (2013), Supplement: the clustering of NMFk.
+    Runs k-means with cosines, where each restart gives one basis to each cluster, from the bases of the first restart.
+    A zero column stays zero. Alexandrov et al. (2013), Supplement: the clustering of NMFk.
     """
     units = np.stack([_unit(np.asarray(W, np.float64).T) for W in bases])
     centres = units[0]
@@ -29,10 +29,10 @@ def matched(bases: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def silhouettes(units: np.ndarray) -> np.ndarray:
-    """(r,) mean silhouette of each cluster of `matched` bases (S, r, m), in cosine distances; NaN if r = 1 or S = 1.
+    """Return the mean cosine silhouette (r,) of each cluster of `matched` bases (S, r, m); NaN if r = 1 or S = 1.
 
-    The silhouette of a basis is (b − a)/max(a, b), with its mean distance a to the others of its cluster and b to those
-    of the nearest other cluster. Rousseeuw (1987)
+    The silhouette of a basis is (b − a)/max(a, b), where a is its mean distance to the others of its cluster, and b
+    that to the nearest other cluster. Rousseeuw (1987)
     """
     S, r, _ = units.shape
     if r == 1 or S == 1:
@@ -47,7 +47,7 @@ def silhouettes(units: np.ndarray) -> np.ndarray:
 
 
 def consensus(codes: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, n) share of the restarts that put two samples together: that have the largest code at the same component.
+    """Return the share (n, n) of the restarts in which two samples have their largest code at the same component.
 
     Brunet et al. (2004). ``codes``: (r, n) of each restart, in one unit for all components.
     """
@@ -55,7 +55,7 @@ def consensus(codes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def cophenetic(C: np.ndarray) -> float:
-    """Correlation of 1 − C with its cophenetic distances under average linkage; 1 if all restarts agree.
+    """Correlate 1 − C with its cophenetic distances under average linkage; 1 if all restarts agree.
 
     ``C``: a `consensus` (n, n). NaN if all samples are together. Brunet et al. (2004)
     """
@@ -67,12 +67,15 @@ def cophenetic(C: np.ndarray) -> float:
 
 
 def dispersion(C: np.ndarray) -> float:
-    """Mean of 4 (C − ½)²: 1 if all restarts agree on every pair, 0 if half of them do. Kim & Park (2007)"""
+    """Return the mean of 4 (C − ½)²: 1 if all restarts agree on every pair, 0 if half of them do.
+
+    ``C``: a `consensus` (n, n). Kim & Park (2007)
+    """
     return float(np.mean(4 * (C - 0.5) ** 2))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    # Divided by the largest entry first, so that squares of huge or tiny ones stay finite.
+    # Divide by the largest entry first, so that squares of huge or tiny entries stay finite.
     rows = rows / max(np.abs(rows).max(initial=0), np.finfo(float).tiny)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)

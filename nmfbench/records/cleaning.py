@@ -1,4 +1,4 @@
-"""Take out of texts whatever names a person's machine: folders, the account, the host. For records that travel."""
+"""Remove from texts all that identifies a person's machine (folders, account, host), before records are shared."""
 
 import getpass
 import os
@@ -8,28 +8,28 @@ from pathlib import Path
 from typing import Any
 
 _ROOTED = re.compile(r"^(file://|~|[A-Za-z]:)?[/\\]+[^/\\]")
-"""The start of a text that is a path as a whole, whatever blanks its folders have."""
+"""Matches the start of a text that is a path as a whole, whose folders may have blanks."""
 _QUOTED = re.compile(r"(?<=['\"])(~|[A-Za-z]:)?[/\\]+(?:[^'\"/\\]+[/\\]+)+")
 _FOLDERS = re.compile(r"(?<![\w.])(~|[A-Za-z]:)?[/\\]+(?:[^\s'\":,;()<>/\\]+[/\\]+)+")
-"""The folders of a path within a sentence: between quotes they may have blanks."""
+"""Match the folders of a path within a sentence; only between quotes may they have blanks."""
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def cleaned(value: Any) -> Any:
-    """Return the plain value with folders, account and host of this machine taken out of its texts.
+    """Return the plain value, with this machine's folders, account and host removed from its texts.
 
-    A path keeps its last part. The names of account and host are replaced in sentences alone: as a single word one may
-    be a setting (``max``), and a dotted name is a class. Characters that a terminal obeys become blanks.
+    A path keeps its last part. The names of account and host are replaced only in sentences: a single word may be a
+    setting (``max``), and a dotted name is a class. Control characters become blanks.
     """
     if isinstance(value, str):
         return _cleaned_text(value)
     if isinstance(value, dict):
-        return {_cleaned_text(str(key)): cleaned(held) for key, held in value.items()}
-    return [cleaned(held) for held in value] if isinstance(value, (list, tuple)) else value
+        return {_cleaned_text(str(key)): cleaned(item) for key, item in value.items()}
+    return [cleaned(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def is_clean_text(value: Any) -> bool:
-    """Tell whether the value is a text without characters that a terminal obeys."""
+    """Tell whether the value is a text without control characters."""
     return isinstance(value, str) and not _INVISIBLE.search(value)
 
 

@@ -1,4 +1,4 @@
-"""Check plain values that may come from anybody: their types, that they are finite, short and fit to be shown."""
+"""Check plain values from untrusted files: their types, and that they are finite, short and safe to print."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from nmfbench.records.cleaning import is_clean_text
 
 Check = Callable[[Any], bool]
 DEEPEST = 12
-"""Lists and objects within each other at most."""
+"""Maximum depth of nested lists and objects."""
 
 
 def require(
@@ -18,7 +18,7 @@ def require(
 ) -> None:
     """Raise DataError unless the node has these keys, each of the right type, and no others that fail ``others``."""
     if type(node) is not dict:
-        raise DataError(f"{where} is no object")
+        raise DataError(f"{where} is not an object")
     for key, is_right in checks.items():
         if key not in node:
             if key not in optional:
@@ -65,8 +65,8 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     if depth == DEEPEST:
         return False
     if type(value) is dict:
-        return all(is_text(key) and is_plain(held, depth + 1) for key, held in value.items())
-    return type(value) is list and all(is_plain(held, depth + 1) for held in value)
+        return all(is_text(key) and is_plain(item, depth + 1) for key, item in value.items())
+    return type(value) is list and all(is_plain(item, depth + 1) for item in value)
 
 
 def is_object(value: Any) -> bool:
@@ -74,5 +74,5 @@ def is_object(value: Any) -> bool:
 
 
 def is_name(value: Any) -> bool:
-    """Tell whether the value can name a solver or dataset: folders of results are called so."""
+    """Tell whether the value can name a solver or dataset, and so a folder of results."""
     return is_text(value) and bool(re.fullmatch(r"(?!\.)[^/\\]{1,200}", value))

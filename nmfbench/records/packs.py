@@ -1,14 +1,14 @@
-"""A pack: one small file of many records, for sharing. Whatever is read from one is data; nothing of it is ever run.
+"""Read and write packs: a pack is one small file of many records, for sharing. Nothing that is read from it is run.
 
 A pack is a zip archive of
 
 - manifest.json: format, schema, licence, who made it, and a summary of the records (counts, versions, checksums);
-- shared.json: what many records have in common: environments, declarations of metrics, and the names of metrics;
+- shared.json: the parts that many records share: environments, declarations and names of metrics;
 - records.jsonl: a configuration a line, with its runs: seed, status, seconds, values of the metrics, and so on;
 - code/CHECKSUM/MODULE.py: the source of methods from outside nmfbench, if its author passes it on.
 
-It holds neither codes nor exhibits nor single k-means starts, and of a history `POINTS` entries. The same records make
-the same bytes, so that two packs can be compared by their checksums.
+It holds no codes, no exhibits, no single k-means starts, and at most `POINTS` entries of each history.
+The same records make the same bytes, so that two packs can be compared by their checksums.
 """
 
 import hashlib
@@ -32,9 +32,9 @@ from nmfbench.records.unpacking import LARGEST_FILE, SCHEMA, parsed
 SUFFIX = ".nmfbench.zip"
 POINTS = 12
 LICENCES = ("CC-BY-4.0", "CC0-1.0")
-"""The first is the default: it asks for credit, which a table of results gives anyway, and for nothing else."""
+"""The first is the default, because it asks only for the credit that a table of results gives anyway."""
 _OF_CONFIG: dict[str, Any] = {"block": "", "variant": {}, "setting": {}, "rank": None, "footnote": "", "layering": None}
-"""What all runs of a configuration have in common, beside the configuration and the data, with its default."""
+"""Fields that all runs of a configuration share, besides the configuration and the data, with their defaults."""
 _OF_RUN = ("seed", "status", "iterations", "objective", "fall", "error")
 _TIMES = ("seconds", "cpu_seconds", "evaluation_seconds", "peak_memory_mib")
 _OF_ENVIRONMENT = (
@@ -50,8 +50,8 @@ class Pack:
     Parameters
     ----------
     manifest: who made it, under which licence, and the summary of the records.
-    records: the records, as `Store.load` returns them but for what a pack leaves out.
-    code: checksum → module → source of the methods from outside nmfbench that came along; nothing has run it.
+    records: the records as `Store.load` returns them, without the parts that a pack leaves out.
+    code: checksum → module → source of the methods from outside nmfbench that the pack carries; it has not been run.
     """
 
     manifest: dict[str, Any]
@@ -68,21 +68,21 @@ def write(
     contact: str = "",
     code: Code | None = None,
 ) -> dict[str, Any]:
-    """Write a pack of these records and return its manifest. Of records of the same run the newest is kept.
+    """Write a pack of these records and return its manifest. Among records of the same run, the newest is kept.
 
-    Folders, account and host are taken out of every text (`cleaning`). ``name`` and ``contact`` say who passes the
+    Folders, account and host are removed from every text (`cleaning`). ``name`` and ``contact`` say who passes the
     records on; ``code`` is the source of methods from outside nmfbench by its checksum. Raises ConfigError for a
     name that does not end in `SUFFIX`, an unknown licence, no records, or records that no pack can hold.
     """
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
-        raise ConfigError(f"{path} must end in {SUFFIX}")
+        raise ConfigError(f"the name of a pack must end in {SUFFIX}, got {path}")
     if licence not in LICENCES:
         raise ConfigError(f"the licence must be one of {', '.join(LICENCES)}, got {licence}")
     if not records:
         raise ConfigError(f"no records to write into {path}")
-    shared, lines, held = _grouped(records)
-    said = cleaned({"licence": licence, "name": name, "contact": contact})
-    manifest = {"format": "nmfbench pack", "schema": SCHEMA, **said, **summary(held, code or {})}
+    shared, lines, packed = _grouped(records)
+    author = cleaned({"licence": licence, "name": name, "contact": contact})
+    manifest = {"format": "nmfbench pack", "schema": SCHEMA, **author, **summary(packed, code or {})}
     members = {"manifest.json": orjson.dumps(manifest, option=orjson.OPT_INDENT_2), "shared.json": shared}
     members["records.jsonl"] = lines
     for checksum, modules in sorted((code or {}).items()):
@@ -99,7 +99,7 @@ def write(
 
 
 def read(path: Path) -> Pack:
-    """Return the content of a pack, every part of it checked. Raises DataError for one that is damaged or hostile."""
+    """Read a pack and check every part of it. Raises DataError if it is damaged or hostile."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise DataError(f"it has more than {LARGEST_FILE} bytes")
@@ -107,7 +107,7 @@ def read(path: Path) -> Pack:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except DataError as error:
-        raise DataError(f"{path} is no pack that nmfbench reads: {error}") from error
+        raise DataError(f"{path} is not a valid pack: {error}") from error
 
 
 def published() -> list[Path]:
@@ -126,9 +126,9 @@ def checksum(path: Path) -> str:
 def thinned(history: Sequence[Sequence[float]]) -> list[list[float]]:
     """Return at most `POINTS` entries (iteration, objective, seconds) of a history, with seven digits.
 
-    The first and the last entry, and one after the other those that a line through the kept ones misses most. Both axes
-    are logarithmic: seconds, and the objective's distance from its smallest value, down to 1e-4 of that at the start.
-    For five methods, interpolation gave the time to 1 % above the last value within 13 %.
+    Keeps the first and the last entry, then adds one by one the entry that a line through the kept ones misses most.
+    Both axes are logarithmic: seconds, and the objective's distance from its smallest value, down to 1e-4 of that at
+    the start. For five methods, interpolation gave the time to 1 % above the last value within 13 %.
     """
     import numpy as np  # most commands pack nothing
 
@@ -147,20 +147,20 @@ def thinned(history: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def _short(number: Any) -> Any:
-    """Round to seven digits: more than a time means, and all that float32 has."""
+    """Round to seven digits, which is all that float32 has and more than a time means."""
     return float(f"{number:.7g}") if isinstance(number, float) and math.isfinite(number) else number
 
 
 class _Table:
-    """Values that many records share, each stored once."""
+    """A list of the values that many records share, each stored once."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[bytes, int] = {}
 
     def place(self, value: Any) -> int:
-        """The index of the value, which is added if it is new."""
-        key = orjson.dumps(value)  # the order of its keys is kept: tables show settings in it
+        """Return the index of the value, adding it if it is new."""
+        key = orjson.dumps(value)  # keys are not sorted, because tables show settings in their order
         if key not in self._places:
             self._places[key] = len(self.values)
             self.values.append(value)
@@ -168,7 +168,7 @@ class _Table:
 
 
 def _grouped(records: Sequence[Record]) -> tuple[bytes, bytes, list[Record]]:
-    """Return shared.json, records.jsonl, and the records behind them in the order of dataset, solver and name."""
+    """Return shared.json, records.jsonl, and their records in the order of dataset, solver and name."""
     newest: dict[str, tuple[tuple[str, ...], Record]] = {}
     for record in sorted(records, key=lambda record: str(record["environment"].get("date"))):
         config = cleaned(record["config"])
@@ -178,16 +178,16 @@ def _grouped(records: Sequence[Record]) -> tuple[bytes, bytes, list[Record]]:
     tables = {"environments": _Table(), "declared": _Table(), "rows": _Table()}
     groups: dict[bytes, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     try:
-        held = [record for _, record in sorted(newest.values(), key=lambda one: one[0])]
-        for record in held:
+        packed = [record for _, record in sorted(newest.values(), key=lambda pair: pair[0])]
+        for record in packed:
             node = _group(record)
             key = orjson.dumps(node)
             groups.setdefault(key, (node, []))[1].append(_run(record, tables))
         lines = [orjson.dumps(node | {"runs": runs}) for node, runs in groups.values()]
-    except TypeError as error:  # an integer of more than 64 bits, or no plain value
+    except TypeError as error:  # orjson refuses integers of more than 64 bits, and values that are not plain
         raise ConfigError(f"these records cannot be packed: {error}") from error
     shared = orjson.dumps({key: table.values for key, table in tables.items()})
-    return shared, b"\n".join(lines) + b"\n", held
+    return shared, b"\n".join(lines) + b"\n", packed
 
 
 def _group(record: Record) -> dict[str, Any]:

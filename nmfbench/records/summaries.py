@@ -1,4 +1,4 @@
-"""Sum up many records for the manifest of a pack: counts, versions, checksums, machines."""
+"""Summarize records for the manifest of a pack: counts, versions, checksums, machines."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ Code = Mapping[str, Mapping[str, str]]
 
 
 def is_own_data(record: Record) -> bool:
-    """Tell whether the data of a record is a user's own and no dataset of nmfbench's."""
+    """Tell whether the data of a record is a user's own, rather than a dataset of nmfbench."""
     target = str(record["config"]["dataset"].get("_target_"))
     own = ("file.File", "images.Images", "graph.Graph", "views.Views")
     return target.removeprefix("nmfbench.datasets.") in own or not target.startswith("nmfbench.")
@@ -22,7 +22,7 @@ def summary(records: Iterable[Record], code: Code) -> dict[str, Any]:
     solvers: dict[str, dict[str, Any]] = {}
     datasets: dict[str, dict[str, Any]] = {}
     statuses: Counter[str] = Counter()
-    made: dict[str, set[str]] = {"nmfbench": set(), "commits": set(), "machines": set()}
+    origins: dict[str, set[str]] = {"nmfbench": set(), "commits": set(), "machines": set()}
     newest = ""
     for record in records:
         solver, data, environment = record["config"]["solver"], record["config"]["dataset"], record["environment"]
@@ -35,18 +35,18 @@ def summary(records: Iterable[Record], code: Code) -> dict[str, Any]:
         of_data["sha256"].add(str(data.get("sha256", "")))
         of_data["own"] |= is_own_data(record)
         statuses[record["status"]] += 1
-        made["nmfbench"].add(str(environment.get("nmfbench")))
+        origins["nmfbench"].add(str(environment.get("nmfbench")))
         changed = " with changes" if environment.get("dirty") else ""
-        made["commits"].add(f"{environment.get('commit')}{changed}")
-        made["machines"].add(str(environment.get("gpu") or environment.get("cpu")))
+        origins["commits"].add(f"{environment.get('commit')}{changed}")
+        origins["machines"].add(str(environment.get("gpu") or environment.get("cpu")))
         newest = max(newest, str(environment.get("date") or ""))
     return {
         "records": statuses.total(),
         "statuses": dict(statuses),
         "newest": newest,
-        "solvers": {key: {k: _listed(v) for k, v in held.items()} for key, held in solvers.items()},
-        "datasets": {key: {k: _listed(v) for k, v in held.items()} for key, held in datasets.items()},
-        **{key: sorted(held) for key, held in made.items()},
+        "solvers": {key: {k: _listed(v) for k, v in counts.items()} for key, counts in solvers.items()},
+        "datasets": {key: {k: _listed(v) for k, v in counts.items()} for key, counts in datasets.items()},
+        **{key: sorted(names) for key, names in origins.items()},
         "code": {checksum: sorted(modules) for checksum, modules in code.items()},
     }
 

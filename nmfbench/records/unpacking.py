@@ -1,4 +1,4 @@
-"""Read the bytes of a pack that may come from anybody: sizes are bounded, and every name and type is checked."""
+"""Parse the bytes of a pack from an untrusted source: sizes are bounded, and every name and type is checked."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ from nmfbench.records.summaries import summary
 
 SCHEMA = 1
 LARGEST = {"manifest.json": 2**22, "shared.json": 2**26, "records.jsonl": 2**27}
-"""Bytes of each member at most, unpacked; 10,000 records take some 2²⁴, in shared.json too if they hold clusters."""
+"""Maximum unpacked size of each member in bytes; 10,000 records take about 2²⁴, with clusters in shared.json too."""
 LARGEST_FILE, LARGEST_MODULE, LARGEST_LINE, LARGEST_DIRECTORY = 2**25, 2**20, 2**22, 2**16
 MOST_RECORDS, MOST_VALUES = 100_000, 3_000_000
 _TABLES = {"environments": "environment", "declared": "declared", "rows": "rows"}
@@ -43,32 +43,32 @@ _END = 22
 
 
 def parsed(content: bytes) -> tuple[dict[str, Any], list[Record], dict[str, dict[str, str]]]:
-    """Return the manifest, the records and the code of a pack. Raises DataError that says what is wrong."""
+    """Return the manifest, the records and the code of a pack. Raises DataError if a part is missing or wrong."""
     members = _members(content)
     if absent := LARGEST.keys() - members.keys():
         raise DataError(f"{', '.join(sorted(absent))} is missing")
     manifest = _json(members["manifest.json"], "manifest.json")
     schema = manifest.get("schema") if type(manifest) is dict else None
     if type(manifest) is not dict or manifest.get("format") != "nmfbench pack" or type(schema) is not int:
-        raise DataError("manifest.json is none of an nmfbench pack")
+        raise DataError("manifest.json does not describe an nmfbench pack")
     if schema != SCHEMA:
-        raise DataError(f"it has schema {schema}, this version of nmfbench reads {SCHEMA}")
+        raise DataError(f"it has schema {schema}, but this version of nmfbench reads schema {SCHEMA}")
     with no_collection():
         shared = _shared(_json(members["shared.json"], "shared.json"))
         records = _records(members["records.jsonl"], shared)
     code = _code(members)
     own = {"format": is_text, "schema": is_count, "licence": is_text, "name": is_text, "contact": is_text}
-    follows = summary(records, code)
-    require({key: value for key, value in manifest.items() if key not in follows}, own, "manifest.json")
-    if differing := [key for key, value in follows.items() if manifest.get(key) != value]:
+    derived = summary(records, code)
+    require({key: value for key, value in manifest.items() if key not in derived}, own, "manifest.json")
+    if differing := [key for key, value in derived.items() if manifest.get(key) != value]:
         raise DataError(f"manifest.json does not describe the records: {', '.join(differing)}")
     return manifest, records, code
 
 
 def _members(content: bytes) -> dict[str, bytes]:
-    """Unpack the members of the archive; their names and sizes are checked first."""
+    """Unpack the members of the archive, after a check of their names and sizes."""
     end = content[-_END:]
-    # Without a comment and zip64 the directory's length stands here, and a long one is refused before it is read.
+    # Without a comment and zip64, the directory's length is at a fixed place, so a huge one is refused unread.
     if len(content) < _END or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0" or content[-_END - 20 :][:4] == b"PK\6\7":
         raise DataError("not a zip archive as nmfbench writes it, or cut off")
     if int.from_bytes(end[12:16], "little") > LARGEST_DIRECTORY:
@@ -80,9 +80,9 @@ def _members(content: bytes) -> dict[str, bytes]:
                 name = info.filename
                 largest = LARGEST.get(name) or (LARGEST_MODULE if _CODE.fullmatch(name) else 0)
                 if not largest or name in members:
-                    raise DataError(f"{name[:100]!r} is no part of a pack, or is there twice")
+                    raise DataError(f"{name[:100]!r} is not a member of a pack, or occurs twice")
                 if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise DataError(f"{name} is encrypted or packed in another way than zip's usual one")
+                    raise DataError(f"{name} is encrypted, or compressed by another method than deflate")
                 if info.file_size > largest:
                     raise DataError(f"{name} has {info.file_size} bytes unpacked, more than {largest}")
                 with archive.open(info) as file:
@@ -150,7 +150,7 @@ def _records(text: bytes, shared: Mapping[str, list[Any]]) -> list[Record]:
             if len(run["values"]) != len(rows):
                 raise DataError(f"{where}: a run has {len(run['values'])} values for {len(rows)} metrics")
             if (identity, run["seed"]) in known:
-                raise DataError(f"{where}: seed {run['seed']} is there twice")
+                raise DataError(f"{where}: seed {run['seed']} occurs twice")
             known.add((identity, run["seed"]))
             n_values += len(rows)
             if len(known) > MOST_RECORDS or n_values > MOST_VALUES:

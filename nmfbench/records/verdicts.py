@@ -1,4 +1,4 @@
-"""Keep the outcome of verifying a pack in a small JSON file, by which tables mark rows verified or reported."""
+"""Store the outcome of verifying a pack in a small JSON file, so that tables can mark rows verified or reported."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +19,7 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for one method on one dataset of a pack.
+    """The outcome of verifying one method on one dataset of a pack.
 
     Parameters
     ----------
@@ -44,18 +44,18 @@ class Verdict:
 
     @property
     def key(self) -> Key:
-        """Name the method and the data; see `key_of`."""
+        """The method and the data, as `key_of` names them."""
         return self.solver, self.version, self.source, self.dataset
 
 
 def key_of(record: Record) -> Key:
-    """Name the method, with its version and checksum, and the data that a record belongs to."""
+    """Return the method of a record, with its version and checksum, and its data."""
     solver = record["config"]["solver"]
     return record["solver"], str(solver.get("version", "")), str(solver.get("source", "")), record["dataset"]
 
 
 def write(pack: Path, verdicts: Sequence[Verdict], made: dict[str, Any], elsewhere: Path) -> Path:
-    """Keep the verdicts beside the pack, or in the folder ``elsewhere`` if that cannot be written. Returns the file.
+    """Write the verdicts beside the pack, or into the folder ``elsewhere`` if that fails, and return the file.
 
     Earlier verdicts on other methods of the same pack stay. ``made``: date, program and machine of the verification.
     Raises ConfigError if neither folder can be written to.
@@ -81,18 +81,18 @@ def write(pack: Path, verdicts: Sequence[Verdict], made: dict[str, Any], elsewhe
 
 
 def read(pack: Path, elsewhere: Path | None = None) -> list[Verdict]:
-    """Return the verdicts on a pack as it is now, from the file beside it or in that folder; none without one.
+    """Return the verdicts on a pack in its present state, from the file beside it or in ``elsewhere``.
 
-    The file proves nothing by itself: whoever passes a pack on can write one. Believe your own, and those of the
-    repository. Raises DataError if the pack cannot be read.
+    Without such a file there are none. It proves nothing by itself, because whoever shares a pack can write one: trust
+    your own, and those of the repository. Raises DataError if the pack cannot be read.
     """
     checksum = packs.checksum(pack)
     folders = [pack.parent, *([elsewhere] if elsewhere else [])]
-    return next((found for folder in folders if (found := _read(folder / _name(pack), checksum))), [])
+    return next((verdicts for folder in folders if (verdicts := _read(folder / _name(pack), checksum))), [])
 
 
 def standing(record: Record, verdicts: Sequence[Verdict]) -> str:
-    """Return the mark of a pack's record: verified, differs, or reported if nothing was compared."""
+    """Return the mark of a pack's record: verified, differs, or reported where nothing was compared."""
     outcome = next((verdict.outcome for verdict in verdicts if verdict.key == key_of(record)), "")
     return outcome if outcome in ("verified", "differs") else "reported"
 
@@ -102,7 +102,7 @@ def _name(pack: Path) -> str:
 
 
 def _read(path: Path, checksum: str) -> list[Verdict]:
-    """Return the verdicts in that file, none unless it is about the pack of that checksum."""
+    """Return the verdicts in that file; none unless it is about the pack with this checksum."""
     try:
         content = orjson.loads(path.read_bytes())
         if (content["format"], content["schema"], content["pack"]) != ("nmfbench verification", SCHEMA, checksum):
@@ -111,5 +111,5 @@ def _read(path: Path, checksum: str) -> list[Verdict]:
         verdicts = [Verdict(**node) for node in content["verdicts"]]
     except (OSError, ValueError, TypeError, LookupError):
         return []
-    right = all(type(getattr(v, name)) is kind for v in verdicts for name, kind in kinds.items())
-    return verdicts if right and all(v.outcome in OUTCOMES for v in verdicts) else []
+    well_typed = all(type(getattr(v, name)) is kind for v in verdicts for name, kind in kinds.items())
+    return verdicts if well_typed and all(v.outcome in OUTCOMES for v in verdicts) else []

@@ -1,4 +1,4 @@
-"""Pictures of any runs: scores with their spread, a metric against what was swept, time against quality, convergence.
+"""Draw charts of any runs: scores with their spread, a metric over a sweep, time against quality, convergence.
 
 Records in, charts out. A chart is one picture of one part of a report, with the numbers that it shows.
 """
@@ -55,7 +55,7 @@ class Method:
     solver: the solver's name.
     setting: its settings that differ from its YAML, without those that all methods share, in words.
     rank: its rank; None: it has none.
-    swept: every setting that a sweep may vary: rank, number of layers, and what differs from the YAMLs, by dotted key.
+    swept: settings that a sweep may vary: rank, number of layers, and those that differ from the YAMLs, by dotted key.
     records: its finished runs, one a seed and draw.
     values: the metric in the top layer of each run, at the smallest number of clusters.
     """
@@ -73,7 +73,7 @@ class Method:
         return ", ".join(filter(None, [self.solver, self.setting, rank]))
 
     def value(self, key: str) -> Any:
-        """Its rank, its number of layers, or a setting by its dotted key, that of the YAML too; None: it has none."""
+        """Return its rank, number of layers, or any setting by its dotted key; None if it has none."""
         group, _, name = key.partition(".")
         node = self.records[0]["config"].get(group)
         return self.swept.get(key, node.get(name) if isinstance(node, dict) else None)
@@ -92,9 +92,9 @@ class Method:
 
 
 def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | None = None) -> Iterator[Chart]:
-    """The charts of these kinds (of `KINDS`; none: all) that the records have numbers for, dataset by dataset.
+    """Yield the charts of these kinds (of `KINDS`; none: all) for which the records have numbers, dataset by dataset.
 
-    ``metric`` in the place of the one that tables show first. Records without it are left out.
+    ``metric`` replaces the one that tables show first. Records without it are left out.
     """
     for dataset, methods, shown in ranked(records, metric):
         for kind in kinds or KINDS:
@@ -102,7 +102,7 @@ def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | N
 
 
 def ranked(records: Sequence[Record], metric: str | None = None) -> Iterator[tuple[str, list[Method], Metric]]:
-    """Each dataset with its methods, the best first, and the metric by which they are so ranked."""
+    """Yield each dataset with its methods, the best first, and the metric that ranks them."""
     records = [record for record in blocks.told_apart(records) if record["status"] != "failed"]
     declared = declarations(records)
     for dataset in dict.fromkeys(record["dataset"] for record in records):
@@ -114,7 +114,7 @@ def ranked(records: Sequence[Record], metric: str | None = None) -> Iterator[tup
 
 
 def _methods(records: Sequence[Record], metric: str) -> Iterator[Method]:
-    """The methods that have this metric."""
+    """Yield the methods that have this metric."""
     groups = frames.group_repetitions(records)
     alone = len({(record["solver"], *parts(record)) for record in records}) == 1
     shared = parts(records[0]) if alone else common_settings(records)
@@ -143,13 +143,13 @@ def _axis(metric: Metric) -> str:
 
 
 def _titled(name: str, title: str, text: str, figure: Figure, numbers: pd.DataFrame) -> Chart:
-    """The chart, with its title in the picture too, so that a file says what it shows."""
+    """Make a chart with the title in the picture too, so that a saved file says what it shows."""
     figure.suptitle(title)
     return Chart(name, title, text, figure, numbers)
 
 
 def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """A colour, marker and dash for each method: no two share all three, and grey print still tells them apart."""
+    """Choose a colour, marker and dash for each method, so that they can be told apart even in grey."""
     looks = product(DASHES, zip(COLOURS, MARKERS, strict=True))
     return {
         name: {"color": colour, "marker": marker, "linestyle": dash}
@@ -159,7 +159,7 @@ def _lines(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 @styled
 def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
-    """The mean and standard deviation of every method, the best at the top, each run as a dot."""
+    """Draw the mean and standard deviation of every method, the best at the top, and each run as a dot."""
     shown = methods[:MOST_METHODS]
     figure = Figure(figsize=(7, 0.24 * len(shown) + 1), layout="constrained")
     ax = figure.subplots()
@@ -186,7 +186,7 @@ def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Char
 
 @styled
 def sweep(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
-    """The metric against each number that was swept over three values at least; a line a method, a band of one sd."""
+    """Draw the metric against each number swept over at least three values: a line a method, a band of one sd."""
     keys = dict.fromkeys(key for method in methods for key in method.swept)
     drawn = []
 
@@ -245,7 +245,7 @@ def _is_number(value: Any) -> bool:
 
 @styled
 def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
-    """The metric against the seconds of a fit; the line joins the methods that no faster one beats."""
+    """Draw the metric against the seconds of a fit; a line joins the methods that no faster one beats."""
     timed = [method for method in methods if method.seconds > 0]
     if len(timed) < 2:
         return []
@@ -278,7 +278,7 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
 
 @styled
 def convergence(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Chart]:
-    """The objective over that at the start, against iterations and seconds, for the median seed of each method."""
+    """Draw the objective relative to its start, against iterations and seconds, for the median seed of each method."""
     curves = {}
     for method in methods:
         histories = [r for r in method.records if len(r.get("history") or []) > 2 and r["history"][0][1] > 0]

@@ -1,4 +1,4 @@
-"""The components of a hyperspectral image as materials: spectra, abundances, names."""
+"""Interpret the components of a hyperspectral image as materials: spectra, abundances, names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Layer:
     ----------
     bases: (m, r), each scaled to maximum 1.
     abundances: (r, n), which sum to one in each pixel.
-    names: the material of each, or the materials of the first layer that it merges.
-    angles: (r,), degrees between each and the true spectrum that is matched with it; NaN: with none.
+    names: the material of each component, or the materials of the first layer that it merges.
+    angles: (r,), degrees between each basis and the true spectrum matched with it; NaN: no spectrum is matched.
     """
 
     bases: np.ndarray
@@ -31,12 +31,12 @@ class Layer:
 
 
 def layers(fitted: Fitted, data: Dataset, like: np.ndarray | None = None) -> list[Layer]:
-    """All layers, components in the order of the materials, those of an upper layer in that of what they merge.
+    """Return all layers, with components in the order of the materials, or of the components that they merge.
 
-    In the first layer, each known material names the basis that is matched with it, at the smallest sum of angles; a
-    basis that is left has the name of the nearest material and a number. Without known materials, components are
-    numbered, in the order in which they correlate best with the abundances ``like``. A component goes to the one above
-    that has the largest share of it.
+    In the first layer, each known material names the basis matched with it, at the smallest sum of angles; a basis
+    without a match gets the name of the nearest material and a number. Without known materials, components are
+    numbered, in the order in which they correlate best with the abundances ``like``. A component is merged into the
+    component of the next layer that has the largest share of it.
     """
     fitted.require_bases()
     W, H = (np.asarray(factor[0], np.float64) for factor in (fitted.bases, fitted.codes))
@@ -53,7 +53,7 @@ def layers(fitted: Fitted, data: Dataset, like: np.ndarray | None = None) -> lis
         names = [str(k) for k in range(1, len(H) + 1)]
     shown = [_layer(W, H, order, names, angles)]
     for W, H, share in zip(fitted.bases[1:], fitted.codes[1:], shares(fitted), strict=True):
-        parent = share.argmax(0)[order]  # of each component below, as they are shown
+        parent = share.argmax(0)[order]  # the parent of each component below, in their displayed order
         merged = [np.flatnonzero(parent == k) for k in range(len(H))]
         order = np.array(sorted(range(len(H)), key=lambda k: merged[k][0] if len(merged[k]) else len(parent)))
         names = [" + ".join(names[i] for i in merged[k]) or "–" for k in order]
@@ -70,17 +70,17 @@ def _layer(W: np.ndarray, H: np.ndarray, order: np.ndarray, names: list[str], an
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """The names; the second of one name has a 2 behind it, and so on."""
+    """Number repeated names: the second occurrence of a name gets a 2, and so on."""
     return [name if (n := names[: i + 1].count(name)) == 1 else f"{name} {n}" for i, name in enumerate(names)]
 
 
 def matching(codes: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The order in which the rows of ``codes`` correlate best with those of ``like``."""
+    """Return the order in which the rows of ``codes`` correlate best with those of ``like``."""
     r = len(codes)
     return np.asarray(linear_sum_assignment(np.corrcoef(like, codes)[:r, r:], maximize=True)[1])
 
 
 def images(A: np.ndarray, data: Dataset) -> np.ndarray:
-    """(k, height, width) from the rows of A (k, n), a value a pixel; NaN where the scene has no pixel."""
+    """Turn the rows of A (k, n) into images (k, height, width); NaN where the scene has no pixel."""
     assert data.scene is not None
     return np.column_stack([A, np.full(len(A), np.nan)])[:, data.scene]  # −1 is the last column

@@ -20,15 +20,15 @@ from nmfbench.reports.maps import maps as draw_maps
 from nmfbench.reports.words import parts
 
 MOST_TILES, MOST_SPECTRA, MOST_MAPS, WORDS = 100, 12, 24, 10
-"""Components that a page of images, of curves, of maps still shows; words listed of each."""
+"""Maximum number of components on a page of images, curves and maps, and of words for each component."""
 MOST_COLUMNS = 6
 """Maps side by side."""
 
 
 def bases(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
-    """The bases of the top layer: images for image data, top words where features have names, else curves.
+    """Draw the bases of the top layer: images for image data, top words where features have names, else curves.
 
-    Of a hyperspectral image, the spectra of the first layer's materials, beside the true ones where those are known.
+    For a hyperspectral image, draw the spectra of the first layer's materials, with the true ones if they are known.
     """
     if not fitted.bases:
         return None
@@ -53,7 +53,7 @@ def bases(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
 
 
 def _spectra(record: Record, fitted: Fitted, data: Dataset) -> Chart:
-    """The spectrum of each component of the first layer, in a panel with the true one that is matched with it."""
+    """Draw the spectrum of each component of the first layer, in a panel with the true spectrum matched with it."""
     first, *_ = materials.layers(fitted, data)
     title, M = _title(record, "spectra"), data.truth.get("M")
     known = {} if M is None else dict(zip(map(str, data.truth["materials"]), (M / M.max(0)).T, strict=True))
@@ -74,7 +74,7 @@ def _spectra(record: Record, fitted: Fitted, data: Dataset) -> Chart:
 
 
 def maps(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
-    """Abundance maps of a hyperspectral image: every component of every layer, and the truth where it is known."""
+    """Draw abundance maps of a hyperspectral image: every component of every layer, and the truth if it is known."""
     if data.scene is None or not fitted.bases:
         return None
     if (fitted.codes[-1] < 0).any():
@@ -103,7 +103,7 @@ def maps(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
 
 
 def _signed_maps(record: Record, H: np.ndarray, data: Dataset, scene: np.ndarray) -> Chart:
-    """Codes of either sign, which are no abundances, as images."""
+    """Draw codes of either sign as images; they are not abundances."""
     title, columns = _title(record, "maps of the codes"), min(MOST_COLUMNS, len(H))
     panel = plots.Tiles("top layer", np.nan_to_num(materials.images(H, data))[:MOST_MAPS], columns, signed=True)
     width = max(4.5, 1.5 * columns + 1)
@@ -114,14 +114,16 @@ def _signed_maps(record: Record, H: np.ndarray, data: Dataset, scene: np.ndarray
 
 
 def _by_pixel(maps: Mapping[str, np.ndarray], scene: np.ndarray) -> pd.DataFrame:
-    """A row a pixel, a column a map."""
+    """Return a row for each pixel and a column for each map."""
     row, column = np.nonzero(scene >= 0)
-    return pd.DataFrame({"row": row, "column": column} | {name: of[scene[row, column]] for name, of in maps.items()})
+    return pd.DataFrame(
+        {"row": row, "column": column} | {name: values[scene[row, column]] for name, values in maps.items()}
+    )
 
 
 @plots.styled
 def _words(W: np.ndarray, names: Sequence[str], title: str) -> Figure:
-    """The words with the largest weights of each component, the heaviest first."""
+    """Draw the words with the largest weights in each component, the heaviest first."""
     shown = min(MOST_SPECTRA, W.shape[1])
     figure = Figure(figsize=(1.3 * min(shown, 6), 0.125 * (WORDS + 2) * -(-shown // 6) + 0.4), layout="constrained")
     axes = figure.subplots(-(-shown // 6), min(shown, 6), squeeze=False)
@@ -136,7 +138,7 @@ def _words(W: np.ndarray, names: Sequence[str], title: str) -> Figure:
 
 @plots.styled
 def _curves(W: np.ndarray, title: str) -> Figure:
-    """Each component as a curve over the features, divided by its largest entry."""
+    """Draw each component as a curve over the features, divided by its largest entry."""
     shown = min(MOST_SPECTRA, W.shape[1])
     figure = Figure(figsize=(7, 0.7 * shown + 0.8), layout="constrained")
     axes = figure.subplots(shown, 1, sharex=True, squeeze=False)[:, 0]
@@ -152,7 +154,7 @@ def _curves(W: np.ndarray, title: str) -> Figure:
 
 @plots.styled
 def codes(record: Record, fitted: Fitted, data: Dataset) -> Chart:
-    """The codes of the top layer as a heat map, samples sorted by class, components by the class that they serve."""
+    """Draw the codes of the top layer as a heat map, with samples and components sorted by class."""
     H, title = fitted.codes[-1], _title(record, "codes")
     labels = data.y if data.y is not None else H.argmax(0)
     classes, of_sample = np.unique(labels, return_inverse=True)
@@ -179,14 +181,16 @@ def codes(record: Record, fitted: Fitted, data: Dataset) -> Chart:
 
 @plots.styled
 def confusion(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
-    """How many samples of each class are in each cluster of k-means on the top layer's codes."""
+    """Draw how many samples of each class are in each cluster of k-means on the top layer's codes."""
     if data.y is None:
         return None
     classes, of_sample = np.unique(data.y, return_inverse=True)
-    found = Clustering().labels(fitted.codes[-1], len(classes), record["seed"])
+    clusters = Clustering().labels(fitted.codes[-1], len(classes), record["seed"])
     counts = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(counts, (of_sample, found), 1)
-    counts = counts[:, linear_sum_assignment(counts, maximize=True)[1]]  # the cluster of a class below it
+    np.add.at(counts, (of_sample, clusters), 1)
+    counts = counts[
+        :, linear_sum_assignment(counts, maximize=True)[1]
+    ]  # put the matched cluster of a class on the diagonal
     title = _title(record, "classes and clusters")
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     ax = figure.subplots()
@@ -214,13 +218,13 @@ def _title(record: Record, what: str) -> str:
 
 
 def _name(record: Record, kind: str) -> str:
-    """A file name that no other run has: the settings that differ from the YAMLs are part of it."""
+    """Make a file name that no other run has, with the settings that differ from the YAMLs."""
     words = [kind, record["dataset"], record["solver"], str(record.get("rank")), *parts(record), str(record["seed"])]
     return re.sub(r"[^\w.=+,-]+", "-", "_".join(words))
 
 
 def _wrapped(title: str, width: float) -> str:
-    """The title in lines that fit on a page of that width in inches."""
+    """Break the title into lines that fit on a page of that width in inches."""
     return textwrap.fill(title, round(11 * width))
 
 

@@ -1,4 +1,4 @@
-"""From a criterion's curve over the ranks to the rank that it chooses, and from several choices to a recommendation.
+"""Choose a rank by the curve of each criterion, and recommend one by the choices of several criteria.
 
 Pure rules: numbers in, a choice and its reason out. Ranks ascend. A choice at an end of the curve is in doubt, because
 a rank beyond it might be better.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STABLE, LEAST = 0.8, 0.2
-"""Lower limits of the mean silhouette, and of each cluster's, at a stable rank. Islam et al. (2022)"""
+"""Lower bounds at a stable rank for the mean silhouette, and for that of each cluster. Islam et al. (2022)"""
 AGREEING = 2
 """Number of criteria that must choose a rank before it is recommended. Chosen on problems with a known rank, see
 results/rank/planted.md."""
@@ -25,7 +25,7 @@ class Choice:
     ----------
     rank: the rank; None: the curve supports none.
     reason: the feature of the curve that decides, in words.
-    doubt: why the choice may be wrong, in words; empty: the curve gives no sign of it.
+    doubt: the reason why the choice may be wrong; empty: the curve shows none.
     """
 
     rank: int | None
@@ -39,10 +39,10 @@ class Choice:
 
 
 def one_standard_error(ranks: Sequence[int], errors: np.ndarray) -> Choice:
-    """The smallest rank whose error is at most one standard error above the lowest.
+    """Choose the smallest rank whose error is at most one standard error above the lowest.
 
-    ``errors`` (ranks, splits): each column is one split of the data, the same for all ranks. So the standard error is
-    that of the differences within splits; the spread between splits, which all ranks share, does not count.
+    ``errors`` (ranks, splits): each column is one split of the data, the same for all ranks. The standard error is
+    therefore that of the differences within splits: the spread between splits, which all ranks share, does not count.
     Breiman, Friedman, Olshen & Stone (1984), Sec. 3.4.3
     """
     means = errors.mean(1)
@@ -57,16 +57,16 @@ def one_standard_error(ranks: Sequence[int], errors: np.ndarray) -> Choice:
 
 
 def lowest(ranks: Sequence[int], values: np.ndarray) -> Choice:
-    """The rank of the lowest value. BIC: Schwarz (1978)"""
+    """Choose the rank of the lowest value. BIC: Schwarz (1978)"""
     chosen = int(np.argmin(values))
     return Choice(ranks[chosen], "the lowest value", _at_end(ranks, chosen, "the value still falls there"))
 
 
 def last_stable(ranks: Sequence[int], means: np.ndarray, least: np.ndarray) -> Choice:
-    """The largest stable rank: the mean of its silhouettes reaches `STABLE`, and the smallest `LEAST`.
+    """Choose the largest stable rank, whose mean silhouette reaches `STABLE` and whose smallest reaches `LEAST`.
 
-    ``means`` and ``least``: the mean over the clusters and the smallest of them. NMFk takes the largest rank before the
-    silhouettes fall, Alexandrov et al. (2013); the thresholds are those of Islam et al. (2022).
+    ``means`` and ``least``: the mean and the smallest silhouette over the clusters of each rank. NMFk takes
+    the largest rank before the silhouettes fall, Alexandrov et al. (2013), with the thresholds of Islam et al. (2022).
     """
     stable = np.flatnonzero((means >= STABLE) & (least >= LEAST))
     if not len(stable):
@@ -76,7 +76,7 @@ def last_stable(ranks: Sequence[int], means: np.ndarray, least: np.ndarray) -> C
 
 
 def before_fall(ranks: Sequence[int], values: np.ndarray) -> Choice:
-    """The rank before the largest fall from one rank to the next. Cophenetic correlation: Brunet et al. (2004)"""
+    """Choose the rank before the largest fall between two ranks. Cophenetic correlation: Brunet et al. (2004)"""
     falls = values[:-1] - values[1:]
     if len(falls) == 0 or falls.max() <= 0:
         return Choice(None, "the curve does not fall")
@@ -85,13 +85,13 @@ def before_fall(ranks: Sequence[int], values: np.ndarray) -> Choice:
 
 
 def highest(ranks: Sequence[int], values: np.ndarray) -> Choice:
-    """The rank of the highest value. Dispersion: Kim & Park (2007)"""
+    """Choose the rank of the highest value. Dispersion: Kim & Park (2007)"""
     chosen = int(np.argmax(values))
     return Choice(ranks[chosen], "the highest value", _at_end(ranks, chosen, "the value still rises there"))
 
 
 def _at_end(ranks: Sequence[int], chosen: int, at_last: str = "") -> str:
-    """The doubt about a choice at an end of the ranks. Two is no end: a factorization has at least two components."""
+    """Return the doubt about a choice at an end of the ranks; rank 2 is no end, because no smaller one makes sense."""
     if chosen == len(ranks) - 1:
         return f"{ranks[chosen]} is the largest rank tried" + (f", and {at_last}" if at_last else "")
     if chosen == 0 and ranks[0] > 2:
@@ -101,12 +101,12 @@ def _at_end(ranks: Sequence[int], chosen: int, at_last: str = "") -> str:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What follows from the choices of several criteria.
+    """A rank recommended by several criteria, or the statement that they do not agree on one.
 
     Parameters
     ----------
-    rank: the rank; None: the criteria support none together.
-    sentence: the rank and who chooses it, or what each criterion chooses instead.
+    rank: the rank; None: no rank has enough support.
+    sentence: the rank and the criteria that choose it, or the choice of each criterion.
     """
 
     rank: int | None
@@ -114,25 +114,25 @@ class Recommendation:
 
 
 def recommend(choices: Mapping[str, Choice]) -> Recommendation:
-    """The rank that two criteria at least choose without a doubt, and no other two do.
+    """Recommend the only rank that at least `AGREEING` criteria choose without a doubt, if there is one.
 
-    ``choices``: title → choice, of criteria that look at different things, so that they seldom err alike. How often
-    they do is in docs/choosing-a-rank.md.
+    ``choices``: title → choice, of criteria that ask different questions, so that they seldom make the same mistake:
+    docs/choosing-a-rank.md says how often they do.
     """
     votes = Counter(choice.rank for choice in choices.values() if choice.rank is not None and not choice.doubt)
     agreed = [rank for rank, count in votes.items() if count >= AGREEING]
     if len(agreed) == 1:
-        for_it = [title for title, choice in choices.items() if choice.rank == agreed[0]]
-        others = [_chosen(title, choice) for title, choice in choices.items() if title not in for_it]
-        sentence = f"Recommended rank: {agreed[0]}, chosen by {_listed(for_it)}"
+        supporters = [title for title, choice in choices.items() if choice.rank == agreed[0]]
+        others = [_chosen(title, choice) for title, choice in choices.items() if title not in supporters]
+        sentence = f"Recommended rank: {agreed[0]}, chosen by {_listed(supporters)}"
         return Recommendation(agreed[0], f"{sentence}{'; ' if others else ''}{', '.join(others)}.")
     if len(choices) < AGREEING:
         known = f"only {_listed(list(choices))} could be computed" if choices else "no criterion could be computed"
         return Recommendation(None, f"No rank is recommended: {known}, and {AGREEING} criteria must agree.")
-    what = "disagree" if len({choice.rank for choice in choices.values()}) > 1 else "do not settle it"
-    said = ", ".join(_chosen(title, choice) for title, choice in choices.items())
+    verb = "disagree" if len({choice.rank for choice in choices.values()}) > 1 else "do not settle it"
+    chosen = ", ".join(_chosen(title, choice) for title, choice in choices.items())
     doubts = dict.fromkeys(choice.doubt for choice in choices.values() if choice.doubt)
-    return Recommendation(None, f"The criteria {what}: {'. '.join([said, *map(_capital, doubts)])}.")
+    return Recommendation(None, f"The criteria {verb}: {'. '.join([chosen, *map(_capital, doubts)])}.")
 
 
 def _chosen(title: str, choice: Choice) -> str:

@@ -1,4 +1,4 @@
-"""Criteria for the rank of one method on one dataset: curves over the ranks, choices, a table and a figure."""
+"""Apply criteria for the rank of one method on one dataset: curves over the ranks, choices, a table and a figure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from nmfbench.reports.plots import COLOURS, captioned, styled
 from nmfbench.reports.rank_rules import Choice, Recommendation
 
 MOST_SAMPLES = 1000
-"""Samples, evenly spaced, that the consensus looks at: it holds a number for each pair."""
+"""Maximum number of evenly spaced samples in the consensus, which holds a number for each pair."""
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A criterion: its name, and what it chooses from its columns of the curves.
+    """A criterion for the rank: the columns of the curves that it reads, and its rule.
 
     Parameters
     ----------
     title: its name in tables and figures.
-    axis: what its values are.
+    axis: the label of its axis.
     columns: the columns of the curves that it reads; the first is drawn with its spread.
-    choose: from the ranks and these columns, each (ranks,) or (ranks, splits), to a choice.
+    choose: ranks, these columns, each (ranks,) or (ranks, splits) → choice.
     """
 
     title: str
@@ -54,13 +54,13 @@ problems with a known rank: results/rank/planted.md."""
 
 @dataclass(frozen=True)
 class Study:
-    """The criteria on one method and dataset.
+    """The results of the criteria for one method on one dataset.
 
     Parameters
     ----------
-    curves: column → rank → its value, or its values of all splits, (splits,).
-    choices: criterion → its choice, for those that have values at two ranks at least.
-    recommendation: what follows from them.
+    curves: column → rank → its value, or its values (splits,) on all splits.
+    choices: criterion → its choice, for criteria with values at two or more ranks.
+    recommendation: the rank that these choices support, if there is one.
     """
 
     curves: Mapping[str, Mapping[int, np.ndarray]]
@@ -69,7 +69,7 @@ class Study:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row for each rank: every column's mean, its standard deviation over splits, and who chooses the rank."""
+        """A row for each rank: mean and standard deviation of each column over splits, and who chooses it."""
         columns: dict[str, dict[int, float]] = {}
         for name, curve in self.curves.items():
             columns[name] = {rank: float(np.mean(values)) for rank, values in curve.items()}
@@ -86,12 +86,12 @@ def study(
     heldout: Mapping[int, Sequence[Record]],
     bicross: Mapping[int, Sequence[Record]],
 ) -> Study:
-    """The curves, choices and recommendation for one method.
+    """Compute the curves, choices and recommendation for one method.
 
     Parameters
     ----------
     fits: rank → its restarts on the whole data, scored by evaluator=information.
-    heldout, bicross: rank → its runs under that evaluator; empty where the method or the data does not allow it.
+    heldout, bicross: rank → its runs under that evaluator; empty if the method or the data does not allow it.
     """
     curves: dict[str, dict[int, Any]] = {
         "heldout": _splits(heldout, "heldout_rmse"),
@@ -110,7 +110,7 @@ def study(
 
 
 def _of_restarts(pairs: Sequence[tuple[Record, Fitted]]) -> dict[str, float]:
-    """The columns that the restarts of one rank give, NaN where they give none."""
+    """Compute the columns of the curves that follow from the restarts of one rank; NaN where nothing was measured."""
     records = [record for record, _ in pairs]
     measured = {
         "bic": min((v for r in records if (v := value(r, "bic")) is not None), default=np.nan),
@@ -139,18 +139,18 @@ def _choice(criterion: Criterion, curves: Mapping[str, Mapping[int, Any]]) -> Ch
 
 
 def _splits(records: Mapping[int, Sequence[Record]], metric: str) -> dict[int, np.ndarray]:
-    """Rank → the metric of the seeds that have it at every rank; each seed is one split of the data."""
-    of_rank = {
-        rank: {record["seed"]: v for record in of if (v := value(record, metric)) is not None}
-        for rank, of in records.items()
+    """Return rank → the metric on all splits. Each seed is a split; only seeds with the metric at every rank count."""
+    by_rank = {
+        rank: {record["seed"]: v for record in of_rank if (v := value(record, metric)) is not None}
+        for rank, of_rank in records.items()
     }
-    of_rank = {rank: values for rank, values in of_rank.items() if values}
-    shared = sorted(set.intersection(*map(set, of_rank.values()))) if of_rank else []
-    return {rank: np.array([values[seed] for seed in shared]) for rank, values in of_rank.items()} if shared else {}
+    by_rank = {rank: by_seed for rank, by_seed in by_rank.items() if by_seed}
+    shared = sorted(set.intersection(*map(set, by_rank.values()))) if by_rank else []
+    return {rank: np.array([by_seed[seed] for seed in shared]) for rank, by_seed in by_rank.items()} if shared else {}
 
 
 def value(record: Record, metric: str) -> float | None:
-    """The metric in the top layer of a record; None if it is not there or not finite."""
+    """Return the metric in the top layer of a record; None if it is missing or not finite."""
     rows = [row for row in record["metrics"] if row["metric"] == metric and row["value"] is not None]
     top = max(rows, key=lambda row: row.get("layer") or 0, default=None)
     return float(top["value"]) if top and np.isfinite(top["value"]) else None
@@ -165,36 +165,36 @@ def _sd(values: Any) -> float:
     return float(np.std(values, ddof=1)) if np.size(values) > 1 else np.nan
 
 
-def table(found: Study) -> str:
-    """A row for each rank and a column for each criterion; a star marks its choice."""
-    frame = found.frame
+def table(study: Study) -> str:
+    """Format a row for each rank and a column for each criterion; a star marks its choice."""
+    frame = study.frame
     columns = {"rank": [str(rank) for rank in frame["rank"]]}
     if "error" in frame:
         columns["error"] = [f"{v:.4f}" for v in frame["error"]]
-    for name, choice in found.choices.items():
-        of = frame[CRITERIA[name].columns[0]]
-        form = ".0f" if name == "bic" else ".3f" if of.abs().max() <= 1 and of.abs().min() > 0.01 else ".4g"
+    for name, choice in study.choices.items():
+        values = frame[CRITERIA[name].columns[0]]
+        form = ".0f" if name == "bic" else ".3f" if values.abs().max() <= 1 and values.abs().min() > 0.01 else ".4g"
         marks = ["*" if rank == choice.rank else " " for rank in frame["rank"]]
         columns[CRITERIA[name].title] = [
-            ("–" if pd.isna(v) else format(v, form)) + mark for v, mark in zip(of, marks, strict=True)
+            ("–" if pd.isna(v) else format(v, form)) + mark for v, mark in zip(values, marks, strict=True)
         ]
     align = ["right"] * len(columns)
     return str(tabulate(columns, headers="keys", disable_numparse=True, colalign=align))
 
 
 @styled
-def figure(found: Study, title: str) -> Figure:
-    """A panel for each criterion: its curve, with one standard deviation where it has splits, and its choice."""
-    names = list(found.choices)
+def figure(study: Study, title: str) -> Figure:
+    """Draw a panel for each criterion: its curve, one standard deviation where it has splits, and its choice."""
+    names = list(study.choices)
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     page = Figure(figsize=(3.1 * columns, 2.5 * rows + 0.9), layout="constrained")
     axes = page.subplots(rows, columns, squeeze=False)
-    frame, recommended = found.frame, found.recommendation.rank
+    frame, recommended = study.frame, study.recommendation.rank
     for ax in axes.flat[len(names) :]:
         ax.axis("off")
     for ax, name in zip(axes.flat, names, strict=False):
-        criterion, choice = CRITERIA[name], found.choices[name]
+        criterion, choice = CRITERIA[name], study.choices[name]
         if recommended is not None:
             ax.axvline(recommended, color="0.85", linewidth=6, zorder=0)
         for column, colour, dash in zip(criterion.columns, COLOURS, ("-", "--"), strict=False):
@@ -213,4 +213,4 @@ def figure(found: Study, title: str) -> Figure:
         ax.set_title(f"{criterion.title}: {chosen}")
         ax.set(ylabel=criterion.axis, xlabel="rank")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    return captioned(page, title, found.recommendation.sentence)
+    return captioned(page, title, study.recommendation.sentence)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 EXACT = 50
-"""The largest number of differences whose p is exact. scipy's is exact to there without ties, and to 13 with them."""
+"""The largest number of differences with an exact p. scipy's p is exact up to this number, with ties up to 13."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Effect:
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> Effect:
-    """The lead of a over b; a[i] and b[i] are their scores of seed i. Wilcoxon (1945); Hodges & Lehmann (1963)."""
+    """Test the lead of a over b, whose a[i] and b[i] are scores of seed i. Wilcoxon (1945); Hodges & Lehmann (1963)."""
     d = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     n = len(d)
     i, j = np.triu_indices(n)
@@ -52,16 +52,16 @@ def largest_sum(n: int) -> int:
 
 
 def _signed_rank(d: np.ndarray) -> float:
-    """The two-sided p of nonzero differences: exact for up to ``EXACT`` of them, with or without ties."""
+    """Return the two-sided p of nonzero differences, exact for up to ``EXACT`` of them, with or without ties."""
     if len(d) > EXACT:
         return float(stats.wilcoxon(d).pvalue)
-    ranks = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)  # doubled, because ties share a rank of a half
+    ranks = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)  # doubled, because ties have half-integer ranks
     chances, positive = _chances(ranks), ranks[d > 0].sum()
     return float(min(1.0, 2 * min(chances[: positive + 1].sum(), chances[positive:].sum())))
 
 
 def _chances(ranks: np.ndarray) -> np.ndarray:
-    """The chance of each sum 0, 1, … of positive ranks, if every sign is as likely as the other."""
+    """Return the probability of each sum 0, 1, … of positive ranks if both signs are equally likely."""
     chances = np.ones(1)
     for rank in ranks:
         chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
@@ -69,7 +69,7 @@ def _chances(ranks: np.ndarray) -> np.ndarray:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p values corrected for the number of tests. Holm (1979)."""
+    """Return the p values corrected for the number of tests. Holm (1979)."""
     order = np.argsort(p)
     corrected = np.maximum.accumulate([p[k] * (len(p) - i) for i, k in enumerate(order)])
     out = np.empty(len(p))

@@ -12,7 +12,7 @@ time limit in which the fit had no core."""
 
 
 def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]:
-    """The warnings about the records of a block, possibly none; ``common``: settings that need not be repeated."""
+    """Return the warnings about the records of a block, without the settings in ``common``, which all of them share."""
     methods: dict[str, list[Record]] = {}
     for record in records:
         for part in record.get("parts", [record]):  # a merged record is made of those of several class counts
@@ -23,12 +23,12 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
     every = [record for group in methods.values() for record in group]
     lowest = _lowest_errors(every)
 
-    def over(bound: float, of: Callable[[Record], float | None], spec: str) -> list[str]:
-        """The methods whose mean value lies above the bound, each with that mean."""
+    def over(bound: float, measure: Callable[[Record], float | None], spec: str) -> list[str]:
+        """Return the methods whose mean value lies above the bound, each with that mean."""
         return [
             f"{name} {mean:{spec}}"
             for name, group in methods.items()
-            if (values := [value for value in map(of, group) if value is not None])
+            if (values := [value for value in map(measure, group) if value is not None])
             and (mean := sum(values) / len(values)) > bound
         ]
 
@@ -69,20 +69,20 @@ def warnings(records: Sequence[Record], common: Sequence[str] = ()) -> list[str]
 
 
 def _waited(record: Record) -> float | None:
-    """The share of its time in which a fit that a time limit ended had no core."""
+    """Return the share of its time in which a fit that a time limit ended had no core."""
     if record["status"] not in ("max_seconds", "start") or record["environment"].get("device") != "cpu":
         return None
     return 1 - record.get("cpu_seconds", record["seconds"]) / record["seconds"] if record["seconds"] else None
 
 
 def _beyond_mean(record: Record) -> float | None:
-    """The error in excess of that of the mean sample."""
+    """Return the error in excess of that of the mean sample."""
     error, of_mean = _metric(record, "error"), record["data"].get("error_of_mean")
     return error - of_mean if error is not None and of_mean is not None else None
 
 
 def _fall(record: Record) -> float | None:
-    """The fall of the objective at the end of a fit that has not converged."""
+    """Return the fall of the objective at the end of a fit that has not converged."""
     return None if record["status"] in ("converged", "start") else record.get("fall")
 
 
@@ -98,7 +98,7 @@ def _data(record: Record) -> Any:
 
 
 def _lowest_errors(records: Sequence[Record]) -> dict[Any, dict[int, float]]:
-    """Data → rank → the lowest error of an iterative method.
+    """Return data → rank → the lowest error of an iterative method.
 
     A convolution has more parameters per sample than a product of the same rank, so it sets no standard for others.
     """
@@ -117,7 +117,7 @@ def _started(methods: dict[str, list[Record]]) -> list[str]:
 
 
 def _dead(methods: dict[str, list[Record]]) -> Iterator[str]:
-    """The methods with dead components, with the largest count of any seed, layer by layer."""
+    """Yield the methods with dead components, with the largest count of any seed, layer by layer."""
     for name, group in methods.items():
         most: dict[int, int] = {}
         for record in group:
@@ -135,7 +135,7 @@ def _dead(methods: dict[str, list[Record]]) -> Iterator[str]:
 
 
 def _same(methods: dict[str, list[Record]]) -> list[str]:
-    """Methods that reached the same objective and error from each of the same seeds."""
+    """Return the methods that reached the same objective and error from each of the same seeds."""
     alike: dict[Any, list[str]] = {}
     for name, group in methods.items():
         fits = frozenset(

@@ -54,7 +54,7 @@ class Card:
     rank: int | None = None
 
     def in_words(self) -> str:
-        """The data in a line."""
+        """Describe the data in a line."""
         classes = "no labels" if self.classes is None else f"{self.classes} classes"
         size = f"{self.samples} samples × {self.features} features, {classes}"
         return f"{self.name}: {'; '.join([size, *self.preprocessing])}"
@@ -75,7 +75,7 @@ class Cards:
         self._unwritten: set[str] = set()
 
     def known(self, node: dict[str, Any]) -> Card | None:
-        """The card of a node, without reading data; None without a current one."""
+        """Return the card of a node, without reading data; None without a current one."""
         key = _key(node)
         if key not in self._cards:
             card = _read(self.folder / f"{key}.json")
@@ -85,11 +85,11 @@ class Cards:
         return self._cards[key]
 
     def of(self, node: dict[str, Any]) -> Card:
-        """The card of a node; without one the data is loaded. Raises DataMissing, DataError or ConfigError."""
+        """Return the card of a node; load the data if there is none. Raises DataMissing, DataError or ConfigError."""
         return self.known(node) or self.loaded(node)
 
     def loaded(self, node: dict[str, Any]) -> Card:
-        """The card of the data as it is now. The data is loaded unless it still is in memory."""
+        """Return the card of the data in its present state, loading it unless it is still in memory."""
         dataset, known = load(json.dumps(node)), self.known(node)
         if known is not None and known.sha256 == dataset.sha256:
             return known
@@ -110,7 +110,7 @@ class Cards:
         return card
 
     def used(self) -> list[Card]:
-        """The cards that were asked for."""
+        """Return the cards that this process has used."""
         return list(self._cards.values())
 
     def refuse(self, node: dict[str, Any], run: str, reason: str) -> None:
@@ -137,7 +137,7 @@ class Cards:
 
 
 def reading(card: Card, proposing: bool = False) -> str:
-    """A line that tells how a file was read; with ``proposing``, also a better scaling if there is one."""
+    """Say in a line how a file was read; with ``proposing``, also propose a better scaling if there is one."""
     if proposing and card.proposed and card.proposed[0] != card.node.get("scaling"):
         scaling, reason = card.proposed
         return f"{card.in_words()}; better dataset.scaling={scaling}, because {reason}"
@@ -145,7 +145,7 @@ def reading(card: Card, proposing: bool = False) -> str:
 
 
 def loader_of(node: dict[str, Any]) -> Loader:
-    """The loader that a node describes. Raises ConfigError."""
+    """Build the loader that a node describes. Raises ConfigError for a bad parameter."""
     return _loader(json.dumps({key: value for key, value in node.items() if key not in ("subset", "corrupt")}))
 
 
@@ -156,7 +156,7 @@ def _loader(node: str) -> Loader:
 
 @lru_cache(maxsize=4)  # the jobs of a sweep share their data
 def load(node: str) -> Dataset:
-    """The dataset of a node, given as JSON. Raises DataMissing, DataError, ConfigError or NotApplicable."""
+    """Load the dataset of a node, given as JSON. Raises DataMissing, DataError, ConfigError or NotApplicable."""
     parameters = json.loads(node)
     data, size, corruption = loader_of(parameters).load(), parameters.get("subset"), parameters.get("corrupt")
     data = subset(data, size) if size else data
@@ -164,12 +164,12 @@ def load(node: str) -> Dataset:
 
 
 def kept(store: Store) -> list[Card]:
-    """The cards of a results folder that can be read, whether or not the data is still so."""
+    """Read the cards of a results folder, whether or not they are still current."""
     return [card for path in sorted(store.cards.glob("*.json")) if (card := _read(path))]
 
 
 def data_of(record: Record, store: Store) -> Dataset:
-    """The data of a record, by its checksum. Raises DataMissing where no card knows it, or it is not here."""
+    """Load the data of a record by its checksum. Raises DataMissing if no card knows it, or if it is not here."""
     sha256, name = record["config"]["dataset"]["sha256"], record["dataset"]
     for card in kept(store):
         if card.sha256 == sha256:
@@ -178,7 +178,7 @@ def data_of(record: Record, store: Store) -> Dataset:
 
 
 def _key(node: dict[str, Any]) -> str:
-    """A card's file name: the node, and the source of a loader from elsewhere."""
+    """Return a card's file name, a hash of the node and, for a loader from elsewhere, of its source."""
     return digest(node | {"source": source_hash(type(loader_of(node)))})
 
 

@@ -52,7 +52,7 @@ def of(job: Job) -> Estimate:
 
 
 def _earlier(runs: Path, config: dict[str, dict[str, str]]) -> list[Record]:
-    """A few records of the method: on the same data, else on any."""
+    """Read a few records of the method: on the same data, else on any."""
     dataset, solver = config["dataset"]["name"], config["solver"]["name"]
     own = runs / dataset / solver
     folders = [own] if own.is_dir() else sorted(runs.glob(f"*/{solver}"))
@@ -72,10 +72,10 @@ class _Rate(NamedTuple):
     Parameters
     ----------
     size: m·n·r of its run.
-    start: seconds before the first iteration, such as pre-training, for each unit of size.
-    iteration: seconds of an iteration for each unit of size.
-    share: how many of its allowed iterations it took.
-    scoring: seconds of its score per n·r.
+    start: seconds before the first iteration, such as pre-training, per unit of size.
+    iteration: seconds of an iteration per unit of size.
+    share: share of the allowed iterations that it took.
+    scoring: seconds of scoring per n·r.
     """
 
     size: int
@@ -98,6 +98,6 @@ def _rate(record: Record) -> _Rate | None:
 
 
 def _nearest(size: int, rates: list[_Rate]) -> list[_Rate]:
-    """The rates of the runs nearest in size: what an iteration costs beside its products weighs more in small runs."""
+    """Return the rates of the runs nearest in size, because small runs spend more of their time outside of products."""
     nearest = min((abs(math.log(rate.size / size)) for rate in rates), default=0.0)
     return [rate for rate in rates if abs(math.log(rate.size / size)) <= nearest]

@@ -62,11 +62,11 @@ class Job:
     records: dict[int, Record | None] = field(default_factory=dict)
 
     def loader_for(self, seed: int) -> Node:
-        """The dataset's parameters for this seed."""
+        """Return the dataset's parameters for this seed."""
         return _node_for_seed(self.loader_node, seed) if seed in self.checksums else self.loader_node
 
     def config_of(self, seed: int) -> Node:
-        """The identity of a run, beside its seed."""
+        """Return the configuration that identifies a run, apart from its seed."""
         if seed not in self.checksums:
             return self.config
         drawn = {key: value for key, value in self.loader_for(seed).items() if value != self.loader_node[key]}
@@ -96,22 +96,22 @@ class Job:
             self.records[seed] = self.recorded(seed)
 
     def recorded(self, seed: int) -> Record | None:
-        """The record of a finished run on disk; None: there is none."""
+        """Read the record of a finished run from disk; None if there is none."""
         record = self.store.finished(self.config_of(seed), seed)
         # Another command may have made the record, so the variant is that of the table asked for now.
         return record and record | {"variant": self.variant, "setting": self.setting}
 
     def pending(self) -> list[int]:
-        """The seeds that are still to run."""
+        """Return the seeds that are still to run."""
         return [seed for seed, record in self.records.items() if record is None]
 
     def done(self) -> list[Record]:
-        """The records that exist, of failed runs too."""
+        """Return the records that exist, including those of failed runs."""
         return [record for record in self.records.values() if record is not None]
 
 
 def make(composed: Composed, settings: Settings, store: Store, cards: Cards, card: Card, request: Request) -> Job:
-    """The job of one configuration on the data of that card, with the records that exist. Raises ConfigError."""
+    """Make the job of one configuration on the data of that card, with the records that exist. Raises ConfigError."""
     loader = loader_of(card.node)
     if settings.rank is None:
         composed = composed.with_values({"rank": card.rank or card.classes})
@@ -156,7 +156,7 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
             **changed(solver_node, "solver"),
             **changed(own, "dataset"),
             **({"subset": settings.subset} if settings.subset else {}),
-            # The level is named at its default too, because it is what a sweep varies.
+            # The level is named even at its default, because sweeps vary it.
             **({"corrupt": corruption["kind"], "corrupt.level": corruption["level"]} if corruption else {}),
             **({"corrupt.draw": corruption["draw"]} if corruption.get("draw") else {}),
             **rule,
@@ -183,9 +183,9 @@ def make(composed: Composed, settings: Settings, store: Store, cards: Cards, car
 
 
 def _stopping(solver: Solver, composed: Composed, settings: Settings, request: Request) -> tuple[Stopping, Node]:
-    """The rule by which fits end, and by dotted key what of it is not the solver's own."""
+    """Return the stopping rule, and the parts of it that differ from the solver's own, by dotted key."""
     replaced = {key: value for key, value in settings.stopping.items() if value is not None}
-    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")  # a wrong value is refused for all
+    stopping = structured(vars(solver.stopping) | replaced, Stopping, "stopping")  # checked even for direct solvers
     if solver.direct:
         return solver.stopping, {}
     chosen = composed.choices.get("stopping", "own")  # a user's own config.yaml may lack the group
@@ -203,7 +203,7 @@ def _named(composed: Composed, group: str, built: Solver | Evaluator, node: Node
 
 
 def _ranks(solver: Solver) -> Node:
-    """The ranks as the solver has resolved them: a record does not depend on how they were given."""
+    """Return the ranks as the solver has resolved them: a record does not depend on how they were given."""
     return {"rank": solver.rank, "ranks": solver.layers} if isinstance(solver, DeepSolver) else {}
 
 
@@ -218,7 +218,7 @@ def _node_for_seed(node: Node, seed: int) -> Node:
 
 
 def _changed(node: Node, group: str, name: str, request: Request) -> Node:
-    """The parameters that differ from the chosen YAML, by dotted key. Interpolated ones do not count."""
+    """Return the parameters that differ from the chosen YAML, by dotted key. Interpolated ones do not count."""
     return dict(_differing(node, _written(group, name, request.folders), group))
 
 
@@ -237,18 +237,18 @@ def _written(group: str, name: str, folders: tuple[Path, ...]) -> Node:
 
 
 def labelled_samples(dataset: Dataset, fraction: float) -> np.ndarray | None:
-    """The mask (n,) of the labels that a solver may see; None: none of them."""
+    """Return the mask (n,) of the labels that a solver may see; None: none of them."""
     return labelled_mask(dataset.y, fraction) if fraction and dataset.y is not None else None
 
 
 def labels_seen(dataset: Dataset, fraction: float) -> int | None:
-    """The number of labels that a solver sees; None: none. Each class keeps one, so the share of all may be larger."""
+    """Return the number of labels that a solver sees, at least one for each class; None: it sees none."""
     labelled = labelled_samples(dataset, fraction)
     return None if labelled is None else int(labelled.sum())
 
 
 def observed_entries(dataset: Dataset, evaluator: Evaluator, seed: int) -> np.ndarray | None:
-    """The mask (m, n) of the entries that the fit of a seed sees; None: all of them. Raises NotApplicable."""
+    """Return the mask (m, n) of the entries that the fit of a seed sees; None: all of them. Raises NotApplicable."""
     hidden = evaluator.hidden(dataset, seed)
     if hidden is None:
         return dataset.observed
@@ -256,7 +256,7 @@ def observed_entries(dataset: Dataset, evaluator: Evaluator, seed: int) -> np.nd
 
 
 def seeds_by_data(job: Job, seeds: Sequence[int]) -> Iterator[tuple[Node, list[int]]]:
-    """The seeds, grouped by the data that they are given; where entries are hidden, each has its own."""
+    """Yield the seeds in groups that see the same data; where entries are hidden, each seed has its own."""
     groups: dict[tuple[str, int | None], list[int]] = {}
     # Seed 0 comes first, because the others are compared with it.
     for seed in sorted(seeds, key=bool) if job.evaluator.hides else seeds:

@@ -49,14 +49,14 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[tuple[Job, dict[
 
 
 def demands(jobs: Sequence[Job]) -> Settings:
-    """The settings of these jobs, with the most threads and the GPU that one of them needs: timing may sweep them."""
+    """Return the settings of these jobs, with the most threads and the GPU that any of them needs."""
     threads = max(job.settings.threads for job in jobs)
     device = next((job.settings.device for job in jobs if job.settings.device != "cpu"), "cpu")
     return replace(jobs[0].settings, threads=threads, device=device)
 
 
 def workers(jobs: Sequence[Job]) -> int:
-    """The number of processes in which to run these jobs on this machine."""
+    """Return the number of processes in which to run these jobs on this machine."""
     settings, runs = jobs[0].settings, sum(len(job.pending()) for job in jobs)
     if settings.jobs:
         return min(settings.jobs, runs)
@@ -72,12 +72,12 @@ def workers(jobs: Sequence[Job]) -> int:
 
 
 def _seconds(jobs: Sequence[Job]) -> dict[int, float]:
-    """The seconds that a seed of each job is expected to take, by the identity of the job."""
+    """Estimate the seconds that a seed of each job takes, by the identity of the job."""
     return {id(job): estimates.of(job).seconds for job in jobs}
 
 
 def _tasks(jobs: Sequence[Job], slots: int, last: bool) -> list[Task]:
-    """The pending seeds as tasks, the longest first. With few jobs, a job's seeds are divided between the workers."""
+    """Divide the pending seeds into tasks, the longest first. With few jobs, workers share the seeds of a job."""
     each = _seconds(jobs)
     whole, tasks = sum(each[id(job)] * len(job.pending()) for job in jobs), []
     for job in jobs:

@@ -57,7 +57,7 @@ def fitted(
     on_look: Callable[[Look], None] | None = None,
     on_end: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """One outcome a seed, unscored. A failed seed has the status "failed".
+    """Fit the seeds, and return one unscored outcome for each. A failed seed has the status "failed".
 
     ``labelled`` (n,) bool: samples whose labels the solver may see. ``observed`` (m, n) bool: the entries that it may
     see; None: all. Features and samples without such an entry are left out. ``on_end`` is given the outcome of each
@@ -83,7 +83,7 @@ def fitted(
 def given(
     dataset: Dataset, labelled: np.ndarray | None, observed: np.ndarray | None
 ) -> tuple[Dataset, np.ndarray | None]:
-    """The data of a fit that sees these entries (m, n), and the mask of its labelled samples.
+    """Return the data of a fit that sees these entries (m, n), and the mask of its labelled samples.
 
     Features and samples without an entry that it sees are left out. ``observed`` None: it sees all.
     """
@@ -103,7 +103,7 @@ def given(
 
 
 def problem_of(seen: Dataset, dtype: str, device: str, labelled: np.ndarray | None) -> Problem:
-    """The problem of factorizing the data that `given` returns."""
+    """Make the problem of factorizing the data that `given` returns."""
     problem = place(seen.X, dtype, device, seen.shape, observed=seen.observed, views=seen.view_sizes)
     if labelled is None:
         return problem
@@ -112,7 +112,7 @@ def problem_of(seen: Dataset, dtype: str, device: str, labelled: np.ndarray | No
 
 
 def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, device: str) -> list[list[int]]:
-    """The seeds of a job in blocks, each of which is fitted whole whichever of its seeds is missing.
+    """Return the seeds of a job in blocks, each of which is fitted whole whichever of its seeds is missing.
 
     So the numbers of a restart do not depend on what was finished before. On a CPU a block is one seed; on a GPU as
     many as fit into a quarter of its memory. A method that draws nothing is fitted once. `REFERENCE_SEED` comes first,
@@ -130,7 +130,7 @@ def blocks(solver: Solver, seeds: Sequence[int], entries: int, dtype: str, devic
 
 
 def failed(seed: int, error: Exception) -> Outcome:
-    """The outcome of a seed whose fit, evaluation or record failed."""
+    """Return the outcome of a seed whose fit, evaluation or record failed."""
     return Outcome(seed, _summary(failure(seed, error)))
 
 
@@ -141,7 +141,7 @@ def score(
     labelled: np.ndarray | None = None,
     reference: np.ndarray | None = None,
 ) -> Outcome:
-    """The outcome with what this evaluator measures. A fit that failed stays as it is.
+    """Add the measures of this evaluator to the outcome. A failed fit stays as it is.
 
     The stability of any seed but `REFERENCE_SEED` is the mean cosine between its bases and the reference, matched one
     to one, so it does not depend on the other seeds of its batch.
@@ -166,7 +166,7 @@ def score(
 
 
 def arrays(factorization: Factorization) -> Fitted:
-    """The factorization of one restart as numpy arrays, which evaluators see and records keep."""
+    """Return the factorization of one restart as numpy arrays, which evaluators see and records keep."""
 
     def numpy(tensors: Sequence[Tensor]) -> list[np.ndarray]:
         return [tensor.cpu().numpy() for tensor in tensors]
@@ -201,7 +201,7 @@ def _summary(result: FitResult) -> dict[str, Any]:
 
 
 def _measured(result: FitResult, problem: Problem, clean: Any) -> Outcome:
-    """The unscored outcome of a restart, with what is measured on its factors. ``clean`` is X (m, n) uncorrupted."""
+    """Return the unscored outcome of a restart, with the measures of its factors. ``clean``: X (m, n) uncorrupted."""
     summary = _summary(result)
     if result.factorization is None:
         return Outcome(result.seed, summary)
@@ -226,7 +226,7 @@ def _measured(result: FitResult, problem: Problem, clean: Any) -> Outcome:
 
 
 def _penalty_share(result: FitResult) -> list[dict[str, Any]]:
-    """The penalty over the sum of penalty and loss, in absolute values, as a row; none without a penalty."""
+    """Return the penalty over the sum of penalty and loss, in absolute values, as a row; none without a penalty."""
     if result.penalty is None or result.objective is None or not math.isfinite(result.penalty):
         return []
     whole = abs(result.penalty) + abs(result.objective - result.penalty)
@@ -234,6 +234,6 @@ def _penalty_share(result: FitResult) -> list[dict[str, Any]]:
 
 
 def _peak_memory() -> float:
-    """The largest resident size of this process so far, in MiB."""
+    """Return the largest resident size of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

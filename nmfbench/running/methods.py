@@ -1,4 +1,4 @@
-"""The method that a command line names, as a subject of the contract."""
+"""Make the method that a command line names a subject of the contract."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from nmfbench.running.composing import requests
 
 
 def subject(words: Sequence[str], config_dir: str | None) -> Subject:
-    """The subject that ``solver=…`` and its settings describe. Raises ConfigError."""
+    """Build the subject that ``solver=…`` and its settings describe. Raises ConfigError for other words."""
     keys = {word.partition("=")[0].lstrip("+~") for word in words}
     if others := sorted(key for key in keys if key.partition(".")[0] != "solver"):
         raise ConfigError(
@@ -26,6 +26,6 @@ def subject(words: Sequence[str], config_dir: str | None) -> Subject:
     def settings(rank: Any) -> dict[str, Any]:
         return composed.with_values({"rank": rank}).plain("solver")
 
-    made = Subject(name, settings, config.text("solver", name, request.folders))
-    made.build()  # so that a wrong setting is refused before the first claim
-    return made
+    method = Subject(name, settings, config.text("solver", name, request.folders))
+    method.build()  # so that a wrong setting is refused before the first claim
+    return method

@@ -41,12 +41,12 @@ class LeftOut:
 
 
 FEW = 5
-"""The largest number of methods left out of a dataset that are named; more are counted."""
+"""The largest number of methods left out of a dataset that are listed by name; more are counted."""
 
 
 def in_words(left_out: Sequence[LeftOut]) -> list[str]:
-    """For each reason, a line that says which methods are left out of which datasets, and why."""
-    by_reason: dict[str, dict[str, dict[str, None]]] = {}  # dicts, because they keep the order and each name once
+    """Return a line for each reason, which says which methods are left out of which datasets, and why."""
+    by_reason: dict[str, dict[str, dict[str, None]]] = {}  # dicts keep the order, and each name once
     for left in left_out:
         by_reason.setdefault(str(left.reason), {}).setdefault(left.dataset, {})[left.solver] = None
     lines = []
@@ -97,11 +97,11 @@ class Plan:
         return Store(settings[0].root)
 
     def reasons(self) -> list[str]:
-        """For each reason why something was left out, a line that names what."""
+        """Return a line for each reason why something was left out."""
         return [f"left out: {line}" for line in in_words(self.left_out)]
 
     def records(self) -> list[Record]:
-        """The records that exist, in the order of the jobs and seeds."""
+        """Return the records that exist, in the order of the jobs and seeds."""
         return [record for job in self.jobs for record in job.done()]
 
     @property
@@ -118,7 +118,7 @@ class Plan:
 
 
 def plan(request: Request, will_run: bool = True) -> Plan:
-    """The jobs of a request, each checked; and those that a sweep leaves out, with the reason.
+    """Make and check the jobs of a request; a sweep leaves out those that cannot run, with the reason.
 
     A request for a single configuration whose data is missing, or whose solver cannot take the data, raises; in a
     sweep it is left out. Any other mistake in any job raises ConfigError, before anything runs. Data is read for jobs
@@ -167,7 +167,7 @@ def plan(request: Request, will_run: bool = True) -> Plan:
 
 
 def data_node(composed: Composed, subset: int | None) -> dict[str, Any]:
-    """The dataset's parameters, and "subset" and "corrupt" for data that is not whole and clean."""
+    """Return the dataset's parameters, with "subset" and "corrupt" if the data is reduced or corrupted."""
     node = composed.plain("dataset") | ({"subset": subset} if subset else {})
     if composed.choices.get("corrupt", "none") != "none":  # a user's own config.yaml may lack the group
         node["corrupt"] = asdict(structured(composed.plain("corrupt"), Corruption, "corrupt"))
@@ -200,7 +200,7 @@ def _check_metrics(planned: Plan) -> None:
 
 
 def _by_dataset(composed: list[Composed]) -> list[Composed]:
-    """The configurations dataset by dataset, so that each is read once."""
+    """Sort the configurations by dataset, so that each dataset is read once."""
     order = {str(c.node.get("dataset")): i for i, c in reversed(list(enumerate(composed)))}
     return sorted(composed, key=lambda c: order[str(c.node.get("dataset"))])
 
@@ -240,13 +240,13 @@ def _checked(
 
 
 def _refusal(job: Job) -> str:
-    """The key of a refusal on a data card. A check that was mended since is asked again: its source is in the key."""
+    """Return the key of a refusal on a data card. It holds the check's source, so that a changed check runs again."""
     checks = [modules_hash(type(check)) for check in (job.solver, job.evaluator)]
     return digest(job.config | {"checks": checks})
 
 
 def _problem(node: str, sha256: str, dtype: str, hidden: str, fraction: float) -> Problem:
-    """The data of that node in the dtype of the fit, with the labels of a fraction of each class.
+    """Return the data of that node in the dtype of the fit, with the labels of a fraction of each class.
 
     The checksum is the key under which it is kept.
 

@@ -26,7 +26,7 @@ def code_of(records: Iterable[Record]) -> tuple[dict[str, dict[str, str]], dict[
             path = _file(solver)
             text = _text(path)
         except (ConfigError, OSError, ValueError, ImportError) as error:
-            missing[checksum] = f"the source of {solver['name']} is not found: {error}"
+            missing[checksum] = f"the source of {solver['name']} cannot be read: {error}"
             continue
         if hashlib.sha256(text.encode()).hexdigest()[:16] == checksum:
             code[checksum] = {path.stem: text}
@@ -50,13 +50,13 @@ def _file(solver: dict[str, Any]) -> Path:
     if ":" in reference:
         return Path(reference.rpartition(":")[0])
     check_class(solver, "solver", solver["name"])
-    found = importlib.util.find_spec(reference.rpartition(".")[0])
-    if found is None or not found.origin:
-        raise ConfigError(f"no module {reference.rpartition('.')[0]}")
-    return Path(found.origin)
+    spec = importlib.util.find_spec(reference.rpartition(".")[0])
+    if spec is None or not spec.origin:
+        raise ConfigError(f"there is no module {reference.rpartition('.')[0]} here")
+    return Path(spec.origin)
 
 
 def _text(path: Path) -> str:
-    """Read the source as `inspect.getsource` gives it, which the checksum is of: with a line break at the end."""
+    """Read the source as `inspect.getsource` returns it, with a final line break: the checksum is of that text."""
     text = io.IncrementalNewlineDecoder(None, translate=True).decode(path.read_bytes().decode())
     return text if text.endswith("\n") else text + "\n"

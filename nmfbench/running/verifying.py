@@ -135,7 +135,7 @@ def verify(
 
 
 def run_of(path: Path, record: Record | Unreadable, store: Store, trusted: Sequence[Path] | None = None) -> Run:
-    """The run whose record is in that file of the store. Raises ConfigError for what is wrong with it."""
+    """Build the run whose record is in that file of the store. Raises ConfigError that says what is wrong with it."""
     if isinstance(record, Unreadable):
         raise ConfigError(record.reason)
     config = record["config"]
@@ -165,7 +165,7 @@ def _built(config: Mapping[str, Any], group: str, base: type[T], trusted: Sequen
 
 
 def sample_of(runs: list[Run], share: float) -> list[Run]:
-    """The first runs by file name of each solver and dataset, without those that a time limit ended."""
+    """Return the first runs of each solver and dataset by file name, without those that a time limit ended."""
     groups: dict[Path, list[Run]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.path.name):
         if not agreement.ended_by_time(run.record, run.stopping.max_seconds):
@@ -174,7 +174,7 @@ def sample_of(runs: list[Run], share: float) -> list[Run]:
 
 
 def _loader_node(config: Mapping[str, Any], cards: list[Card]) -> dict[str, Any]:
-    """The loader's parameters: of the card that fits, which knows where the data lies; else those of the config."""
+    """Return the loader's parameters, from the matching data card, which knows the data's place, or from the config."""
     node = {key: value for key, value in config.items() if key not in ("name", "sha256")}
     fitting = [card for card in cards if card.name == config["name"] and node.items() <= card.node.items()]
     fitting.sort(key=lambda card: card.sha256 != config.get("sha256"))
@@ -182,7 +182,7 @@ def _loader_node(config: Mapping[str, Any], cards: list[Card]) -> dict[str, Any]
 
 
 def _data(node: dict[str, Any], runs: list[Run], verified: Verified) -> Dataset | None:
-    """The data of these runs as it is here; None if it is not here or damaged."""
+    """Load the data of these runs; None if it is not here or damaged."""
     name = runs[0].record["dataset"]
     try:
         check_class(node, "dataset", name)
@@ -229,7 +229,7 @@ def fit_again(run: Run, dataset: Dataset, store: Store, verified: Verified) -> N
 
 
 def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None) -> measuring.Outcome:
-    """The run, fitted again: on a GPU in the record's batch, on a CPU alone."""
+    """Fit the run again: on a GPU in the record's batch, on a CPU alone."""
     record, config, seed = run.record, run.record["config"], run.record["seed"]
     in_batch = device != "cpu" and seed in record.get("batch", ())
     labelled = labelled_samples(dataset, config.get("label_fraction", 0.0))
@@ -261,13 +261,13 @@ def _again(run: Run, dataset: Dataset, device: str, reference: np.ndarray | None
 
 @cache
 def _machine(device: str) -> dict[str, Any]:
-    """The hardware and versions that determine the bits of a fit, apart from the number of threads."""
+    """Return the hardware and versions that determine the bits of a fit, apart from the number of threads."""
     here = environment.of_run(1, device)
     return {key: here[key] for key in ("cpu", "gpu", "device", "torch", "numpy", "scikit-learn")}
 
 
 def _device(record: Record) -> str:
-    """The record's device, or the CPU where it is not here."""
+    """Return the record's device, or the CPU where it is not here."""
     try:
         device = str(record["environment"].get("device"))
         check_device(device)

@@ -1,4 +1,4 @@
-"""Fit a sample of a pack's records again, and say for each method and dataset whether its records can be relied on."""
+"""Fit a sample of a pack's records again, and give a verdict on each method and dataset."""
 
 import json
 import math
@@ -21,17 +21,17 @@ from nmfbench.running.verifying import Run, Verified
 
 ADAPTED = ("function", "module", "estimator")
 SLOWER, AT_LEAST = 20, 60.0
-"""A fit is given up after so many times the reported seconds, or so many seconds: a stranger chose its settings."""
+"""A fit may take this many times its reported seconds, or this many seconds: a stranger chose its settings."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The part of this machine that a verification may use.
+    """The results folder, data and code of this machine that a verification may use.
 
     Parameters
     ----------
-    store: the results folder; its data cards know where a user's own data lies.
-    cards: those cards.
+    store: the results folder, whose data cards know where a user's own data is.
+    cards: its data cards.
     trusted: the folders whose YAMLs may name classes from outside nmfbench, see `config.check_class`.
     """
 
@@ -48,11 +48,11 @@ def verify(
     named: Path | None,
     report: Callable[[str], None],
 ) -> list[Verdict]:
-    """Return verdicts on the methods and datasets of a pack, from a share of the runs of each, at least one.
+    """Return a verdict on each method and dataset of a pack, from a share of its runs, at least one.
 
-    Names of records are hashes, so the first of them are a draw, and always the same. ``chosen`` tells which records
-    count; ``named``: the folder of YAMLs that the command line's own files have, see `running.named`. Nothing of the
-    pack is run: code comes from nmfbench, from ``named`` and from the trusted folders alone.
+    Names of records are hashes, so the first ones are a random sample that is always the same. ``chosen`` tells which
+    records count; ``named`` is the folder with the YAMLs of the command line's own files, see `running.named`. Nothing
+    in the pack is run: code comes only from nmfbench, from ``named`` and from the trusted folders.
     """
     bench = Bench(store, kept(store), [*trusted_dirs(), *([named] if named else [])])
     groups: dict[Key, list[Record]] = defaultdict(list)
@@ -60,9 +60,9 @@ def verify(
         if record["status"] != "failed" and chosen(record):
             groups[key_of(record)].append(record)
     if not groups:
-        raise ConfigError("no finished record of the pack is chosen; nmfbench verify FILE alone takes all")
-    n_again = {key: math.ceil(share * len(of)) for key, of in groups.items()}
-    seconds = sum(n_again[key] / len(of) * sum(record["seconds"] for record in of) for key, of in groups.items())
+        raise ConfigError("no finished record of the pack matches; nmfbench verify FILE without other words takes all")
+    n_again = {key: math.ceil(share * len(group)) for key, group in groups.items()}
+    seconds = sum(n_again[key] / len(g) * sum(record["seconds"] for record in g) for key, g in groups.items())
     say(f"{sum(n_again.values())} of {plural(len(pack.records), 'record')} are fitted again; they took {seconds:.1f} s")
     return [_verdict(key, groups[key], share, bench, report) for key in sorted(groups, key=lambda key: key[::-1])]
 
@@ -88,7 +88,7 @@ def _verdict(key: Key, records: list[Record], share: float, bench: Bench, report
 
 
 def _run(record: Record, bench: Bench) -> Run:
-    """Build the run of a record with the code that is here. Raises ConfigError where it is not."""
+    """Build the run of a record with the code of this machine. Raises ConfigError if the code is not here."""
     config, name = record["config"], record["solver"]
     solver = dict(config["solver"])
     here = _named_here(name, solver, bench.trusted)
@@ -110,7 +110,7 @@ def _run(record: Record, bench: Bench) -> Run:
 
 
 def _named_here(name: str, solver: dict[str, Any], trusted: Sequence[Path]) -> dict[str, Any]:
-    """Return what a trusted YAML says of a method's file: a pack holds the file's name without its folder."""
+    """Look up the file of a method in a trusted YAML, because a pack holds the file's name without its folder."""
     try:
         declared = defaults("solver", name, trusted)
     except ConfigError:
@@ -119,7 +119,7 @@ def _named_here(name: str, solver: dict[str, Any], trusted: Sequence[Path]) -> d
 
 
 def _data(record: Record, bench: Bench) -> Any:
-    """Load the data of a record as it is here. Raises DataMissing, DataError or ConfigError."""
+    """Load this machine's copy of a record's data. Raises DataMissing, DataError or ConfigError."""
     node, name = record["config"]["dataset"], record["dataset"]
     known = next((card.node for card in bench.cards if card.sha256 == node.get("sha256")), None)
     if known is None and is_own_data(record):
@@ -134,21 +134,21 @@ def _data(record: Record, bench: Bench) -> Any:
 
 
 def summary(verdicts: Sequence[Verdict], pack: Pack) -> list[str]:
-    """Describe the outcome in a line for each method, and sum it up in the last line."""
+    """Describe the outcome in a line for each method, with the totals in the last line."""
     by_method: dict[tuple[str, ...], list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         by_method[verdict.key[:3]].append(verdict)
     lines = []
-    for (solver, _, source), of in sorted(by_method.items()):
+    for (solver, _, source), of_method in sorted(by_method.items()):
         method = f"{solver} (code {source[:6]})" if source else solver
         for outcome in ("verified", "differs", "not verified"):
-            if alike := [v for v in of if v.outcome == outcome]:
+            if alike := [v for v in of_method if v.outcome == outcome]:
                 names = ", ".join(v.dataset for v in alike)
                 n, n_checked = sum(v.records for v in alike), sum(v.checked for v in alike)
                 again = f"{n_checked} of {plural(n, 'record')} fitted again" if n_checked else plural(n, "record")
                 reasons = "; ".join(dict.fromkeys(v.reason for v in alike)) if outcome == "not verified" else ""
                 lines.append(f"{method}: {outcome} on {names}, {again}{': ' if reasons else ''}{reasons}")
-        if source in pack.code and any(v.outcome == "not verified" for v in of):
+        if source in pack.code and any(v.outcome == "not verified" for v in of_method):
             members = ", ".join(f"code/{source}/{module}.py" for module in pack.code[source])
             lines.append(f"  its source is in the pack: {members}; read it before you name it, for it will run")
     counts = Counter(verdict.outcome for verdict in verdicts)

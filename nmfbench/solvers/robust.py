@@ -93,5 +93,5 @@ class RobustNMF(Started):
 
 
 def ratio(p: Tensor, q: Tensor) -> Tensor:
-    """p/q, elementwise, in the place of p; 1 where q is 0, as where all weights of a sample vanish."""
+    """Return p/q elementwise, written into p; 1 where q is 0, as for a sample whose weights all vanish."""
     return torch.where(q > 0, p.div_(q.clamp(min=torch.finfo(q.dtype).tiny)), 1)

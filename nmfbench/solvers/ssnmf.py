@@ -79,5 +79,5 @@ class SemiSupervisedNMF(Started):
 
 
 def _multiply(factor: Tensor, p: Tensor, q: Tensor) -> Tensor:
-    """The factor times p/q, the negative over the positive part of its gradient."""
+    """Multiply the factor by p/q, the negative over the positive part of its gradient."""
     return factor * (p / q.clamp(min=torch.finfo(q.dtype).tiny))

@@ -52,7 +52,7 @@ def of_table(
     labels: np.ndarray | None = None,
     keeps_missing: bool = False,
 ) -> Parts:
-    """The parts of a table. All columns are features but those of ``y``, ``drop`` and ``names``.
+    """Return the parts of a table. All columns are features but those of ``y``, ``drop`` and ``names``.
 
     ``labels`` are those of another file; else ``y`` names their column. A column of words that are all different holds
     the names of the rows. A column that counts the rows, or that is called like an identifier and has another whole
@@ -115,7 +115,7 @@ def of_table(
 
 
 def _numbers(labels: np.ndarray) -> np.ndarray:
-    """Labels that are numbers as such, so that 10 comes after 2; a leading zero makes them words."""
+    """Convert numeric labels to numbers, so that 10 comes after 2; a leading zero makes them words."""
     if labels.dtype.kind != "U" or not all(re.fullmatch(r"0|[1-9]\d*|[1-9]\d*\.0*", text) for text in labels.tolist()):
         return labels
     return labels.astype(np.float64)
@@ -140,12 +140,12 @@ def _is_whole(column: np.ndarray) -> bool:
 
 
 def _differs(column: np.ndarray) -> bool:
-    """Whether a column of ten rows or more holds another whole number in each."""
+    """Tell whether a column of ten rows or more holds another whole number in each."""
     return len(column) >= 10 and _is_whole(column) and len(np.unique(column)) == len(column)
 
 
 def _identifies(name: str, column: np.ndarray) -> str:
-    """Why a column of numbers tells which row it is; empty: it does not."""
+    """Return the reason why a column of numbers is an identifier of rows; empty if it is none."""
     if len(column) < 3 or not _is_whole(column):
         return ""
     if column[0] in (0, 1) and (np.diff(column) == 1).all():
@@ -165,7 +165,7 @@ def of_arrays(
     samples: str | None = None,
     labels: np.ndarray | None = None,
 ) -> Parts:
-    """The parts of named arrays. ``x`` several names: views of the same samples, whose features are joined.
+    """Return the parts of named arrays. ``x`` several names: views of the same samples, whose features are joined.
 
     ``labels`` are those of another file; else ``y`` names them. A map of labels as large as a cube's images makes its
     pixels the samples. ``samples`` None: rows, unless the format says columns.
@@ -214,7 +214,7 @@ def of_arrays(
 
 
 def listed(held: Arrays) -> str:
-    """The contents of a file in words, for messages."""
+    """Describe the contents of a file, for messages."""
     shapes = (f"{name or 'one array'} {_shape(array)}" for name, array in held.arrays.items())
     return f"it holds: {', '.join([*shapes, *(f'{name} (unreadable)' for name in held.unreadable)])}"
 
@@ -237,7 +237,7 @@ def _array(held: Arrays, name: str, key: str, where: str) -> Any:
 
 
 def name_of_x(held: Arrays, where: str, y: str | None = None) -> str:
-    """The name of X: a usual one, else the only matrix, or the only cube. Raises DataError if there are several."""
+    """Find the name of X: a usual one, else the only matrix or cube. Raises DataError if there are several."""
     if set(held.arrays) == {""}:
         return ""
     others = {name: array for name, array in held.arrays.items() if name != y}
@@ -254,7 +254,7 @@ def name_of_x(held: Arrays, where: str, y: str | None = None) -> str:
 
 
 def _axis(array: Any, labels: Any, samples: str | None) -> str:
-    """The axis of the samples: rows, columns or pixels. A map of labels as large as a cube's images means pixels."""
+    """Find the axis of the samples: rows, columns or pixels. Labels as large as a cube's images mean pixels."""
     is_map = array.ndim == 3 and not issparse(labels) and np.ndim(labels) == 2
     if samples is None and is_map and np.shape(labels) in (array.shape[:2], array.shape[1:]):
         return "pixels"
@@ -262,7 +262,7 @@ def _axis(array: Any, labels: Any, samples: str | None) -> str:
 
 
 def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, dict[str, tuple[int, ...]]]:
-    """The array as (m, n), and the ``shape`` of one sample that is no vector, or the ``scene`` of samples = pixels."""
+    """Reshape the array to (m, n); also return the ``shape`` of samples that are images, or the ``scene`` of pixels."""
     if array.ndim < 2:
         raise DataError(f"{where}: X must be a matrix, got shape {array.shape}")
     if axis == "pixels":

@@ -1,4 +1,4 @@
-"""Curves of the truth track: planted factors under noise, and data under corruption."""
+"""Draw the curves of the truth track: planted factors under noise, and data under corruption."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +17,7 @@ METHODS = {"mu": "mu, β = {beta:g}", "robust": "robust, {loss}"}
 
 
 def recovered(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a method, dataset, noise, draw and metric."""
+    """Return a row for each method, dataset, noise, draw and metric."""
     return pd.DataFrame(
         common | {"dataset": run.record["dataset"], "noise": run.record["config"]["dataset"]["noise"]} | values
         for run in runs
@@ -26,13 +26,13 @@ def recovered(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def corrupted(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a method, dataset, corruption, level, seed and metric. Clean data is level 0 of every corruption."""
+    """Return a row for each method, dataset, corruption, level, seed and metric; clean data is level 0 of all kinds."""
     kinds = list(dict.fromkeys(kind for run in runs if (kind := corruption(run.record).get("kind"))))
     rows = []
     for run in runs:
         node = corruption(run.record)
         for common, values in _measured(run, SCORES):
-            # Where nothing is corrupted, the error is that to the clean data.
+            # An uncorrupted run is level 0 of every kind, so it appears once for each.
             for kind in [node["kind"]] if node else kinds:
                 at = {"dataset": run.record["dataset"], "corruption": kind, "level": node.get("level", 0.0)}
                 rows.append(common | at | values)
@@ -48,14 +48,14 @@ def _measured(run: Run, metrics: Iterable[str]) -> list[tuple[dict[str, object],
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over the runs of each point."""
+    """Average the runs of each point: mean, standard deviation and number."""
     keys = [column for column in table.columns if column not in ("seed", "value")]
     grouped = table.groupby(keys, sort=False)["value"]
     return grouped.agg(mean="mean", sd="std", n="count").reset_index()
 
 
 def _curves(table: pd.DataFrame, x: str) -> dict[str, np.ndarray]:
-    """Method → values (runs, values of x)."""
+    """Return method → values (runs, values of x)."""
     parts = table.groupby("method", sort=False)
     return {str(method): part.pivot(index="seed", columns=x, values="value").to_numpy() for method, part in parts}
 
@@ -102,7 +102,9 @@ FIGURES = {
         "corrupted data: do robust losses keep the clusters and the clean data?",
         ("experiment=corruption",),
         robustness,
-        shows=lambda config: config["solver"]["name"] != "hals",  # squares are there with mu, by the steps of robust
+        shows=lambda config: (
+            config["solver"]["name"] != "hals"
+        ),  # mu already shows squares, by the same steps as robust
         codes=False,
         numbers=lambda runs: _numbers(corrupted(runs)),
     ),

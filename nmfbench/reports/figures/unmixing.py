@@ -13,7 +13,7 @@ from nmfbench.reports.materials import Layer, images, layers
 
 
 def _shown(runs: Sequence[Run], solvers: Sequence[str]) -> dict[str, list[Layer]]:
-    """Solver → the layers of its run with the lowest objective."""
+    """Return solver → the layers of its run with the lowest objective."""
     data, like, shown = runs[0].dataset, None, {}
     for solver in solvers:
         shown[solver] = layers(best_of(runs, solver).fitted, data, like)
@@ -22,7 +22,7 @@ def _shown(runs: Sequence[Run], solvers: Sequence[str]) -> dict[str, list[Layer]
 
 
 def _map_numbers(solvers: Sequence[str]) -> Callable[[Sequence[Run]], pd.DataFrame]:
-    """The maps in numbers: mean and largest abundance of each, and the root mean square error of known materials.
+    """Describe the maps in numbers: mean and largest abundance, and the root mean square error of known materials.
 
     `Unmixing` takes that error after the matched components alone are scaled to sum to one; maps show all components.
     """
@@ -57,7 +57,7 @@ def _seeds(runs: Sequence[Run], solvers: Sequence[str]) -> str:
 
 
 def _side_by_side(numbers: str, name: str, solvers: Sequence[str]) -> Callable[[Sequence[Run]], Figure]:
-    """A column a method, a row a layer; the true abundances, where they are known, in a last column."""
+    """Draw a column for each method and a row for each layer; known true abundances form the last column."""
 
     def draw(runs: Sequence[Run]) -> Figure:
         data, shown = runs[0].dataset, _shown(runs, solvers)
@@ -77,7 +77,7 @@ def _side_by_side(numbers: str, name: str, solvers: Sequence[str]) -> Callable[[
 
 
 def _stacked(numbers: str, name: str, solvers: Sequence[str]) -> Callable[[Sequence[Run]], Figure]:
-    """A row a layer, one method below the other; the true abundances, where they are known, in a first row."""
+    """Draw a row for each layer, method below method; known true abundances form the first row."""
 
     def draw(runs: Sequence[Run]) -> Figure:
         data, rows = runs[0].dataset, []
@@ -94,7 +94,7 @@ def _stacked(numbers: str, name: str, solvers: Sequence[str]) -> Callable[[Seque
 
 
 def spectra_numbers(solvers: Sequence[str]) -> Callable[[Sequence[Run]], pd.DataFrame]:
-    """A row a material and band: the true spectrum, and that of each method with its angle."""
+    """Return a row for each material and band: the true spectrum, and that of each method with its angle."""
 
     def numbers(runs: Sequence[Run]) -> pd.DataFrame:
         truth = runs[0].dataset.truth

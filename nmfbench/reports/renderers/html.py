@@ -20,7 +20,7 @@ from nmfbench.reports.words import DASH
 _NUMBER = re.compile(rf"{DASH}|[-+]?\d+(\.\d+)?(e[-+]?\d+)?( ± .*)?( \[.*\])?")
 """A cell that a column of numbers may hold; the page sorts it by its first number."""
 _KEPT = " !$'()*+,-./:;<=>?@[]^_`{|}~"
-"""Characters that stand as they are in an address within the page."""
+"""Characters that need no quoting in an address within the page."""
 _PAGE = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -31,7 +31,7 @@ _PAGE = jinja2.Environment(
 
 
 MOST_CELLS, MOST_LINKED = 1000, 8000
-"""Numbers of a figure that the page shows as a table, and that it has as a CSV behind a link."""
+"""Maximum numbers of a figure that the page shows as a table, and that it offers as CSV behind a link."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Picture:
 def page(
     report: Report, charts: Iterable[Chart], records: Sequence[Record], title: str, pictures: Iterable[Chart] = ()
 ) -> str:
-    """The page. It opens from a folder: nothing in it comes from a network.
+    """Render the page. It opens from a folder, because nothing in it comes from a network.
 
     ``charts`` are drawn as lines, ``pictures``, of bases and codes, in pixels.
     """
@@ -83,8 +83,8 @@ def _address(media: str, content: bytes) -> str:
 
 
 def _drawing(chart: Chart) -> Markup:
-    """The chart as an SVG in an address, three quarters as long as in base64: positions to a hundredth of a point."""
+    """Encode the chart as an SVG address, a quarter shorter than in base64, with positions to 0.01 points."""
     svg = plots.file(chart.figure, "svg").decode()
     svg = re.sub(r"(?<![\d.])([1-9]\d*\.\d\d)\d+", r"\1", svg)
-    # An address loses its line ends; the other characters would end it, or the attribute that it stands in.
+    # Browsers drop line ends from an address; the other quoted characters would end it or its HTML attribute.
     return Markup("data:image/svg+xml," + quote(" ".join(svg.split()), safe=_KEPT))
