@@ -28,9 +28,8 @@ def search_space(name: str, folders: Sequence[Path] | None = None) -> dict[str, 
         raise ConfigError(f"{config.SEARCH} in solver/{name}.yaml names {len(space)} parameters; three are allowed")
     for key in space:
         if key not in node:
-            raise ConfigError(
-                f"{config.SEARCH} in solver/{name}.yaml names {key}, which is not a parameter{config.nearest(key, node)}"
-            )
+            close = config.nearest(key, node)
+            raise ConfigError(f"{config.SEARCH} in solver/{name}.yaml names {key}, which is not a parameter{close}")
     return space
 
 
