@@ -1,7 +1,7 @@
 # GNU make 3.81 or later. Every path is relative, so the checkout may lie in a folder with spaces in its name.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures smoke bench bench-quick test test-slow lint docs docs-serve clean
+.PHONY: help orl tables publish table2 table3a table3b table4 wnnf-other dnsnmf-tables deep-kl-table neural-table hyperspectral topics showcase figures arena smoke bench bench-quick test test-slow lint docs docs-serve clean
 
 # The Python that makes .venv. If none is named and python3 will not do, these are tried.
 PYTHON ?= python3
@@ -46,8 +46,8 @@ tables: .venv/.installed-run ## all below
 	$(PLOT) deep_kl_fig2 $(ABUNDANCES) dnsnmf_fig9 deep_loss && exit $$code
 
 # Whole tables alone: a part, or one with other settings, has another name.
-publish: ## copy whole tables and figures from results/local to results, where they are tracked
-	@mkdir -p results/tables results/figures
+publish: ## copy whole tables, figures and rankings from results/local to results, where they are tracked
+	@mkdir -p results/tables results/figures results/arena
 	@for name in orl $(TABLES); do \
 	  for file in $(LOCAL)/tables/$$name.csv $(LOCAL)/tables/$$name.md $(LOCAL)/tables/$$name.tex; do \
 	    if [ -e "$$file" ]; then cp "$$file" results/tables/ && echo "results/tables/$${file##*/}"; fi; \
@@ -55,6 +55,9 @@ publish: ## copy whole tables and figures from results/local to results, where t
 	done
 	@for file in $(LOCAL)/figures/*.png $(LOCAL)/figures/*.pdf $(LOCAL)/figures/*.csv; do \
 	  if [ -e "$$file" ]; then cp "$$file" results/figures/ && echo "results/figures/$${file##*/}"; fi; \
+	done
+	@for file in $(LOCAL)/arena/lite*.* $(LOCAL)/arena/claims_lite.*; do \
+	  case "$$file" in *_part*|*.html|*.svg) ;; *) if [ -e "$$file" ]; then cp "$$file" results/arena/ && echo "results/arena/$${file##*/}"; fi ;; esac; \
 	done
 
 table2 table3a table3b table4: .venv/.installed-run ## the tables of the WNNF paper
@@ -93,6 +96,9 @@ FIGURES := "wnnf_table2 solver=wnnf seeds=1" "wnnf_table3a dataset=orl solver=wn
 figures: .venv/.installed-run ## the figures of the papers, in results/local/figures
 	@for runs in $(FIGURES); do $(RUN) experiment=$$runs || exit; done
 	@$(PLOT) --all
+
+arena: .venv/.installed-run ## every method on the fifteen sets of the lite arena, and the claims; hours
+	@.venv/bin/nmfbench arena --lite $(if $(JOBS),jobs=$(JOBS)) && .venv/bin/nmfbench claims --lite $(if $(JOBS),jobs=$(JOBS))
 
 smoke: .venv/.installed-run ## every solver on small data, a few iterations each: does all of it run?
 	@rm -rf $(LOCAL)/smoke

@@ -11,7 +11,7 @@ import yaml
 from scipy import stats
 
 from nmfbench import config
-from nmfbench.arena.protocol import CONTROLS, Protocol, Task
+from nmfbench.arena.protocol import LINES_TO_BEAT, Protocol, Task
 from nmfbench.arena.runs import MethodRuns
 from nmfbench.arena.scores import Cell, Trial
 from nmfbench.arena.trials import Setting
@@ -174,7 +174,7 @@ def _effect(claim: Claim, task: Task, found: Mapping[tuple[str, str], Cell], pro
         leads = [_lead(pair, task, found, protocol) for pair in claim.pairs]
         known = [lead for lead in leads if lead is not None]
         return fmean(known) if known else None
-    cells = [cell for (name, solver), cell in found.items() if name == task.name and solver not in CONTROLS]
+    cells = [cell for (name, solver), cell in found.items() if name == task.name and solver not in LINES_TO_BEAT]
     defaults = [trial for cell in cells if (trial := cell.trials.get("{}")) and {*seeds} <= {*trial.arena}]
     if claim.kind == "error":
         pairs = [(trial.mean("error", seeds), trial.mean("nmi", seeds)) for trial in defaults]

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from nmfbench.arena import page, ranking
-from nmfbench.arena.protocol import CONTROLS
+from nmfbench.arena.protocol import LINES_TO_BEAT
 from nmfbench.reports.charts import Chart
 from nmfbench.reports.plots import COLOURS, captioned, styled
 from nmfbench.reports.statistics import holm, paired
 
-_LINES = (*CONTROLS, "random")
+NO_METHODS = (*LINES_TO_BEAT, "random")
 
 
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
@@ -36,7 +36,7 @@ def strength(scores: pd.DataFrame) -> Chart:
     ax = figure.subplots()
     y = np.arange(len(order))
     board = tuned.loc[order]
-    colours = [COLOURS[1] if name in _LINES else COLOURS[0] for name in order]
+    colours = [COLOURS[1] if name in NO_METHODS else COLOURS[0] for name in order]
     ax.hlines(y, board["low"], board["high"], color=colours, linewidth=1.5)
     ax.scatter(board["elo"], y, color=colours, s=22, zorder=3, label="tuned without labels")
     shown = default.reindex(order)["elo"]

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from nmfbench.arena.figures import NO_METHODS
 from nmfbench.arena.page import grid
-from nmfbench.arena.protocol import CONTROLS, Protocol
+from nmfbench.arena.protocol import LINES_TO_BEAT, Protocol
 from nmfbench.arena.ranking import matrix
 from nmfbench.arena.scores import Cell, last_layer
 from nmfbench.records import Record
@@ -137,9 +138,9 @@ def _sentences(table: pd.DataFrame) -> list[str]:
             "adjusted Rand index between the clusters of two seeds."
         ]
     means = table.set_index("solver")["mean"]
-    lines = means[means.index.isin(CONTROLS)]
+    lines = means[means.index.isin(LINES_TO_BEAT)]
     first = list(table.loc[table["group"] == 1, "solver"])
-    ahead = [name for name in first if name not in CONTROLS and means[name] > lines.max()]
+    ahead = [name for name in first if name not in LINES_TO_BEAT and means[name] > lines.max()]
     return [
         f"The first group, none of which is behind its first method beyond chance: {', '.join(first)}.",
         f"Lines to beat: {', '.join(f'{name} {line:.1f}' for name, line in lines.items())}. Of the first group, "
@@ -158,7 +159,7 @@ def chart(table: pd.DataFrame, title: str) -> Chart:
     figure = Figure(figsize=(7, 1.2 + 0.19 * len(ordered)), layout="constrained")
     ax = figure.subplots()
     y = np.arange(len(ordered))
-    colours = [COLOURS[1] if name in (*CONTROLS, "random") else COLOURS[0] for name in ordered["solver"]]
+    colours = [COLOURS[1] if name in NO_METHODS else COLOURS[0] for name in ordered["solver"]]
     if "low" in ordered:
         ax.hlines(y, ordered["low"], ordered["high"], color=colours, linewidth=1.5)
         for k, (below, above) in enumerate(pairwise(ordered["group"].fillna(0))):

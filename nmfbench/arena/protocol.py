@@ -10,7 +10,7 @@ from nmfbench import config
 from nmfbench.errors import ConfigError
 from nmfbench.records import Record
 
-CONTROLS = ("raw", "pca")
+LINES_TO_BEAT = ("raw", "pca")
 """Solvers that are no NMF: `raw` factors nothing, and `pca` allows negative entries. A method should beat both."""
 OWN = "own"
 """Name of the protocol for a user's own data, whose tasks are scalings of that data."""
