@@ -70,7 +70,10 @@ class Dask(Launcher):
             if gpus:
                 workers = min(settings.jobs or len(gpus), len(gpus))
             with _local_cluster(workers, bool(gpus)) as cluster, Client(cluster) as client:
-                client.register_plugin(_Setup(gpus))
+                try:
+                    client.register_plugin(_Setup(gpus))
+                except OSError:  # a worker died meanwhile; its nanny has started another
+                    client.register_plugin(_Setup(gpus))
                 with engine(client, settings, is_shared=True) as started:
                     yield started
             return
