@@ -149,6 +149,7 @@ CELLS = [
 
 def test_notebook_shows_every_cell_briefly(tmp_path: Path) -> None:
     matplotlib.use("agg")
+    plt.close("all")
     names = {"folder": tmp_path / "r"}
     kinds = []
     for cell in CELLS:

@@ -21,6 +21,7 @@ from nmfbench.reports.report import Block, Report
 ROUNDS = 200
 """Number of bootstrap samples of the samples and seeds."""
 _MEASURED = {"heldout": ("held-out", ".0f"), "stability": ("stability", ".2f"), "seconds": ("seconds", ".2f")}
+_MEASURED |= {"capped": ("capped", ".0%")}
 
 
 def board(scores: pd.DataFrame, found: dict[tuple[str, str], Cell], protocol: Protocol) -> pd.DataFrame:
@@ -143,8 +144,16 @@ def _sentences(table: pd.DataFrame) -> list[str]:
     ahead = [name for name in first if name not in LINES_TO_BEAT and means[name] > lines.max()]
     return [
         f"The first group, none of which is behind its first method beyond chance: {', '.join(first)}.",
-        f"Lines to beat: {', '.join(f'{name} {line:.1f}' for name, line in lines.items())}. Of the first group, "
-        f"{', '.join(ahead) or 'no method'} is above them.",
+        *(
+            [
+                f"Lines to beat: {', '.join(f'{name} {line:.1f}' for name, line in lines.items())}. Their means are "
+                f"below those of {', '.join(ahead) or 'no method'} in the first group."
+            ]
+            if len(lines)
+            else []
+        ),
+        "Capped: share of the fits that the time limit ended before they had converged. Where it is large, more time "
+        "would move the method.",
         "NMI in percent for each scaling, and their mean. From, to: 95 % intervals, by bootstrap over the samples and "
         "the seeds, with the clusters as they are. A group begins where a method is behind the first of the group "
         "before by more than chance. A method that lacks a scaling stands below, in no group. Each method was tuned "

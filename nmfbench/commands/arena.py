@@ -82,7 +82,8 @@ def _arena(arguments: argparse.Namespace) -> int:
         return 0
     others = _others(rules, chosen.get("solver", []), arguments.packs)
     # Some of the tasks, or some of the methods without the results of the others, are no ranking of the whole arena.
-    whole = "dataset" not in chosen and ("solver" not in chosen or bool(others))
+    all_tasks = "dataset" not in chosen or rules.name == protocol.OWN
+    whole = all_tasks and ("solver" not in chosen or bool(others))
     return _compete(entering, rules, others, rules.name if whole else f"{rules.name}_part")
 
 
@@ -242,7 +243,7 @@ def _publish(
     table = pd.concat([scored, pd.DataFrame(controls.controls(found, rules))], ignore_index=True)
     absent = [*page.absent(left_out, records), *scores.other_data(found.values())]
     if rules.name == protocol.OWN:
-        name = f"{records[0]['dataset']}"
+        name = name.replace(protocol.OWN, records[0]["dataset"], 1)
         board = own.board(table, found, rules)
         report = own.report(board, table, rules, records, absent)
         drawn = [own.chart(board, f"Methods on {name}")]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # torch takes seconds
 CHOICE = "key=value words that choose records: solver=mu,wnnf dataset=orl rank=40; results_dir=DIR"
 TABLE_WORDS = f"an experiment's name and its overrides, or {CHOICE}"
 RESULTS = Path("results/local")
+APART = ("arena", "bicross", "information")
+"""Evaluators whose records other tables leave out."""
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +75,10 @@ def selected(words: Sequence[str], results: Path, whole: bool = True) -> tuple[l
     if not records:
         raise ConfigError(f"no records in {store.runs}; make some with: nmfbench run solver=mu dataset=orl_28x23")
     filters = [word for word in words if not word.startswith("results_dir=")]
+    if not any(word.startswith("evaluator") for word in filters):
+        # What `rank` and `arena` measure stands in their own tables, unless it is asked for.
+        own = [record for record in records if record["config"]["evaluator"].get("name") not in APART]
+        records = own or records
     chosen = select(records, filters)
     if not chosen:
         raise ConfigError(f"no record in {store.runs} has {' '.join(filters)}")

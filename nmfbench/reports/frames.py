@@ -105,7 +105,9 @@ def _differences(groups: Sequence[Sequence[Record]]) -> list[dict[str, Any]]:
     every = dict.fromkeys(key for config in flat for key in config)
     keys = [key for key in every if len({repr(config.get(key)) for config in flat}) > 1]
     cut = ("dataset.sha256", "solver.source", "evaluator.source")
-    return [{key: str(config.get(key))[:6] if key in cut else config.get(key) for key in keys} for config in flat]
+    # Evaluators have different settings: each names its own. A class says no more than its name, ``hidden`` repeats it.
+    keys = [key for key in keys if not (key.endswith("._target_") or key.startswith("hidden."))]
+    return [{k: str(config[k])[:6] if k in cut else config[k] for k in keys if k in config} for config in flat]
 
 
 def _identified(records: Sequence[Record]) -> list[tuple[tuple[Any, ...], tuple[bool, str, str], Record]]:
