@@ -89,7 +89,7 @@ def test_page_of_a_dataset_says_what_it_is_and_how_to_get_it(dataset_page: dict[
     for name in config.options("dataset"):
         page = dataset_page[f"datasets/{name}.md"]
         assert config.describe("dataset", name) in page and config.text("dataset", name).rstrip() in page
-        assert len(page.partition("## Where it comes from\n")[2].partition("\n## ")[0].split()) > 4, name
+        assert len(page.partition("## Source\n")[2].partition("\n## ")[0].split()) > 4, name
     assert "free to use" in dataset_page["datasets/orl.md"]
     assert "on application" in dataset_page["datasets/ar.md"].casefold()
 

@@ -51,7 +51,7 @@ def _page(name: str) -> str:
             if card
             else []
         ),
-        "## Where it comes from",
+        "## Source",
         _how(name),
         "\n".join(f"- {key}: {value}" for key, value in _described(_source_name(name)).items()),
         _files(name),

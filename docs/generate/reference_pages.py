@@ -34,10 +34,10 @@ def _commands() -> str:
 def _metrics() -> str:
     parts = [
         "# Metrics",
-        "[What the numbers mean](../numbers.md) explains them; this page lists what each evaluator declares.",
+        "[Metrics and protocol](../numbers.md) explains them; this page lists what each evaluator declares.",
     ]
     parts += [
-        "## Of every run",
+        "## Measured on every run",
         _table(MEASURES),
         "For each factor, whose name ends the metric's name, as in `sparsity_H`:",
     ]

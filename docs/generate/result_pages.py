@@ -43,7 +43,7 @@ def _page(folder: str, name: str, text: str) -> str:
 def _index() -> str:
     lines = [
         "# Results",
-        "Released code made these. [What the numbers mean](../numbers.md) explains the cells.",
+        "Released code made these. [Metrics and protocol](../numbers.md) explains the cells.",
         "## Tables",
     ]
     names = sorted(path.stem for path in (config.PUBLISHED / "tables").glob("*.md"))
