@@ -25,10 +25,6 @@ _SHIPPED = _ROOT if (_ROOT / "pyproject.toml").exists() else _ROOT / "nmfbench"
 CONFIG_DIR = _SHIPPED / "configs"
 PUBLISHED = _SHIPPED / "results"
 """Tables, figures and packs of records made by released code; an installed package has the packs alone."""
-# The modules in which nmfbench's own classes lie; a file that someone drops elsewhere in the package is none of them.
-_OURS = re.compile(r"nmfbench\.((solvers|adapters|datasets|evaluators|running\.launchers)\.(\w+\.)?)?\w+")
-_NAMED = ("function", "estimator", "module")
-"""The keys by which an adapter names what it imports."""
 _SCALARS = (bool, int, float, str)
 
 T = TypeVar("T")
@@ -138,36 +134,10 @@ def build(node: Mapping[Any, Any], base: type[T], where: str) -> T:
 
     The class must be a dataclass derived from ``base``; its fields are the schema of the other keys. ``where`` is
     the key the node stands under, for messages. Raises ConfigError for anything else. Importing the named module
-    runs it, so `check_class` comes first; nothing nested in a node is ever instantiated.
+    runs it, so `trust.check_class` comes first; nothing nested in a node is ever instantiated.
     """
     values = dict(node)
     return structured(values, _locate(values.pop("_target_", None), base, where), where)
-
-
-def check_class(node: Mapping[Any, Any], group: str, name: str, trusted: Sequence[Path] | None = None) -> None:
-    """Raise ConfigError if the node's class is from outside nmfbench and no trusted YAML of that option says so.
-
-    ``trusted``: the folders of such YAMLs; None: `trusted_dirs`. Nothing is imported.
-    """
-    keys = ["_target_", *(_NAMED if str(node.get("_target_")).startswith("nmfbench.adapters.") else ())]
-    for key in keys:
-        named = str(node.get(key))
-        # `build` explains what is no dotted path. scikit-learn is a part of every installation.
-        if "." not in named or _OURS.fullmatch(named) or (key != "_target_" and named.startswith("sklearn.")):
-            continue
-        if named.startswith("nmfbench."):
-            raise ConfigError(
-                f"{group}.{key} {named!r} is none of nmfbench's solvers, datasets, evaluators and launchers; refused"
-            )
-        try:
-            declared = defaults(group, name, trusted or trusted_dirs()).get(key)
-        except ConfigError:
-            declared = None
-        if declared != named:
-            raise ConfigError(
-                f"{group}.{key} {named!r} is refused: importing a class runs its module, so one from outside nmfbench "
-                f"must stand in {group}/NAME.yaml of yours, in a folder that --config-dir or NMFBENCH_CONFIG names"
-            )
 
 
 def escaped(value: Any) -> Any:

@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "nmfbench"
-HALL = {"config", "endings", "errors", "records", "progress"}
+HALL = {"config", "endings", "errors", "records", "progress", "trust"}
 # What each room may import; itself always.
 MAY = {
     "numerics": {"errors"},
-    "solvers": {"numerics", "config", "errors"},
+    "solvers": {"numerics", "config", "errors", "trust"},
     "adapters": {"numerics", "solvers", "fitting", "config", "errors"},
     "contract": {"numerics", "solvers", "fitting", "config", "errors"},
     "papers": set(),
-    "datasets": {"numerics", "papers", "fitting", "solvers", "config", "endings", "errors", "progress", "records"},
+    "datasets": {"numerics", "papers", "fitting", "solvers", *HALL},
     "evaluators": {"numerics", "datasets", "errors"},
     "reports": {"numerics", "datasets", "evaluators", "papers", *HALL},
     "running": {"numerics", "solvers", "adapters", "contract", "datasets", "evaluators", "reports", "fitting", *HALL},
     "fitting": {"numerics", "solvers", "errors"},
     "config": {"errors"},
+    "trust": {"config", "errors"},
     "errors": set(),
     "endings": set(),
     "records": {"numerics", "config", "endings", "errors", "evaluators"},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from nmfbench import config
+from nmfbench import config, trust
 from nmfbench.datasets import sources
 from nmfbench.datasets.base import Dataset, Loader
 from nmfbench.datasets.files import DATA_DIR, sha256
@@ -65,7 +65,7 @@ def look(name: str) -> tuple[str, str]:
 
 
 def _loader(name: str, node: Mapping[str, object]) -> Loader:
-    config.check_class(node, "dataset", name)
+    trust.check_class(node, "dataset", name)
     return config.build(node, Loader, "dataset")
 
 

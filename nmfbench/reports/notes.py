@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from nmfbench.config import build, check_class
+from nmfbench.config import build
 from nmfbench.evaluators.metric import Metric
 from nmfbench.numerics.convergence import SPAN, STEP, TOLERANCE
 from nmfbench.papers import Inferred
@@ -14,6 +14,7 @@ from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports.declared import metric_of
 from nmfbench.reports.words import labels_seen, ranges
+from nmfbench.trust import check_class
 
 Declared = Mapping[str, Metric]
 KEPT = {

@@ -29,6 +29,7 @@ from nmfbench.errors import ConfigError
 from nmfbench.running import named
 from nmfbench.running.loader import DataLoader, refuse_words
 from nmfbench.running.settings import Settings
+from nmfbench.trust import check_class
 
 GROUPS = ("solver", "dataset", "corrupt", "evaluator", "stopping", "launcher", "experiment")
 _SWAPPED = ("solver=", "dataset=")
@@ -84,7 +85,7 @@ class Composed:
             except OmegaConfBaseException as error:
                 raise ConfigError(_explain(error)) from error
         if key in GROUPS:
-            config.check_class(node, key, self.choices[key], self.trusted)
+            check_class(node, key, self.choices[key], self.trusted)
         return cast(dict[str, Any], node)
 
     def with_values(self, values: Mapping[str, Any]) -> "Composed":

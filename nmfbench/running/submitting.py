@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nmfbench.config import check_class
 from nmfbench.errors import ConfigError
 from nmfbench.records import Record
+from nmfbench.trust import check_class
 
 
 def code_of(records: Iterable[Record]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:

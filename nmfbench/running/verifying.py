@@ -14,7 +14,7 @@ import torch
 
 from nmfbench import endings
 from nmfbench.adapters.source import source_hash
-from nmfbench.config import build, check_class, escaped, structured
+from nmfbench.config import build, escaped, structured
 from nmfbench.datasets.base import Dataset
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.evaluators.base import Evaluator
@@ -27,6 +27,7 @@ from nmfbench.running.agreement import Difference
 from nmfbench.running.cards import Card, kept, load
 from nmfbench.running.jobs import labelled_samples, observed_entries
 from nmfbench.solvers.base import Solver, Stopping
+from nmfbench.trust import check_class
 
 T = TypeVar("T", Solver, Evaluator)
 
@@ -102,7 +103,7 @@ def verify(
     """Check these files of the store; fit a share of the runs of each solver and dataset again, at least one.
 
     The sample is the first files by name. Names are hashes, so this is a draw, and always the same. Nothing is written.
-    ``trusted``: see `config.check_class`.
+    ``trusted``: see `trust.check_class`.
     """
     verified = Verified(report, Counter(all=len(contents)))
     runs: list[Run] = []

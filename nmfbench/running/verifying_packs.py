@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nmfbench.config import check_class, defaults, trusted_dirs
+from nmfbench.config import defaults, trusted_dirs
 from nmfbench.errors import ConfigError, DataError, DataMissing
 from nmfbench.progress import plural, say
 from nmfbench.records import Record, Store
@@ -18,6 +18,7 @@ from nmfbench.records.verdicts import Key, Verdict, key_of
 from nmfbench.running import verifying
 from nmfbench.running.cards import Card, kept, load
 from nmfbench.running.verifying import Run, Verified
+from nmfbench.trust import check_class
 
 ADAPTED = ("function", "module", "estimator")
 SLOWER, AT_LEAST = 20, 60.0
@@ -32,7 +33,7 @@ class Bench:
     ----------
     store: the results folder, whose data cards know where a user's own data is.
     cards: its data cards.
-    trusted: the folders whose YAMLs may name classes from outside nmfbench, see `config.check_class`.
+    trusted: the folders whose YAMLs may name classes from outside nmfbench, see `trust.check_class`.
     """
 
     store: Store

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmfbench import config
+from nmfbench import config, trust
 
 if TYPE_CHECKING:
     from nmfbench.solvers.base import Solver
@@ -17,7 +17,7 @@ def built(folders: Sequence[Path] | None = None) -> Iterator[tuple[str, "Solver"
 
     for name in config.options("solver", folders):
         node = {k: 4 if value == "${rank}" else value for k, value in config.defaults("solver", name, folders).items()}
-        config.check_class(node, "solver", name)
+        trust.check_class(node, "solver", name)
         yield name, config.build(node, Solver, f"solver {name}")
 
 
