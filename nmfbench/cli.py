@@ -118,7 +118,10 @@ Tab completes all of these after eval "$(nmfbench completion bash)"; zsh and fis
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """Parse with the command's own parser where options may stand between words: argparse's subparsers cannot."""
-    if arguments and arguments[0] in INTERMIXED:
+    if not arguments:
+        _parser().print_help(sys.stderr)
+        raise SystemExit(2)
+    if arguments[0] in INTERMIXED:
         return _commands()[arguments[0]].parse_intermixed_args(arguments[1:])
     return _parser().parse_args(arguments)
 

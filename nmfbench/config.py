@@ -56,7 +56,19 @@ def _path(group: str, name: str, folders: Sequence[Path] | None = None) -> Path:
         for folder in folders or config_dirs():
             if (path := folder / group / f"{name}.yaml").exists():
                 return path
-    raise ConfigError(f"no {group} is called {name!r}{nearest(name, options(group, folders))}")
+    raise ConfigError(unknown(group, name, options(group, folders)))
+
+
+def unknown(group: str, name: str, names: Iterable[str]) -> str:
+    """Say that a group has no option of this name; for a dataset that is named like a file, how a file is given."""
+    if group == "dataset" and Path(name).suffix:
+        if not Path(name).expanduser().exists():
+            return f"there is no file or dataset {name}; nmfbench list datasets names the datasets"
+        return (
+            f"{name} is a file: nmfbench data import {name} makes it a dataset; or name it here: dataset=file "
+            f"dataset.path={name}"
+        )
+    return f"no {group} is called {name!r}{nearest(name, names)}"
 
 
 def options(group: str, folders: Sequence[Path] | None = None) -> list[str]:

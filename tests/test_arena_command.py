@@ -135,8 +135,10 @@ def test_data_of_ones_own_runs_under_three_scalings(
     table.assign(kind=np.where(y, "x", "y")).to_csv(tmp_path / "my.csv", index=False)
     monkeypatch.setattr(protocol, "seconds_for", lambda *size: 0.2)
     words = [f"dataset={tmp_path / 'my.csv'}", "solver=mu,raw,pca", f"results_dir={tmp_path / 'out'}", "jobs=1"]
-    assert main(["arena", *words, "dataset.y=kind"]) == 0
-    shown = capsys.readouterr().out
+    assert main(["arena", *words]) == 0
+    printed = capsys.readouterr()
+    shown = printed.out
+    assert "labels: kind" in printed.err
     assert "unit_norm" in shown and "Lines to beat: " in shown and "first group" in shown
     assert main(["arena", *words, "dataset.y=kind", "rank=3"]) == 0
     assert "\nmu " in capsys.readouterr().out  # with three components and two classes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nmfbench import config
 from nmfbench.commands import choosing
 from nmfbench.errors import ConfigError, NotApplicable
-from nmfbench.progress import plural
+from nmfbench.progress import plural, say
 from nmfbench.records import Record, Store, digest, write_bytes, write_text
 from nmfbench.running import filenames
 
@@ -51,7 +51,8 @@ def _arena(arguments: argparse.Namespace) -> int:
     from nmfbench.arena import protocol, runs
     from nmfbench.running.composing import opened
 
-    words = [part for word in arguments.words for part in _data_words(word)]
+    is_described = any(word.startswith("dataset.") for word in arguments.words)
+    words = [part for word in arguments.words for part in _data_words(word, is_described)]
     words = filenames.literal([*words, *choosing.results_word(words, arguments.results)])
     folder = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
     composer, overrides = opened([*folder, *words])
@@ -124,11 +125,24 @@ def _mark(records: Sequence[Record], solver: str, verified: "Sequence[Verdict]")
     return "verified" if counts["verified"] == len(standing) else some if counts["verified"] else "reported"
 
 
-def _data_words(word: str) -> list[str]:
-    """The word, or for ``dataset=my.csv`` those of a dataset of that file."""
+def _data_words(word: str, is_described: bool) -> list[str]:
+    """Return the word, or for ``dataset=my.csv`` those of a dataset of that file.
+
+    Unless the data is described by words of its own, labels are recognised as `nmfbench data import` does it.
+    """
     key, _, value = word.partition("=")
-    is_file = key == "dataset" and value not in config.options("dataset") and Path(value).expanduser().is_file()
-    return ["dataset=file", f"dataset.path={value}"] if is_file else [word]
+    if key != "dataset" or value in config.options("dataset") or not Path(value).expanduser().is_file():
+        return [word]
+    words = ["dataset=file", f"dataset.path={value}"]
+    if is_described:
+        return words
+    from nmfbench.datasets import guess
+
+    labels = guess.look_at(Path(value)).node.get("y")
+    if labels is None:
+        return words
+    say(f"labels: {labels}, as nmfbench data import takes them; dataset.y=… names others, dataset.y=null none")
+    return [*words, f"dataset.y={labels}"]
 
 
 def _own(

@@ -74,7 +74,7 @@ def _known_datasets(names: list[str]) -> list[str]:
     names = [config.resolve_name("dataset", name) for name in names]
     for name in names:
         if name not in known:
-            raise ConfigError(f"no dataset is called {name!r}{config.nearest(name, known)}")
+            raise ConfigError(config.unknown("dataset", name, known))
     return names or known
 
 

@@ -169,6 +169,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     results = arguments.results
     if words and "=" not in words[0] and words[0].endswith(packs.SUFFIX):
         return _verify_pack(Path(words[0]).expanduser(), words[1:], arguments, folder)
+    if words and words[0].endswith(".zip"):
+        raise ConfigError(f"{words[0]} is no pack: nmfbench submit writes packs, whose names end in {packs.SUFFIX}")
     if words and "=" not in words[0]:
         plan = choosing.planned(words, results)
         store = plan.store

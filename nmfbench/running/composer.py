@@ -295,8 +295,8 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"{error.problem_mark.name} is not YAML: {error.problem}, line {error.problem_mark.line + 1}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        return f"no {group} is called {name!r}{nearest(name, error.options)}"
+        group, _, name = error.missing_cfg_file.partition("/")
+        return config.unknown(group, name, error.options)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
