@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from shell import nmfbench
 from sklearn.decomposition import NMF, PCA, FastICA
 
 from nmfbench import Stopping, fit
@@ -259,3 +260,18 @@ def test_yaml_that_nobody_named_imports_nothing(tmp_path: Path, key: str, monkey
     monkeypatch.setenv("NMFBENCH_CONFIG", str(tmp_path / "nmfbench"))  # now somebody has named it
     run("solver=stranger", "seeds=1")
     assert "is refused" not in capsys.readouterr().err
+
+
+def test_verify_takes_the_file_of_a_method_that_was_named_by_a_relative_path(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "def own(X, rank):\n    return X[:, :rank] + 0.1, X[:rank] + 0.1\n"
+    Path("own.py").write_text(code)
+    assert (
+        nmfbench("run", "solver=own.py:own", "dataset=uci_iris", "seeds=2", "stopping.max_iter=20", "results_dir=r")
+        == 0
+    )
+    assert nmfbench("verify", "solver=own.py:own", "results_dir=r") == 0
+    assert nmfbench("verify", "results_dir=r") == 1
+    assert "or be named here: solver=own.py:own" in capsys.readouterr().out

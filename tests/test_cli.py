@@ -182,3 +182,13 @@ def test_readme_has_the_table_of_the_solvers_as_they_are(capsys) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     assert table in readme, "put the output of nmfbench list solvers --table into README.md"
     assert main(["list", "datasets", "--table"]) == 2
+
+
+def test_file_in_the_place_of_a_dataset_is_told_how_to_be_one(tmp_path: Path, capsys) -> None:
+    (tmp_path / "mine.csv").write_text("a,b\n1,2\n")
+    assert main(["run", "solver=mu", f"dataset={tmp_path}/mine.csv"]) == 2
+    assert f"dataset=file dataset.path={tmp_path}/mine.csv" in capsys.readouterr().err
+    assert main(["run", "solver=mu", "dataset=nowhere.csv"]) == 2
+    assert "there is no file or dataset nowhere.csv" in capsys.readouterr().err
+    assert main(["verify", "nowhere.zip"]) == 2
+    assert "is no pack" in capsys.readouterr().err

@@ -73,3 +73,17 @@ def test_run_without_saved_codes_says_how_to_save_them(results: Path, capsys) ->
     assert main(["export", "--results", str(results)]) == 0
     printed = capsys.readouterr()
     assert "left out: " in printed.err and "written to" in printed.out
+
+
+def test_samples_have_the_names_of_their_column_and_the_best_seed_is_named(tmp_path: Path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.uniform(0.1, 1, (12, 4)), columns=list("pqrs"))
+    table.insert(0, "cell", [f"c{i:02}" for i in range(12)])
+    table.to_csv(tmp_path / "own.csv", index=False)
+    words = ["solver=mu", "dataset=file", f"dataset.path='{tmp_path / 'own.csv'}'", "rank=2", "seeds=2", "threads=1"]
+    assert main(["run", *words, "stopping.max_iter=5", "save_codes=true", f"results_dir='{tmp_path / 'r'}'"]) == 0
+    assert main(["export", "--results", str(tmp_path / "r")]) == 0
+    for name in ("clusters", "codes_1"):
+        for path in (tmp_path / "r/export").glob(f"*/*/{name}.csv"):
+            assert list(pd.read_csv(path)["sample"]) == list(table["cell"])
+    assert "mu on own, rank 2: seed" in (shown := capsys.readouterr().out) and "has the lowest objective" in shown

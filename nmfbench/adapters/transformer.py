@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from nmfbench import config
-from nmfbench.errors import ConfigError, DataError
+from nmfbench.errors import ConfigError, DataError, NotApplicable
 from nmfbench.fitting import fit
 from nmfbench.numerics.factorization import Factorization
 from nmfbench.numerics.losses import relative_error
@@ -89,6 +89,13 @@ class NMFTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes (n_samples, r) of samples (n_samples, n_features). Raises NotApplicable if it has none."""
         check_is_fitted(self)
+        if not self._encodes():
+            able = [name for name in config.options("solver") if type(self)(name)._built(1).encodes]
+            raise NotApplicable(
+                f"{type(self.solver_).__name__} with these settings gives no codes to new samples: they are not the "
+                "least squares on its bases. fit_transform gives those of the samples it was fitted to. Solvers that "
+                f"encode new samples: {', '.join(able)}"
+            )
         samples = place(self._checked(X, reset=False).T, self.dtype).X
         return self.solver_.encode(self._factorization(), samples).mT.numpy()
 

@@ -171,29 +171,37 @@ def _export(arguments: argparse.Namespace) -> int:
             f"{plural(len(records), 'run')} without saved codes: add save_codes=true refit=true to the command that "
             "made them"
         )
-    from nmfbench.reports import exported, single
+    from nmfbench.reports import exported, frames
 
-    for record, codes in saved:
+    folders: dict[str, Path] = {}  # by the name of the run's record
+    exportable = [(record, codes) for record, codes in saved if codes]
+    for record, codes in exportable:
         name = store.path(record["config"], record["seed"]).stem
-        if not codes:
-            print(f"left out: {single.line(record, name)}: its codes were not saved", file=sys.stderr)
-            continue
-        folder = (arguments.output or store.root / "export") / record["dataset"] / name
-        tables = exported.tables(record, codes[0], _feature_names(record, store))
+        folder = folders[name] = (arguments.output or store.root / "export") / record["dataset"] / name
+        tables = exported.tables(record, codes[0], *_names(record, store))
         for table, content in tables.items():
             write_text(folder / f"{table}.csv", content.to_csv(index=False, float_format="%.7g", lineterminator="\n"))
         print(f"written to {folder}: {', '.join(f'{table}.csv' for table in tables)}")
+    if without := len(records) - len(exportable):
+        print(f"left out: {plural(without, 'run')} whose codes were not saved", file=sys.stderr)
+    for repetitions in frames.group_repetitions([record for record, _ in exportable]):
+        scored = [record for record in repetitions if record.get("objective") is not None]
+        if len(scored) > 1:
+            best = min(scored, key=lambda record: float(record["objective"]))
+            seed = f"{best['solver']} on {best['dataset']}, rank {best['rank']}: seed {best['seed']}"
+            print(f"{seed} has the lowest objective: {folders[store.path(best['config'], best['seed']).stem]}")
     return 0
 
 
-def _feature_names(record: Record, store: Store) -> Sequence[str]:
-    """Return the names of the features; none if the data is not here or has no names."""
+def _names(record: Record, store: Store) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the names of the features and of the samples; empty if the data is not here or has no names."""
     from nmfbench.running.cards import data_of
 
     try:
-        return data_of(record, store).feature_names or ()
+        data = data_of(record, store)
     except (ConfigError, DataError):
-        return ()
+        return (), ()
+    return data.feature_names or (), data.sample_names or ()
 
 
 def _compare(arguments: argparse.Namespace) -> int:

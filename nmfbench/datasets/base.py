@@ -35,6 +35,7 @@ class Dataset:
     preprocessing: everything the loader did to the raw data, in order, in words.
     n_clusters: cluster counts at which this dataset is usually scored; None: the number of classes.
     feature_names: names of the m features, for example the words of documents; None: unknown.
+    sample_names: names of the n samples; None: unknown.
     sample: a noun for one sample: user, face, document.
     truth: true factors or other knowledge, by name; no solver sees it.
     rank: number of components of a fit that is given none; None: the number of classes.
@@ -54,6 +55,7 @@ class Dataset:
     preprocessing: tuple[str, ...] = ()
     n_clusters: tuple[int, ...] | None = None
     feature_names: tuple[str, ...] | None = None
+    sample_names: tuple[str, ...] | None = None
     sample: str = "sample"
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     rank: int | None = None

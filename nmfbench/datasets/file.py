@@ -141,6 +141,7 @@ class File(base.Loader):
             shape=shape,
             scene=None if parts.scene is None else np.arange(X.shape[1]).reshape(parts.scene),
             feature_names=self._vocabulary() or parts.feature_names,
+            sample_names=parts.sample_names,
             preprocessing=("; ".join(parts.sentences),) if parts.sentences else (),
         )
 

@@ -30,6 +30,7 @@ def subset(data: Dataset, size: int) -> Dataset:
         scene=None if data.scene is None else place[data.scene],
         X=data.X[:, kept],
         y=None if data.y is None else data.y[kept],
+        sample_names=None if data.sample_names is None else tuple(data.sample_names[i] for i in kept),
         observed=None if data.observed is None else data.observed[:, kept],
         preprocessing=(*data.preprocessing, f"{size} of {n} samples, drawn at random"),
     )

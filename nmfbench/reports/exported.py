@@ -13,13 +13,15 @@ TOP = 20
 """Features shown of each component."""
 
 
-def tables(record: Record, fitted: Fitted, features: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
-    """File name → table, each with samples, features or components in rows, numbered from 0.
+def tables(
+    record: Record, fitted: Fitted, features: Sequence[str] = (), samples: Sequence[str] = ()
+) -> dict[str, pd.DataFrame]:
+    """Return file name → table, each with samples, features or components in rows, numbered from 0 or by their names.
 
     clusters: of the codes of the top layer, by k-means as the clustering evaluator does it, at the numbers of clusters
     that the run was scored at, else at the rank; and the component with the largest code. codes and bases of every
-    layer. top_features: the features with the largest weights of each component of the top layer; ``features`` are
-    their names.
+    layer. top_features: the features with the largest weights of each component of the top layer; ``features``
+    and ``samples`` are their names.
     """
     top = fitted.codes[-1]
     scored = {row.get("n_clusters") for row in record["metrics"]} - {None}
@@ -27,9 +29,10 @@ def tables(record: Record, fitted: Fitted, features: Sequence[str] = ()) -> dict
     settings = {key: record["config"]["evaluator"].get(key) for key in ("n_init", "max_iter")}
     evaluator = Clustering(**{key: value for key, value in settings.items() if value is not None})
     clusters = {f"cluster of {k}": evaluator.labels(top, k, record["seed"]) for k in counts}
-    exported = {"clusters": _numbered(pd.DataFrame(clusters | {"largest component": top.argmax(0)}), "sample")}
-    for layer, codes in enumerate(fitted.codes, start=1):
-        exported[f"codes_{layer}"] = _numbered(_components(codes.T), "sample")
+    exported = {"clusters": pd.DataFrame(clusters | {"largest component": top.argmax(0)})}
+    exported |= {f"codes_{layer}": _components(codes.T) for layer, codes in enumerate(fitted.codes, start=1)}
+    for table in exported.values():
+        table.insert(0, "sample", samples if len(samples) == len(table) else range(len(table)))
     names = np.asarray(features, dtype=object) if len(features) else np.arange(record["data"]["features"])
     for layer, bases in enumerate(fitted.bases, start=1):
         exported[f"bases_{layer}"] = _components(bases)
@@ -41,11 +44,6 @@ def tables(record: Record, fitted: Fitted, features: Sequence[str] = ()) -> dict
 
 def _components(factor: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(factor, columns=[f"component {k}" for k in range(factor.shape[1])])
-
-
-def _numbered(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    table.insert(0, name, range(len(table)))
-    return table
 
 
 def _top(bases: np.ndarray, names: np.ndarray) -> pd.DataFrame:

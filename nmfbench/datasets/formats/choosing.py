@@ -31,6 +31,7 @@ class Parts:
     shape: shape of one sample, where the file stores it as an image.
     scene: (height, width) of the image whose pixels the samples are, row by row; None: they are not.
     feature_names: names of the m features; None: unknown.
+    sample_names: names of the n samples; None: unknown.
     sentences: what was decided, for the record and the screen.
     """
 
@@ -39,6 +40,7 @@ class Parts:
     shape: tuple[int, ...] | None = None
     scene: tuple[int, ...] | None = None
     feature_names: tuple[str, ...] | None = None
+    sample_names: tuple[str, ...] | None = None
     sentences: list[str] = field(default_factory=list)
 
 
@@ -108,10 +110,13 @@ def of_table(
     X = np.stack(list(features.values()))
     if not keeps_missing:
         _check_missing(X, list(features), table.absent, where)
-    if samples == "rows":
-        return Parts(X=X, labels=labels, feature_names=tuple(features), sentences=sentences)
+    names_of_columns = tuple(features)
     names_of_rows = None if row_names is None else tuple(map(str, row_names))
-    return Parts(X=X.T, labels=labels, feature_names=names_of_rows, sentences=sentences)
+    if samples == "rows":
+        return Parts(
+            X=X, labels=labels, feature_names=names_of_columns, sample_names=names_of_rows, sentences=sentences
+        )
+    return Parts(X=X.T, labels=labels, feature_names=names_of_rows, sample_names=names_of_columns, sentences=sentences)
 
 
 def _numbers(labels: np.ndarray) -> np.ndarray:
@@ -261,7 +266,7 @@ def _axis(array: Any, labels: Any, samples: str | None) -> str:
     return samples or "rows"
 
 
-def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, dict[str, tuple[int, ...]]]:
+def _oriented(array: Any, axis: str, labels: Any, where: str) -> tuple[Any, dict[str, Any]]:
     """Reshape the array to (m, n); also return the ``shape`` of samples that are images, or the ``scene`` of pixels."""
     if array.ndim < 2:
         raise DataError(f"{where}: X must be a matrix, got shape {array.shape}")
