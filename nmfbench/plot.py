@@ -25,7 +25,8 @@ from nmfbench.fitting import FitResult
 from nmfbench.notebook import words_of
 from nmfbench.records import Record
 from nmfbench.reports import blocks, charts, pictures
-from nmfbench.reports.charts import Chart, Method
+from nmfbench.reports.charts import Chart
+from nmfbench.reports.methods import Method
 
 Records = str | Path | pd.DataFrame
 

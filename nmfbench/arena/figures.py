@@ -10,6 +10,7 @@ from scipy import stats
 
 from nmfbench.arena import page, ranking
 from nmfbench.arena.protocol import LINES_TO_BEAT
+from nmfbench.reports import plots
 from nmfbench.reports.charts import Chart
 from nmfbench.reports.plots import COLOURS, captioned, styled
 from nmfbench.reports.statistics import holm, paired
@@ -108,13 +109,10 @@ def frontier(scores: pd.DataFrame) -> Chart:
     edge = board[board["best"]]
     ax.step(edge["seconds"], edge["nmi"], where="post", color="0.6", linewidth=1)
     ax.scatter(board["seconds"], board["nmi"], color=np.where(board["best"], COLOURS[1], COLOURS[0]), s=20, zorder=3)
-    for name, row in board.iterrows():
-        weight = "bold" if row["best"] else "normal"
-        ax.annotate(
-            str(name), (row["seconds"], row["nmi"]), (3, 3), textcoords="offset points", fontsize=7, weight=weight
-        )
     ax.set_xlabel("seconds of a fit, geometric mean over tasks")
     ax.set_ylabel("NMI in percent, mean over tasks")
+    ordered = board.sort_values(["best", "nmi"], ascending=False)
+    plots.named(ax, [(str(name), row["seconds"], row["nmi"], bool(row["best"])) for name, row in ordered.iterrows()])
     captioned(
         figure,
         "Time against quality",

@@ -136,10 +136,11 @@ def _pictures(kinds: Sequence[str], words: Sequence[str], results: Path) -> None
 
 def _of_the_best(records: Sequence[Record], store: Store, metric: str | None) -> "Iterator[Chart]":
     """Yield pictures of each dataset's best method with bases and saved codes; skip datasets that are not here."""
-    from nmfbench.reports import charts, pictures
+    from nmfbench.reports import pictures
+    from nmfbench.reports.methods import ranked
     from nmfbench.running.cards import data_of
 
-    for _, methods, _ in charts.ranked(records, metric):
+    for _, methods, _ in ranked(records, metric):
         saved = (_best_seed(method.records, store) for method in methods)
         record, fitted = next(
             ((record, fitted) for record, fitted in filter(None, saved) if fitted.bases), (None, None)

@@ -16,10 +16,9 @@ from matplotlib.ticker import MaxNLocator
 
 from nmfbench.evaluators.metric import Metric
 from nmfbench.records import Record
-from nmfbench.reports import blocks, frames, notes
-from nmfbench.reports.declared import declarations, metric_of
+from nmfbench.reports import plots
+from nmfbench.reports.methods import Method, ranked
 from nmfbench.reports.plots import COLOURS, MARKERS, styled
-from nmfbench.reports.words import common_settings, parts
 
 DASHES = ("-", "--", ":", "-.")
 MOST_METHODS, MOST_LINES, MOST_NAMES = 40, 12, 15
@@ -46,51 +45,6 @@ class Chart:
     numbers: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class Method:
-    """The runs of one method with one setting on one dataset.
-
-    Parameters
-    ----------
-    solver: the solver's name.
-    setting: its settings that differ from its YAML, without those that all methods share, in words.
-    rank: its rank; None: it has none.
-    swept: settings that a sweep may vary: rank, number of layers, and those that differ from the YAMLs, by dotted key.
-    records: its finished runs, one a seed and draw.
-    values: the metric in the top layer of each run, at the smallest number of clusters.
-    """
-
-    solver: str
-    setting: str
-    rank: int | None
-    swept: Mapping[str, Any]
-    records: list[Record]
-    values: list[float]
-
-    @property
-    def label(self) -> str:
-        rank = f"rank {self.rank}" if self.rank is not None else ""
-        return ", ".join(filter(None, [self.solver, self.setting, rank]))
-
-    def value(self, key: str) -> Any:
-        """Return its rank, number of layers, or any setting by its dotted key; None if it has none."""
-        group, _, name = key.partition(".")
-        node = self.records[0]["config"].get(group)
-        return self.swept.get(key, node.get(name) if isinstance(node, dict) else None)
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.values))
-
-    @property
-    def sd(self) -> float:
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else math.nan
-
-    @property
-    def seconds(self) -> float:
-        return float(np.mean([record["seconds"] for record in self.records]))
-
-
 def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | None = None) -> Iterator[Chart]:
     """Yield the charts of these kinds (of `KINDS`; none: all) for which the records have numbers, dataset by dataset.
 
@@ -99,43 +53,6 @@ def charts(records: Sequence[Record], kinds: Sequence[str] = (), metric: str | N
     for dataset, methods, shown in ranked(records, metric):
         for kind in kinds or KINDS:
             yield from KINDS[kind](dataset, methods, shown)
-
-
-def ranked(records: Sequence[Record], metric: str | None = None) -> Iterator[tuple[str, list[Method], Metric]]:
-    """Yield each dataset with its methods, the best first, and the metric that ranks them."""
-    records = [record for record in blocks.told_apart(records) if record["status"] != "failed"]
-    declared = declarations(records)
-    for dataset in dict.fromkeys(record["dataset"] for record in records):
-        of_dataset = [record for record in records if record["dataset"] == dataset]
-        name = metric or next((shown for record in of_dataset for shown in notes.shown_metrics(record)), "error")
-        by = metric_of(name, declared)
-        if methods := list(_methods(of_dataset, name)):
-            yield dataset, sorted(methods, key=lambda method: by.sign * method.mean), by
-
-
-def _methods(records: Sequence[Record], metric: str) -> Iterator[Method]:
-    """Yield the methods that have this metric."""
-    groups = frames.group_repetitions(records)
-    alone = len({(record["solver"], *parts(record)) for record in records}) == 1
-    shared = parts(records[0]) if alone else common_settings(records)
-    for group in groups:
-        scored = [(record, value) for record in group if (value := _value(record, metric)) is not None]
-        if scored:
-            first = group[0]
-            setting = ", ".join(word for word in parts(first) if word not in shared)
-            depth = len(first["config"]["solver"].get("ranks") or [1])
-            swept = {"rank": first.get("rank"), "layers": depth, **(first.get("variant") or {})}
-            values = [value for _, value in scored]
-            yield Method(first["solver"], setting, first.get("rank"), swept, [r for r, _ in scored], values)
-
-
-def _value(record: Record, metric: str) -> float | None:
-    rows = [row for row in record["metrics"] if row["metric"] == metric and row["value"] is not None]
-    if not rows:
-        return None
-    top = max(row.get("layer") or 0 for row in rows)  # a measure of the whole factorization has no layer
-    of_top = (row for row in rows if (row.get("layer") or 0) == top)
-    return float(min(of_top, key=lambda row: row.get("n_clusters") or 0)["value"])
 
 
 def _axis(metric: Metric) -> str:
@@ -180,6 +97,8 @@ def scores(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Char
         }
     )
     first, last = (f"{numbers['method'].iloc[at]}, {numbers['mean'].iloc[at]:.4g}" for at in (0, -1))
+    if (level := int((numbers["mean"] == numbers["mean"].iloc[0]).sum())) > 1:
+        first = f"{first}, and {level - 1} more level with it"
     title = f"{dataset}: {metric.title} of {len(shown)} methods"
     return [_titled(f"scores_{dataset}", title, f"{title}; best: {first}; last: {last}.", figure, numbers)]
 
@@ -258,11 +177,10 @@ def frontier(dataset: str, methods: Sequence[Method], metric: Metric) -> list[Ch
     ax.plot([m.seconds for m in best], [metric.scale * m.mean for m in best], color="0.6", drawstyle="steps-post")
     for method, on in ((method, method in best) for method in timed):
         ax.plot(method.seconds, metric.scale * method.mean, MARKERS[0] if on else MARKERS[1], color=COLOURS[not on])
-        if on or len(timed) <= MOST_NAMES:
-            at, grey = (method.seconds, metric.scale * method.mean), "0.2" if on else "0.4"
-            ax.annotate(method.label, at, xytext=(4, 3), textcoords="offset points", fontsize=7, color=grey)
     ax.margins(x=0.12)
     ax.set(xscale="log", xlabel="seconds of a fit", ylabel=_axis(metric))
+    shown = [*best, *(method for method in timed if method not in best)][: max(len(best), MOST_NAMES)]
+    plots.named(ax, [(m.label, m.seconds, metric.scale * m.mean, m in best) for m in shown])
     numbers = pd.DataFrame(
         {
             "method": [method.label for method in timed],

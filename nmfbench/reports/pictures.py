@@ -200,6 +200,7 @@ def confusion(record: Record, fitted: Fitted, data: Dataset) -> Chart | None:
             if n:
                 ax.text(j, i, n, ha="center", va="center", fontsize=7, color="w" if n > counts[i].sum() / 2 else "k")
         ax.set_yticks(range(len(classes)), [str(c) for c in classes])
+        ax.set_xticks(range(len(classes)))
     ax.set(xlabel="cluster, matched to the classes", ylabel="class")
     figure.colorbar(image, ax=ax, label="share of the class")
     figure.suptitle(_wrapped(title, figure.get_figwidth()))

@@ -243,3 +243,16 @@ def captioned(figure: Figure, title: str, note: str) -> Figure:
 def _wrapped(note: str, width: float) -> str:
     """The note in lines that fit on a page of that width in inches."""
     return textwrap.fill(note, round(14 * width), break_on_hyphens=False)
+
+
+def named(ax: Axes, names: Sequence[tuple[str, float, float, bool]]) -> None:
+    """Write each name (text, x, y, bold) beside its dot, in this order, unless it would overlap one that is there."""
+    boxes: list[Any] = []
+    for text, x, y, bold in names:
+        weight = "bold" if bold else "normal"
+        label = ax.annotate(text, (x, y), (4, 3), textcoords="offset points", fontsize=7, weight=weight)
+        box = label.get_window_extent()
+        if any(box.overlaps(other) for other in boxes):
+            label.remove()
+        else:
+            boxes.append(box)
