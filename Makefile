@@ -180,7 +180,9 @@ sys.exit(torch.__version__.partition("+")[0] != "$(TORCH_VERSION)" or (torch.ver
 	@if $(HAS_TORCH); then :; else \
 	  echo "installing into .venv (once, about 3 minutes) …"; \
 	  $(GET_TORCH_$(TORCH)) || { \
-	    echo "torch $(TORCH_VERSION) ($(TORCH)) could not be installed. Install it into .venv by hand, then run make again." >&2; \
+	    echo "torch $(TORCH_VERSION) ($(TORCH)) could not be installed: .venv/install.log says why." >&2; \
+	    echo "Set pip up for your proxy or mirror (pip config set global.index-url URL) and run make again," >&2; \
+	    echo "or install it by hand first: .venv/bin/pip install torch==$(TORCH_VERSION)" >&2; \
 	    exit 1; \
 	  }; \
 	fi

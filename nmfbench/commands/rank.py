@@ -24,6 +24,12 @@ KINDS = {
     "bicross": ["evaluator=bicross"],
 }
 """The runs of each rank: fits to the whole data, without held-out entries, and without a held-out block."""
+FOR = {
+    "fits": "BIC, stability and consensus",
+    "heldout": "held-out entries",
+    "bicross": "bi-cross-validation",
+}
+"""The criteria that read them."""
 OWN = {
     "rank": "rank= takes one number; here it is ranks=2:10",
     "evaluator": "nmfbench rank chooses the evaluators itself: leave out evaluator=",
@@ -128,8 +134,9 @@ def complete(plans: "dict[str, Plan]") -> KeyboardInterrupt | None:
     """Run what is missing, and return the interrupt if one ended it early."""
     from nmfbench import app
 
-    for plan in plans.values():
+    for name, plan in plans.items():
         plan.save_cards()
+        say(f"runs for {FOR[name]}")
         if plan.jobs and (stop := app.complete(plan)):
             return stop
     return None

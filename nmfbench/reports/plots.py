@@ -247,6 +247,8 @@ def _wrapped(note: str, width: float) -> str:
 
 def named(ax: Axes, names: Sequence[tuple[str, float, float, bool]]) -> None:
     """Write each name (text, x, y, bold) beside its dot, in this order, unless it would overlap one that is there."""
+    if figure := ax.get_figure(root=True):
+        figure.draw_without_rendering()  # where the dots lie is known once the page is laid out
     boxes: list[Any] = []
     for text, x, y, bold in names:
         weight = "bold" if bold else "normal"
