@@ -36,7 +36,7 @@ def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
     assert main(words) == 0
     shown = capsys.readouterr().out
     assert "mean rank" in shown and "hals" in shown
-    made = Store(tmp_path).load()[0]
+    made = Store(tmp_path / "arena").load()[0]
     assert {one["seed"] for one in made} == {0, 1, 100, 101}
     pack = packs.read(tmp_path / "arena" / "lite_part.nmfbench.zip")
     assert pack.manifest["records"] == len(made) and f"{len(made)} records, for" in shown
@@ -50,10 +50,10 @@ def test_arena_ranks_writes_its_page_and_runs_nothing_twice(
     assert expected <= names and "lite.md" not in names
     page = (tmp_path / "arena" / "lite_part.md").read_text()
     assert "random" in page and "seeds 100, 101" in page
-    before = sorted((tmp_path / "runs").rglob("*.json"))
+    before = sorted((tmp_path / "arena" / "runs").rglob("*.json"))
     assert main(words) == 0
     assert "nothing to run" in capsys.readouterr().err
-    assert sorted((tmp_path / "runs").rglob("*.json")) == before
+    assert sorted((tmp_path / "arena" / "runs").rglob("*.json")) == before
     assert main([*words, "--dry-run"]) == 0
     assert "at most" not in capsys.readouterr().out
 
@@ -64,7 +64,7 @@ def test_page_says_what_is_missing_and_the_command_fails(
     words = ["arena", "--lite", "solver=mu,raw", "dataset=uci_iris", f"results_dir={tmp_path}", "jobs=1"]
     assert main(words) == 0
     monkeypatch.setattr(app, "complete", lambda planned: None)  # as if the processes were killed
-    paths = {path: json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("*.json")}
+    paths = {path: json.loads(path.read_text()) for path in (tmp_path / "arena" / "runs").rglob("*.json")}
     for path in (path for path, made in paths.items() if made["config"]["evaluator"]["name"] == "heldout"):
         path.unlink()
     assert main(words) == 1
@@ -123,7 +123,7 @@ def test_method_that_runs_alone_is_ranked_among_published_and_reported_ones(
     shown = capsys.readouterr().out
     for name in ("hals", "mu", "raw", "mu (reported)"):
         assert f"\n{name} " in shown
-    assert {made["solver"] for made in Store(tmp_path / "mine").load()[0]} == {"hals"}
+    assert {made["solver"] for made in Store(tmp_path / "mine" / "arena").load()[0]} == {"hals"}
 
 
 def test_data_of_ones_own_runs_under_three_scalings(

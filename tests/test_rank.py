@@ -31,7 +31,7 @@ def test_planted_rank_is_recommended_and_nothing_runs_twice(tmp_path: Path, caps
     assert nmfbench(*words) == 0
     shown = capsys.readouterr().out
     assert "Recommended rank: 4, chosen by held-out entries, BIC and stability." in shown
-    records = load(tmp_path)
+    records = load(tmp_path / "rank")
     assert len(records) == 3 * 3 * 3
     assert {record["config"]["evaluator"]["name"] for record in records} == {"information", "heldout", "bicross"}
     assert nmfbench(*words) == 0
@@ -39,8 +39,8 @@ def test_planted_rank_is_recommended_and_nothing_runs_twice(tmp_path: Path, caps
     assert again.out == shown and again.err.count("nothing to run") == 3
 
     for kind in ("png", "pdf", "svg"):
-        assert (tmp_path / "figures" / f"rank_planted_parts_hals.{kind}").stat().st_size > 1000
-    header, table = csv.read(tmp_path / "figures" / "rank_planted_parts_hals.csv")
+        assert (tmp_path / "rank" / "figures" / f"rank_planted_parts_hals.{kind}").stat().st_size > 1000
+    header, table = csv.read(tmp_path / "rank" / "figures" / "rank_planted_parts_hals.csv")
     assert header[0].startswith("Recommended rank: 4") and table.loc[table["recommended"], "rank"].tolist() == [4]
     # The numbers are those of the records.
     of_rank = [r for r in records if r["rank"] == 3 and r["config"]["evaluator"]["name"] == "heldout"]
@@ -81,7 +81,9 @@ def test_what_cannot_be_chosen_is_refused_with_the_way_out(words: list[str], mes
         given = [*TINY, *(["solver=mu"] if not any("solver=" in word for word in words) else []), *words]
     assert nmfbench("rank", *given, f"results_dir={tmp_path}") == 2
     assert message in capsys.readouterr().err
-    assert not list(tmp_path.rglob("*.json")) or not (tmp_path / "runs").exists() or not load(tmp_path)
+    assert (
+        not list(tmp_path.rglob("*.json")) or not (tmp_path / "rank" / "runs").exists() or not load(tmp_path / "rank")
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,3 +165,17 @@ def test_page_on_ranks_says_what_was_measured() -> None:
     for name, words in {"heldout": "held-out entries", "bic": "BIC", "bicross": "bi-cross-validation"}.items():
         below, above = (of[name] < of["truth"]).sum(), (of[name] > of["truth"]).sum()
         assert f"{words} {below} and {above}" in measured
+
+
+def test_runs_of_rank_stand_in_no_other_table(tmp_path: Path, capsys) -> None:
+    assert (
+        nmfbench("run", *TINY, "solver=hals", "seeds=2", "rank=2", "stopping.max_iter=5", f"results_dir={tmp_path}")
+        == 0
+    )
+    capsys.readouterr()
+    assert nmfbench("table", f"results_dir={tmp_path}") == 0
+    before = capsys.readouterr().out
+    assert nmfbench("rank", *TINY, "solver=hals", "ranks=2:3", "seeds=2", f"results_dir={tmp_path}") == 0
+    capsys.readouterr()
+    assert nmfbench("table", f"results_dir={tmp_path}") == 0
+    assert capsys.readouterr().out == before

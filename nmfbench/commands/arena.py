@@ -53,7 +53,7 @@ def _arena(arguments: argparse.Namespace) -> int:
 
     is_described = any(word.startswith("dataset.") for word in arguments.words)
     words = [part for word in arguments.words for part in _data_words(word, is_described)]
-    words = filenames.literal([*words, *choosing.results_word(words, arguments.results)])
+    words = filenames.literal(choosing.within(words, arguments.results, "arena"))
     folder = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
     composer, overrides = opened([*folder, *words])
     chosen: dict[str, list[str]] = {}
@@ -225,7 +225,7 @@ def _compete(entering: "RunComposer", rules: "Protocol", others: Sequence[Record
     if rules.name != protocol.OWN and not others:
         # The labels of a licensed set are in its records, and may not be passed on.
         free = [record for record in records if any(task.has(record) for task in rules.tasks if not task.licensed)]
-        path = first.store.root / "arena" / f"{name}{packs.SUFFIX}"
+        path = first.store.root / f"{name}{packs.SUFFIX}"
         packs.write(path, free)
         print(f"written to {path}: {plural(len(free), 'record')}, for nmfbench submit and --with")
     return int(bool(missing) or any(record["status"] == "failed" for record in records))
@@ -264,7 +264,7 @@ def _publish(
     else:
         report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
         drawn = list(figures.charts(table))
-    folder = store.root / "arena"
+    folder = store.root
     for chart in drawn:
         for kind in ("png", "pdf", "svg"):
             write_bytes(folder / f"{name}_{chart.name}.{kind}", plots.file(chart.figure, kind))

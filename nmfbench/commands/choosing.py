@@ -19,8 +19,6 @@ if TYPE_CHECKING:  # torch takes seconds
 CHOICE = "key=value words that choose records: solver=mu,wnnf dataset=orl rank=40; results_dir=DIR"
 TABLE_WORDS = f"an experiment's name and its overrides, or {CHOICE}"
 RESULTS = Path("results/local")
-APART = ("arena", "bicross", "information")
-"""Evaluators whose records other tables leave out."""
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +52,16 @@ def results_word(words: Sequence[str], results: Path) -> list[str]:
     return [] if named else [f"results_dir={filenames.quoted(str(results))}"]
 
 
+def within(words: Sequence[str], results: Path, name: str) -> list[str]:
+    """Return the words with results_dir a folder of this name in the one that they name, else in ``results``.
+
+    A command that makes runs of its own keeps them apart, so that they do not stand in other tables.
+    """
+    root = filenames.results_dir(words) or results
+    others = [word for word in words if not word.startswith("results_dir=")]
+    return [*others, f"results_dir={filenames.quoted(str(root / name))}"]
+
+
 def name_first(words: Sequence[str]) -> list[str]:
     """Sort the words: names first, key=value words after them."""
     return sorted(words, key=lambda word: "=" in word)
@@ -75,10 +83,6 @@ def selected(words: Sequence[str], results: Path, whole: bool = True) -> tuple[l
     if not records:
         raise ConfigError(f"no records in {store.runs}; make some with: nmfbench run solver=mu dataset=orl_28x23")
     filters = [word for word in words if not word.startswith("results_dir=")]
-    if not any(word.startswith("evaluator") for word in filters):
-        # What `rank` and `arena` measure stands in their own tables, unless it is asked for.
-        own = [record for record in records if record["config"]["evaluator"].get("name") not in APART]
-        records = own or records
     chosen = select(records, filters)
     if not chosen:
         raise ConfigError(f"no record in {store.runs} has {' '.join(filters)}")

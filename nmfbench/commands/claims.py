@@ -38,7 +38,7 @@ def _claims(arguments: argparse.Namespace) -> int:
         if name not in known:
             raise ConfigError(f"no claim is called {name}{config.nearest(name, known)}")
     words = [word for word in arguments.words if "=" in word]
-    composer, overrides = opened(filenames.literal([*words, *choosing.results_word(words, arguments.results)]))
+    composer, overrides = opened(filenames.literal(choosing.within(words, arguments.results, "arena")))
     for override in overrides:
         if override.key_or_group.partition(".")[0] not in FREE:
             raise ConfigError(f"{override.input_line}: the claims and the arena's protocol set it")
@@ -68,7 +68,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     found = scores.cells(records, replace(rules, tasks=tasks))
     verdicts = [claims.verdict(claim, found, rules) for claim in asked]
     report = page.verdicts(verdicts, notes.provenance(records))
-    folder = plan.store.root / "arena"
+    folder = plan.store.root
     write_text(folder / f"claims_{rules.name}.md", RENDERERS["md"](report))
     write_text(folder / f"claims_{rules.name}.csv", csv.commented(report.header, report.frame))
     print(RENDERERS["text"](report))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nmfbench import endings
+from nmfbench.commands import choosing
 from nmfbench.errors import ConfigError
 from nmfbench.progress import plural, say
 from nmfbench.records import Record, write_bytes, write_text
@@ -59,7 +60,7 @@ EXAMPLES = """examples:
   nmfbench rank dataset=orl_28x23 solver=hals ranks=5:30:5 stopping.max_iter=200 jobs=2
 
 Runs are ordinary ones: finished runs are never repeated, and after Ctrl-C the same command goes on. The figure and its
-numbers are in results_dir/figures. Labels are not used."""
+numbers are in results_dir/rank/figures. Labels are not used."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -112,6 +113,7 @@ def planned(words: Sequence[str], options: Sequence[str] = ()) -> "dict[str, Pla
     from nmfbench.running.composing import requests
 
     ranks, others = _split(words)
+    others = choosing.within(others, choosing.RESULTS, "rank")
     common = [*options, "-m", *filenames.literal(others), f"rank={','.join(map(str, ranks))}"]
     requested = {name: requests([*common, *own])[0] for name, own in KINDS.items()}
     several = len(requested["fits"].composed) // len(ranks)
