@@ -1,6 +1,5 @@
-"""A sweep of 20 methods on 10 datasets makes a page of less than 5 MB that opens in less than a second."""
+"""A sweep of 20 methods on 10 datasets makes a page of less than 5 MB and few elements."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def found_by(dataset: str) -> list[charts.Chart]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
-def test_page_of_a_large_sweep_is_small_and_opens_at_once(tmp_path: Path) -> None:
+def test_page_of_a_large_sweep_is_small(tmp_path: Path) -> None:
     words = ["solver=mu", "dataset=synthetic", "dataset.n_samples=20", "rank=2", "seeds=1", "stopping.max_iter=2"]
     assert main(["run", *words, "threads=1", f"results_dir='{tmp_path / 'r'}'"]) == 0
     records = sweep(Store(tmp_path / "r").load()[0][0])
@@ -59,8 +58,8 @@ def test_page_of_a_large_sweep_is_small_and_opens_at_once(tmp_path: Path) -> Non
     page = html.page(report.build(records, sort=""), charts.charts(records), records, "large", drawn)
     assert page.count('<button type="button" class="copy"') == SOLVERS * DATASETS
     assert len(page.encode()) < 5 * 2**20
-    # The layout is forced, so that it counts. Where other processes wait for a core too, it takes as much longer.
-    script = "document.body.offsetHeight; const result = performance.now();"
-    took = min(browser.found(page, script, tmp_path, "--window-size=1400,900") for _ in range(3))
-    assert took < 1000 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    print(f"{len(page.encode()) / 2**20:.1f} MB, {took:.0f} ms")
+    # Seconds are the machine's (`pytest -s` prints them), so the count of what a browser lays out stands for them.
+    script = "document.body.offsetHeight; const result = [performance.now(), document.querySelectorAll('*').length];"
+    took, elements = browser.found(page, script, tmp_path, "--window-size=1400,900")
+    print(f"{len(page.encode()) / 2**20:.1f} MB, {elements} elements, {took:.0f} ms")
+    assert elements < 6_000
