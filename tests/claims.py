@@ -1,4 +1,4 @@
-"""What the README claims of results/ and of the papers: the beginning of a line, and its numbers in their order."""
+"""What docs/papers.md claims of results/ and of the papers: the beginning of a line, and its numbers in their order."""
 
 from functools import cache
 from itertools import takewhile
