@@ -203,7 +203,7 @@ SOURCES = {
             ),
         },
         page="https://doi.org/10.4231/R7RX991C",
-        what="pip install 'nmfbench[data]'",
+        what=f"{PIP} tensorly==0.10.0",
     ),
     "reuters": Source(
         how=IN_PACKAGE,
