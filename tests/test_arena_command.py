@@ -12,7 +12,7 @@ from test_arena import RULES, record
 
 from nmfbench import app, config
 from nmfbench.arena import protocol, runs, scores
-from nmfbench.arena.protocol import Protocol
+from nmfbench.arena.protocol import Protocol, Task
 from nmfbench.cli import main
 from nmfbench.commands.arena import _mark, _others
 from nmfbench.errors import ConfigError
@@ -124,6 +124,19 @@ def test_method_that_runs_alone_is_ranked_among_published_and_reported_ones(
     for name in ("hals", "mu", "raw", "mu (reported)"):
         assert f"\n{name} " in shown
     assert {made["solver"] for made in Store(tmp_path / "mine" / "arena").load()[0]} == {"hals"}
+
+
+def test_set_that_is_not_here_is_no_task_of_the_ranking(
+    small: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NMFBENCH_DATA", str(tmp_path))
+    rules = replace(small, tasks=(*small.tasks, Task(name="fashion_mnist", dataset="fashion_mnist", domain="pictures")))
+    monkeypatch.setattr(protocol, "read", lambda name: replace(rules, name=name))
+    assert main(["arena", "--lite", f"results_dir={tmp_path}", "jobs=1", "solver=hals,mu"]) == 0
+    shown = capsys.readouterr()
+    assert "not here, so no part of this ranking: fashion_mnist" in shown.err
+    assert f"{len(small.tasks)} tasks" in shown.out
+    assert "fashion_mnist: " in (tmp_path / "arena" / "lite_part.md").read_text()  # how to get it
 
 
 def test_data_of_ones_own_runs_under_three_scalings(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmfbench import config
 from nmfbench.commands import choosing
-from nmfbench.errors import ConfigError, NotApplicable
+from nmfbench.errors import ConfigError, DataMissing, NotApplicable
 from nmfbench.progress import plural, say
 from nmfbench.records import Record, Store, digest, write_bytes, write_text
 from nmfbench.running import filenames
@@ -207,6 +207,7 @@ def _compete(entering: "RunComposer", rules: "Protocol", others: Sequence[Record
     from nmfbench.records import packs
 
     first = planned(entering.first_round())
+    rules, name = _here(rules, first.left_out, name)
     if stop := app.complete(first):
         return app.closing(first, stop)
     found = scores.cells(first.records(), rules)
@@ -229,6 +230,19 @@ def _compete(entering: "RunComposer", rules: "Protocol", others: Sequence[Record
         packs.write(path, free)
         print(f"written to {path}: {plural(len(free), 'record')}, for nmfbench submit and --with")
     return int(bool(missing) or any(record["status"] == "failed" for record in records))
+
+
+def _here(rules: "Protocol", left_out: "Sequence[LeftOut]", name: str) -> "tuple[Protocol, str]":
+    """The protocol without the tasks whose data is not here, and the name of the ranking over the others.
+
+    Nobody takes part in these tasks, rather than coming last; a ranking without an open one is a part.
+    """
+    missing = {left.dataset for left in left_out if isinstance(left.reason, DataMissing)}
+    if not (away := [task for task in rules.tasks if task.dataset in missing]) or len(away) == len(rules.tasks):
+        return rules, name
+    say(f"not here, so no part of this ranking: {', '.join(dict.fromkeys(task.dataset for task in away))}")
+    whole = all(task.licensed for task in away) or name.endswith("_part")
+    return replace(rules, tasks=tuple(t for t in rules.tasks if t not in away)), name if whole else f"{name}_part"
 
 
 def planned(request: Any) -> "Plan":
