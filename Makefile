@@ -56,7 +56,7 @@ publish: ## copy whole tables, figures and rankings from results/local to result
 	@for file in $(LOCAL)/figures/*.png $(LOCAL)/figures/*.pdf $(LOCAL)/figures/*.csv; do \
 	  if [ -e "$$file" ]; then cp "$$file" results/figures/ && echo "results/figures/$${file##*/}"; fi; \
 	done
-	@for file in $(LOCAL)/arena/lite*.* $(LOCAL)/arena/claims_lite.*; do \
+	@for file in $(LOCAL)/arena/lite*.* $(LOCAL)/arena/claims_lite*.*; do \
 	  case "$$file" in *_part*|*.html|*.svg) ;; *) if [ -e "$$file" ]; then cp "$$file" results/arena/ && echo "results/arena/$${file##*/}"; fi ;; esac; \
 	done
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from nmfbench import config
-from nmfbench.arena import claims, scores
+from nmfbench.arena import claims, figures, scores
 from nmfbench.arena.claims import Claim, Verdict
 from nmfbench.arena.protocol import Protocol, Task
 from nmfbench.errors import ConfigError
@@ -173,3 +173,16 @@ def test_power_is_that_of_the_interval() -> None:
     rng, moved = np.random.default_rng(0), spread - np.median(spread) + 1
     found = [paired(list(rng.choice(moved, size=9)), [0.0] * 9).low > 0 for _ in range(1000)]
     assert claims.power(list(spread), 1) == pytest.approx(np.mean(found), abs=0.05)
+
+
+def test_picture_of_the_claims_has_each_in_multiples_of_what_matters() -> None:
+    found = [
+        Verdict(replace(PAIR, name="one", smallest=2.0), {"t0": 4.0}, 1, 4.0, 2.0, 6.0, 0.01, 0.9),
+        Verdict(replace(PAIR, name="none"), {}, 0, *[float("nan")] * 5),
+    ]
+    chart = figures.effects(found)
+    (ax,) = chart.figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one: holds"]
+    interval, point = ax.get_lines()[1:]
+    assert list(interval.get_xdata()) == [1.0, 3.0] and list(point.get_xdata()) == [2.0]
+    assert list(chart.numbers["claim"]) == ["one", "none"]

@@ -12,7 +12,7 @@ from nmfbench.evaluators.measures import MEASURES
 from nmfbench.evaluators.metric import Metric
 from nmfbench.reports.renderers import csv
 
-FOLDERS = ("tables", "figures", "protocols", "bench")
+FOLDERS = ("arena", "tables", "figures", "protocols", "bench")
 MOST_ROWS, MOST_COUNTS = 8, 4
 """Maximum rows of a table, and cluster counts in a row, on the page of one solver or dataset."""
 
@@ -44,6 +44,10 @@ def _index() -> str:
     lines = [
         "# Results",
         "Released code made these. [Metrics and protocol](../numbers.md) explains the cells.",
+        "## The arena",
+        "- [Every method on twelve sets](arena/lite.md), chosen without labels; [how it works](../arena.md)\n"
+        "- [Claims about NMF](arena/claims_lite.md), each with the smallest effect that matters\n"
+        "- [Criteria of the rank](../choosing-a-rank.md) on planted problems",
         "## Tables",
     ]
     names = sorted(path.stem for path in (config.PUBLISHED / "tables").glob("*.md"))

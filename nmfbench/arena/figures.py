@@ -1,7 +1,7 @@
 """Pictures of a ranking."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from nmfbench.arena import page, ranking
+from nmfbench.arena.claims import Verdict
 from nmfbench.arena.protocol import LINES_TO_BEAT
 from nmfbench.reports import plots
 from nmfbench.reports.charts import Chart
@@ -141,3 +142,35 @@ def duels(scores: pd.DataFrame) -> Chart:
     captioned(figure, "Who beats whom", "On the tasks that both take; a tie counts half.")
     numbers = share.rename_axis("method").reset_index()
     return Chart("duels", "Who beats whom", "Shares of won tasks for each pair of methods.", figure, numbers)
+
+
+@styled
+def effects(found: Sequence[Verdict]) -> Chart:
+    """The effect of each claim with its interval, in multiples of the smallest effect that matters."""
+    tested = [one for one in reversed(found) if math.isfinite(one.shift)]
+    figure = Figure(figsize=(7, 1.4 + 0.32 * len(tested)), layout="constrained")
+    ax = figure.subplots()
+    ax.axvspan(-1, 1, color="0.93")
+    ax.axvline(0, color="0.6", linewidth=1)
+    for y, one in enumerate(tested):
+        colour = COLOURS[2] if one.low > 0 else COLOURS[1] if one.high < 0 else "0.4"
+        low, shift, high = (value / one.claim.smallest for value in (one.low, one.shift, one.high))
+        ax.plot([low, high], [y, y], color=colour, linewidth=1.5)
+        ax.plot(shift, y, "o", color=colour, markersize=5)
+    ax.set_yticks(range(len(tested)), [f"{one.claim.name}: {one.words}" for one in tested])
+    ax.set_xlabel("effect, in multiples of the smallest that matters")
+    note = (
+        "Hodges–Lehmann estimates with 95 % intervals over datasets. Grey: too small to matter, as each claim set it "
+        "before its runs. Green: above 0; orange: below."
+    )
+    captioned(figure, "Claims about NMF", note)
+    columns = ("shift", "low", "high", "p", "power", "datasets")
+    numbers = pd.DataFrame(
+        [
+            {"claim": one.claim.name, "verdict": one.words, "smallest": one.claim.smallest}
+            | {column: getattr(one, column) for column in columns}
+            for one in found
+        ]
+    )
+    text = "; ".join(f"{one.claim.name}: {one.words}" for one in found)
+    return Chart("effects", "Claims", f"Effects of the claims with intervals. {text}.", figure, numbers)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # torch takes seconds
     from nmfbench.arena.protocol import Protocol
     from nmfbench.arena.runs import RunComposer
     from nmfbench.records.verdicts import Verdict
+    from nmfbench.reports.charts import Chart
+    from nmfbench.reports.report import Report
     from nmfbench.running.composer import Composer
     from nmfbench.running.planning import LeftOut, Plan
 
@@ -261,8 +263,7 @@ def _publish(
     import pandas as pd
 
     from nmfbench.arena import controls, criteria, figures, own, page, protocol, scores
-    from nmfbench.reports import plots
-    from nmfbench.reports.renderers import RENDERERS, csv, html
+    from nmfbench.reports.renderers import RENDERERS
 
     found = scores.cells(records, rules)
     scored = scores.table(found, rules)
@@ -278,13 +279,21 @@ def _publish(
     else:
         report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
         drawn = list(figures.charts(table))
-    folder = store.root
+    save(store.root, name, report, drawn, records)
+    print(RENDERERS["text"](replace(report, blocks=report.blocks[:1])))
+    print(f"written to {store.root}: {name}.html, .md and .csv, and {plural(len(drawn), 'picture')}")
+
+
+def save(folder: Path, name: str, report: "Report", drawn: "Sequence[Chart]", records: Sequence[Record]) -> None:
+    """Write a report as a page, as Markdown and as the numbers behind it, and its pictures each with its own."""
+    from nmfbench.reports import plots
+    from nmfbench.reports.renderers import RENDERERS, csv, html
+
     for chart in drawn:
         for kind in ("png", "pdf", "svg"):
             write_bytes(folder / f"{name}_{chart.name}.{kind}", plots.file(chart.figure, kind))
         write_text(folder / f"{name}_{chart.name}.csv", csv.commented(report.header, chart.numbers))
-    write_text(folder / f"{name}.md", RENDERERS["md"](report))
-    write_text(folder / f"{name}.csv", csv.commented(report.header, table))
+    pictures = [f"## {chart.title}\n\n![{chart.text}]({name}_{chart.name}.png)\n" for chart in drawn]
+    write_text(folder / f"{name}.md", "\n".join([RENDERERS["md"](report), *pictures]))
+    write_text(folder / f"{name}.csv", csv.commented(report.header, report.frame))
     write_text(folder / f"{name}.html", html.page(report, drawn, records, f"nmfbench arena: {name}"))
-    print(RENDERERS["text"](replace(report, blocks=report.blocks[:1])))
-    print(f"written to {folder}: {name}.html, .md and .csv, and {plural(len(drawn), 'picture')}")

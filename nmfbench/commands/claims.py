@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from nmfbench import config
 from nmfbench.commands import choosing
-from nmfbench.commands.arena import FREE, planned
+from nmfbench.commands.arena import FREE, planned, save
 from nmfbench.errors import ConfigError
 from nmfbench.progress import say
-from nmfbench.records import write_text
 from nmfbench.running import filenames
 
 
@@ -27,9 +26,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _claims(arguments: argparse.Namespace) -> int:
     """Run what the claims need, and print the verdicts."""
     from nmfbench import app
-    from nmfbench.arena import claims, page, protocol, runs, scores
+    from nmfbench.arena import claims, figures, page, protocol, runs, scores
     from nmfbench.reports import notes
-    from nmfbench.reports.renderers import RENDERERS, csv
+    from nmfbench.reports.renderers import RENDERERS
     from nmfbench.running.composing import opened
 
     names = [word for word in arguments.words if "=" not in word]
@@ -68,13 +67,12 @@ def _claims(arguments: argparse.Namespace) -> int:
     found = scores.cells(records, replace(rules, tasks=tasks))
     verdicts = [claims.verdict(claim, found, rules) for claim in asked]
     report = page.verdicts(verdicts, notes.provenance(records))
-    folder = plan.store.root
-    write_text(folder / f"claims_{rules.name}.md", RENDERERS["md"](report))
-    write_text(folder / f"claims_{rules.name}.csv", csv.commented(report.header, report.frame))
+    name = f"claims_{rules.name}" if not names else f"claims_{rules.name}_part"
+    save(plan.store.root, name, report, [figures.effects(verdicts)], records)
     print(RENDERERS["text"](report))
     if without := [one.claim.name for one in verdicts if not one.effects]:
         say(
             f"no task has what {', '.join(without)} needs; tuned methods need nmfbench arena in the same results folder"
         )
-    print(f"written to {folder}: claims_{rules.name}.md and .csv")
+    print(f"written to {plan.store.root}: {name}.html, .md and .csv, and a picture")
     return 0
