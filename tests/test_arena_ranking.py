@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import optimize, stats
 
 from nmfbench.arena import figures, page, protocol, ranking
+from nmfbench.reports import plots
 
 
 @pytest.fixture
@@ -123,3 +125,31 @@ def test_method_without_results_on_licensed_sets_is_not_last_there(
     found = report(published, monkeypatch)
     assert [row[0] for row in found["With the datasets that not everybody may have: 4 tasks"]] == ["mu", "raw"]
     assert found["Each method tuned without labels: 3 tasks"][0][0] == "hals"
+
+
+def test_differences_of_the_diagram_are_those_of_the_studentized_range(values: pd.DataFrame) -> None:
+    long = values.rename_axis("solver", axis=1).stack().rename("nmi").reset_index().assign(row="tuned")
+    numbers = figures.apart(long).numbers.set_index(["method", "other"])
+    k, n = values.shape[1], len(values)
+    places = values.rank(axis=1, ascending=False).mean()
+    for a, b in numbers.index:
+        apart = abs(places[a] - places[b]) / np.sqrt(k * (k + 1) / (6 * n)) * np.sqrt(2)
+        assert numbers.loc[(a, b), "p_nemenyi"] == pytest.approx(stats.studentized_range.sf(apart, k, np.inf), abs=1e-3)
+
+
+def test_dots_of_the_ranking_play_in_one_pool(scores: pd.DataFrame) -> None:
+    scores.loc[scores["row"] == "default", "nmi"] -= 30  # below every tuned one
+    numbers = figures.strength(scores[scores["times"] == 1]).numbers
+    assert (numbers["elo_default"] < numbers["elo"]).all()
+
+
+def test_names_hide_neither_each_other_nor_a_dot() -> None:
+    figure = Figure(figsize=(5, 4))
+    ax = figure.subplots()
+    ax.set_xlim(0, 1), ax.set_ylim(0, 1)
+    drawn = np.random.default_rng(0).uniform(size=(30, 2))
+    plots.named(ax, [(f"method {i}", x, y, i == 0) for i, (x, y) in enumerate(drawn)])
+    boxes = [label.get_window_extent() for label in ax.texts]
+    assert ax.texts[0].get_text() == "method 0" and len(boxes) > 10
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert not any(box.contains(*ax.transData.transform(dot)) for box in boxes for dot in drawn)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from nmfbench.arena import page, ranking
+from nmfbench.arena import ranking
 from nmfbench.arena.claims import Verdict
 from nmfbench.arena.protocol import LINES_TO_BEAT
 from nmfbench.reports import plots
@@ -17,6 +17,7 @@ from nmfbench.reports.plots import COLOURS, captioned, styled
 from nmfbench.reports.statistics import holm, paired
 
 NO_METHODS = (*LINES_TO_BEAT, "random")
+BY_DEFAULT = " by default"
 
 
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
@@ -31,35 +32,34 @@ def charts(scores: pd.DataFrame) -> Iterator[Chart]:
 
 @styled
 def strength(scores: pd.DataFrame) -> Chart:
-    """Elo of each method, tuned and with its defaults."""
-    tuned, default = (page.board(scores, row).set_index("solver") for row in ("tuned", "default"))
-    order = tuned.sort_values("elo").index
-    figure = Figure(figsize=(7, 1.2 + 0.19 * len(order)), layout="constrained")
+    """Elo of each method, tuned and with its defaults, where both rows of all methods play in one pool."""
+    tuned, default = (ranking.matrix(scores, row) for row in ("tuned", "default"))
+    names = tuned.columns
+    pool = ranking.elo(ranking.filled(tuned.join(default.add_suffix(BY_DEFAULT))))
+    board = pool.loc[names].sort_values("elo")
+    board["elo_default"] = pool["elo"].reindex(board.index + BY_DEFAULT).to_numpy()
+    figure = Figure(figsize=(7, 1.2 + 0.19 * len(board)), layout="constrained")
     ax = figure.subplots()
-    y = np.arange(len(order))
-    board = tuned.loc[order]
-    colours = [COLOURS[1] if name in NO_METHODS else COLOURS[0] for name in order]
+    y = np.arange(len(board))
+    colours = [COLOURS[1] if name in NO_METHODS else COLOURS[0] for name in board.index]
     ax.hlines(y, board["low"], board["high"], color=colours, linewidth=1.5)
+    ax.scatter(board["elo_default"], y, facecolor="white", edgecolor=colours, s=22, zorder=2, label="defaults")
     ax.scatter(board["elo"], y, color=colours, s=22, zorder=3, label="tuned without labels")
-    shown = default.reindex(order)["elo"]
-    ax.scatter(shown, y, facecolor="white", edgecolor=colours, s=22, zorder=2, label="defaults, among defaults")
-    ax.set_yticks(y, order)
-    ax.set_ylim(-0.7, len(order) - 0.3)
+    ax.set_yticks(y, board.index)
+    ax.set_ylim(-0.7, len(board) - 0.3)
     ax.grid(axis="x", color="0.9")
     ax.set_axisbelow(True)
     ax.set_xlabel("Elo")
     ax.legend(loc="lower right")
-    tasks = scores["task"].nunique()
     note = (
-        f"NMI of k-means on the codes, {tasks} tasks. Lines: 95 % intervals by bootstrap over tasks. Orange: raw data, "
-        "PCA and random codes. A method that cannot take a task comes last on it."
+        f"NMI of k-means on the codes, {len(tuned)} tasks; all dots play in one pool. Lines: 95 % intervals by "
+        "bootstrap over tasks. Orange: raw data, PCA and random codes. A method that cannot take a task comes last on "
+        "it."
     )
     captioned(figure, "Which method's codes cluster best", note)
-    numbers = board[["elo", "low", "high", "rank", "mean"]].join(shown.rename("elo_default")).iloc[::-1].reset_index()
-    best = ", ".join(reversed(order[-3:]))
-    return Chart(
-        "ranking", "Ranking", f"Elo of {len(order)} methods with intervals; the first are {best}.", figure, numbers
-    )
+    best = ", ".join(reversed(board.index[-3:]))
+    text = f"Elo of {len(board)} methods with intervals; the first are {best}."
+    return Chart("ranking", "Ranking", text, figure, board.iloc[::-1].rename_axis("solver").reset_index())
 
 
 @styled
@@ -70,26 +70,32 @@ def apart(scores: pd.DataFrame) -> Chart:
     values = ranking.matrix(scores, "tuned").dropna(axis=1)
     ranks = values.rank(axis=1, ascending=False).mean().sort_values()
     names = list(ranks.index)
+    nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(values[names].to_numpy())
+    nemenyi.index = nemenyi.columns = pd.Index(names)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    p = pd.DataFrame(1.0, index=names, columns=names)
-    corrected = holm([paired(list(values[a]), list(values[b])).p for a, b in pairs])
-    for (a, b), value in zip(pairs, corrected, strict=True):
-        p.loc[a, b] = p.loc[b, a] = value
-    figure = Figure(figsize=(9, 1.5 + 0.16 * len(names)), layout="constrained")
+    numbers = pd.DataFrame(
+        {
+            "method": [a for a, _ in pairs],
+            "other": [b for _, b in pairs],
+            "p_nemenyi": [nemenyi.loc[a, b] for a, b in pairs],
+            "p_wilcoxon_holm": holm([paired(list(values[a]), list(values[b])).p for a, b in pairs]),
+        }
+    )
+    figure = Figure(figsize=(9, 2 + 0.2 * len(names)), layout="constrained")
     ax = figure.subplots()
     scikit_posthocs.critical_difference_diagram(
-        ranks, p, ax=ax, color_palette=dict.fromkeys(names, "black"), label_props={"size": 8}
+        ranks, nemenyi, ax=ax, color_palette=dict.fromkeys(names, "black"), label_props={"size": 8}
     )
     friedman = stats.friedmanchisquare(*(values[name] for name in names)).pvalue if len(names) > 2 else math.nan
+    separate, strictly = (int((numbers[p] < 0.05).sum()) for p in ("p_nemenyi", "p_wilcoxon_holm"))
     note = (
         f"Mean rank over {len(values)} tasks of the {len(names)} methods that take all of them; Friedman's test that "
-        f"all are alike: p = {friedman:.1g}. A bar joins methods that Wilcoxon's signed-rank test cannot tell apart at "
-        "5 %, corrected by Holm for all pairs."
+        f"all are alike: p = {friedman:.1g}. A bar joins methods that Nemenyi's test cannot tell apart at 5 %: it "
+        f"tells {separate} of {len(pairs)} pairs apart, Wilcoxon's signed-rank test with Holm's correction for all "
+        f"pairs {strictly}, where its smallest possible p is {min(1.0, len(pairs) * 2.0 ** (1 - len(values))):.2g}."
     )
     captioned(figure, "Which methods can be told apart", note)
-    numbers = pd.DataFrame([{"method": a, "other": b, "p_holm": p.loc[a, b]} for a, b in pairs])
-    separate = int((numbers["p_holm"] < 0.05).sum()) if len(numbers) else 0
-    text = f"Critical-difference diagram: {separate} of {len(pairs)} pairs can be told apart."
+    text = f"Critical-difference diagram: Nemenyi's test tells {separate} of {len(pairs)} pairs apart."
     return Chart("critical_differences", "Critical differences", text, figure, numbers)
 
 

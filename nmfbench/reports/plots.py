@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 STYLE = {"font.size": 9, "axes.titlesize": 9.5, "figure.titlesize": 11, "legend.fontsize": 8, "legend.frameon": False}
 STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
@@ -246,15 +247,18 @@ def _wrapped(note: str, width: float) -> str:
 
 
 def named(ax: Axes, names: Sequence[tuple[str, float, float, bool]]) -> None:
-    """Write each name (text, x, y, bold) beside its dot, in this order, unless it would overlap one that is there."""
+    """Write each name (text, x, y, bold) beside its dot, in this order, where it hides no other name and no dot."""
     if figure := ax.get_figure(root=True):
         figure.draw_without_rendering()  # where the dots lie is known once the page is laid out
-    boxes: list[Any] = []
+    dots = [ax.transData.transform((x, y)) for _, x, y, _ in names]
+    taken: list[Any] = [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
     for text, x, y, bold in names:
-        weight = "bold" if bold else "normal"
-        label = ax.annotate(text, (x, y), (4, 3), textcoords="offset points", fontsize=7, weight=weight)
-        box = label.get_window_extent()
-        if any(box.overlaps(other) for other in boxes):
+        for beside in ((5, 2), (5, -8), (-5, 2), (-5, -8)):
+            side = "left" if beside[0] > 0 else "right"
+            weight = "bold" if bold else "normal"
+            label = ax.annotate(text, (x, y), beside, textcoords="offset points", fontsize=7, weight=weight, ha=side)
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
             label.remove()
-        else:
-            boxes.append(box)
