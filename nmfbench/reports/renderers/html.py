@@ -17,7 +17,7 @@ from nmfbench.reports.charts import Chart
 from nmfbench.reports.report import Report
 from nmfbench.reports.words import DASH
 
-_NUMBER = re.compile(rf"{DASH}|[-+]?\d+(\.\d+)?(e[-+]?\d+)?( ± .*)?( \[.*\])?")
+_NUMBER = re.compile(rf"{DASH}|[-+]?\d+(\.\d+)?(e[-+]?\d+)?%?( ± .*)?( \[.*\])?")
 """A cell that a column of numbers may hold; the page sorts it by its first number."""
 _KEPT = " !$'()*+,-./:;<=>?@[]^_`{|}~"
 """Characters that need no quoting in an address within the page."""
