@@ -14,6 +14,7 @@ from nmfbench.arena.trials import search_space, trials
 from nmfbench.datasets.scaling import proposed
 from nmfbench.errors import ConfigError, DataMissing
 from nmfbench.records import Record, packs
+from nmfbench.reports.renderers import csv
 from nmfbench.running.cards import loader_of
 from nmfbench.solvers.base import Solver
 
@@ -242,6 +243,17 @@ def test_published_choices_follow_from_the_tuning_seeds_within_the_budget(path: 
             assert (tuned and tuned.setting) == (again.setting if again else {}), name
         else:  # a method with one setting
             assert list(cell.trials) == ["{}"], name
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_published_scores_are_those_of_the_published_records(path: Path) -> None:
+    name = path.name.removesuffix(packs.SUFFIX)
+    made = scores.table(scores.cells(packs.read(path).records, protocol.read(name)), protocol.read(name))
+    shown = csv.read(path.with_name(f"{name}.csv"))[1]
+    shown = shown[~shown["licensed"] & ~shown["solver"].isin(["labels", "random"])]
+    keys, numbers = ["task", "solver", "row"], [*scores.SCORES, "error", "heldout", "stability", "seconds", "capped"]
+    made, shown = (table.set_index(keys)[numbers].sort_index() for table in (made, shown))
+    pd.testing.assert_frame_equal(made, shown, check_dtype=False, rtol=1e-5)
 
 
 def test_controls_frame_every_task(records: list[Record]) -> None:

@@ -69,11 +69,11 @@ def test_impossible_claim_is_refused(change: dict[str, Any], words: str) -> None
     ("leads", "words"),
     [
         ([4, 5, 6, 5, 4, 7, 5, 6], "holds"),
-        ([0.4, 0.5, 0.6, 0.5, 0.4, 0.7, 0.5, 0.6], "holds, by less than matters"),
+        ([0.4, 0.5, 0.6, 0.5, 0.4, 0.7, 0.5, 0.6], "holds, but too small to matter"),
         ([-4, -5, -6, -5, -4, -7, -5, -6], "the opposite holds"),
         ([0.1, -0.2, 0.3, -0.1, 0.2, -0.3, 0.1, -0.1], "no effect that matters"),
         ([9, -8, 7, -6, 5, -4, 8, 1], "undecided"),
-        ([-9, -8, -9, -7, 0.5, 0.7, -8, 0.6], "does not hold by what matters"),
+        ([-9, -8, -9, -7, 0.5, 0.7, -8, 0.6], "no gain that matters"),
     ],
 )
 def test_verdict_follows_from_the_interval_and_the_smallest_effect(leads: list[float], words: str) -> None:

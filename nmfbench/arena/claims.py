@@ -120,11 +120,11 @@ class Verdict:
     def words(self) -> str:
         """The verdict."""
         if self.low > 0:
-            return "holds" if self.shift >= self.claim.smallest else "holds, by less than matters"
+            return "holds" if self.shift >= self.claim.smallest else "holds, but too small to matter"
         if self.high < 0:
             return "the opposite holds"
         if self.high < self.claim.smallest:
-            return "no effect that matters" if self.low > -self.claim.smallest else "does not hold by what matters"
+            return "no effect that matters" if self.low > -self.claim.smallest else "no gain that matters"
         return "undecided"
 
 
