@@ -104,7 +104,8 @@ def report(
         heading = "Without the methods that cannot take every task"
         blocks.append(_ranking(heading, openly[openly["solver"].isin(complete)], "tuned", []))
     blocks += [_tasks(scores), _domains(first), _criteria(criteria, protocol), _rules(protocol, absent)]
-    return Report(blocks, [], scores, [f"Arena {protocol.name}.", *notes.provenance(records)])
+    made = notes.provenance(records)
+    return Report(blocks, made, scores, [f"Arena {protocol.name}.", *made])
 
 
 def _ranking(heading: str, scores: pd.DataFrame, row: str, sentences: list[str]) -> Block:
@@ -170,7 +171,7 @@ def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
     return Block("Rules, and what did not run", [], [], sentences)
 
 
-def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
+def verdicts(found: Sequence[Verdict], protocol: Protocol, records: Sequence[Record]) -> Report:
     """The verdicts on claims, one a row, and the effect on each task as the report's long form."""
     table = pd.DataFrame(
         [
@@ -207,13 +208,15 @@ def verdicts(found: Sequence[Verdict], provenance: Sequence[str]) -> Report:
         "dataset count once, by their mean. Matters from: the smallest effect that matters, written down before the "
         "runs. Power: the chance to find that effect with this spread over datasets. Written in: the commit of the "
         "claim.",
+        f"Each fit had {protocol.max_seconds:g} s at most: a claim about a method that needs more is about that time.",
     ]
     effects = [
         {"claim": one.claim.name, "task": task, "effect": effect}
         for one in found
         for task, effect in one.effects.items()
     ]
-    return Report([Block("Claims", [grid(table, columns)], [], sentences)], [], pd.DataFrame(effects), list(provenance))
+    made = notes.provenance(records)
+    return Report([Block("Claims", [grid(table, columns)], [], sentences)], made, pd.DataFrame(effects), made)
 
 
 def _holm(p: Sequence[float]) -> list[float]:

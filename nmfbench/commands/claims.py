@@ -27,7 +27,6 @@ def _claims(arguments: argparse.Namespace) -> int:
     """Run what the claims need, and print the verdicts."""
     from nmfbench import app
     from nmfbench.arena import claims, figures, page, protocol, runs, scores
-    from nmfbench.reports import notes
     from nmfbench.reports.renderers import RENDERERS
     from nmfbench.running.composing import opened
 
@@ -66,7 +65,7 @@ def _claims(arguments: argparse.Namespace) -> int:
     tasks = tuple(dict.fromkeys(task for claim in asked for task in claim.tasks(rules)))
     found = scores.cells(records, replace(rules, tasks=tasks))
     verdicts = [claims.verdict(claim, found, rules) for claim in asked]
-    report = page.verdicts(verdicts, notes.provenance(records))
+    report = page.verdicts(verdicts, rules, records)
     name = f"claims_{rules.name}" if not names else f"claims_{rules.name}_part"
     save(plan.store.root, name, report, [figures.effects(verdicts)], records)
     print(RENDERERS["text"](report))
