@@ -35,6 +35,9 @@ def _page(folder: str, name: str, text: str) -> str:
     if text.startswith("# "):
         return text
     about = f"{config.describe('experiment', name)}.\n\n" if name in config.options("experiment") else ""
+    if folder == "arena":
+        about += f"All numbers: [{name}.csv]({name}.csv)."
+        about += " Their records: `nmfbench.load_results()`.\n\n" if name == "lite" else "\n\n"
     if folder == "tables":
         about += f"All its metrics: [{name}.csv]({name}.csv). To run it: `nmfbench run experiment={name}`.\n\n"
     return f"# {name}\n\n{about}{text}"
