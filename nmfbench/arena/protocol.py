@@ -154,8 +154,8 @@ def read(name: str) -> Protocol:
 
 
 def seconds_for(features: int, samples: int, rank: int) -> float:
-    """Return the time limit of a fit: at least half a second, and 5 s for 1,000 × 1,000 entries at rank 10."""
-    return max(0.5, round(features * samples * rank / 2e6, 1))
+    """Return the time limit of a fit: at least 0.4 s, and 5 s for 1,000 × 1,000 entries at rank 10."""
+    return max(0.4, round(features * samples * rank / 2e6, 1))
 
 
 def restricted(protocol: Protocol, datasets: Sequence[str]) -> Protocol:
