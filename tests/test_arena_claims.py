@@ -91,6 +91,7 @@ def test_verdict_follows_from_the_interval_and_the_smallest_effect(leads: list[f
 
 def test_task_that_lacks_a_method_has_no_effect() -> None:
     assert verdict(PAIR, [record("wnnf", "t0", 0.5)]).effects == {}
+    assert verdict(PAIR, []).words == "not tested"
     assert np.isnan(verdict(PAIR, []).shift)
 
 

@@ -22,8 +22,9 @@ from nmfbench.running.planning import plan
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Protocol]:
-    """Every protocol is `RULES`, on two tasks that scikit-learn has."""
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Protocol]:
+    """Every protocol is `RULES`, on two tasks that scikit-learn has, and nothing is published."""
+    monkeypatch.setattr(config, "PUBLISHED", tmp_path / "nothing")
     rules = replace(RULES, criterion="silhouette", max_seconds=0.05)
     monkeypatch.setattr(protocol, "read", lambda name: replace(rules, name=name))
     return rules

@@ -127,6 +127,12 @@ def test_method_without_results_on_licensed_sets_is_not_last_there(
     assert found["Each method tuned without labels: 3 tasks"][0][0] == "hals"
 
 
+def test_licensed_sets_alone_are_ranked_too(scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = scores[scores["licensed"] & (scores["times"] == 1)]
+    assert report(alone, monkeypatch)["Each method tuned without labels: 1 tasks"][0][0] == "hals"
+    assert len(next(iter(figures.charts(alone))).numbers) == 3
+
+
 def test_differences_of_the_diagram_are_those_of_the_studentized_range(values: pd.DataFrame) -> None:
     long = values.rename_axis("solver", axis=1).stack().rename("nmi").reset_index().assign(row="tuned")
     numbers = figures.apart(long).numbers.set_index(["method", "other"])

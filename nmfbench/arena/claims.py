@@ -119,6 +119,8 @@ class Verdict:
     @property
     def words(self) -> str:
         """The verdict."""
+        if not self.effects:
+            return "not tested"
         if self.low > 0:
             return "holds" if self.shift >= self.claim.smallest else "holds, but too small to matter"
         if self.high < 0:

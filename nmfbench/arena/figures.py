@@ -21,9 +21,10 @@ BY_DEFAULT = " by default"
 
 
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
-    """The ranking, who can be told apart, time against quality, who beats whom, and ranks by kind of data."""
-    first = scores["times"] == scores["times"].min()
-    ranked = scores[first & (scores["solver"] != "labels") & ~scores["licensed"].astype(bool)]
+    """Yield the ranking, who can be told apart, time against quality, and who beats whom."""
+    first = scores[(scores["times"] == scores["times"].min()) & (scores["solver"] != "labels")]
+    is_open = ~first["licensed"].astype(bool)
+    ranked = first[is_open] if is_open.any() else first
     yield strength(ranked)
     yield apart(ranked)
     yield frontier(ranked)
@@ -43,8 +44,10 @@ def strength(scores: pd.DataFrame) -> Chart:
     y = np.arange(len(board))
     colours = [COLOURS[1] if name in NO_METHODS else COLOURS[0] for name in board.index]
     ax.hlines(y, board["low"], board["high"], color=colours, linewidth=1.5)
-    ax.scatter(board["elo_default"], y, facecolor="white", edgecolor=colours, s=22, zorder=2, label="defaults")
-    ax.scatter(board["elo"], y, color=colours, s=22, zorder=3, label="tuned without labels")
+    ax.scatter(board["elo_default"], y, facecolor="white", edgecolor=colours, s=22, zorder=2)
+    ax.scatter(board["elo"], y, color=colours, s=22, zorder=3)
+    ax.scatter([], [], color=COLOURS[0], s=22, label="tuned without labels")
+    ax.scatter([], [], facecolor="white", edgecolor=COLOURS[0], s=22, label="defaults")
     ax.set_yticks(y, board.index)
     ax.set_ylim(-0.7, len(board) - 0.3)
     ax.grid(axis="x", color="0.9")
@@ -123,7 +126,8 @@ def frontier(scores: pd.DataFrame) -> Chart:
     captioned(
         figure,
         "Time against quality",
-        f"{tasks} tasks, methods that take all of them. Bold: none is faster and better.",
+        f"{tasks} tasks, methods that take all of them. Bold: none is faster and better. Fits below 1 ms stand at 1 "
+        f"ms.",
     )
     text = f"On the frontier, from fast to slow: {', '.join(map(str, edge.index))}."
     return Chart("frontier", "Time against quality", text, figure, board.reset_index())

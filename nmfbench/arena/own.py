@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nmfbench.arena.figures import NO_METHODS
-from nmfbench.arena.page import grid
+from nmfbench.arena.page import budget, grid
 from nmfbench.arena.protocol import LINES_TO_BEAT, Protocol
 from nmfbench.arena.ranking import matrix
 from nmfbench.arena.scores import Cell, last_layer
@@ -119,7 +119,7 @@ def report(
         columns |= {"low": ("from", ".1f"), "high": ("to", ".1f")}
     columns |= _MEASURED
     return Report(
-        [Block(_heading(records), [grid(table, columns)], [], [*_sentences(table), *absent])],
+        [Block(_heading(records), [grid(table, columns)], [], [*_sentences(table), budget(protocol), *absent])],
         [],
         scores,
         notes.provenance(records),
@@ -146,8 +146,8 @@ def _sentences(table: pd.DataFrame) -> list[str]:
         f"The first group, none of which is behind its first method beyond chance: {', '.join(first)}.",
         *(
             [
-                f"Lines to beat: {', '.join(f'{name} {line:.1f}' for name, line in lines.items())}. Their means are "
-                f"below those of {', '.join(ahead) or 'no method'} in the first group."
+                f"Lines to beat: {', '.join(f'{name} {line:.1f}' for name, line in lines.items())}. Ahead of "
+                f"them in the first group: {', '.join(ahead) or 'none'}."
             ]
             if len(lines)
             else []
@@ -156,7 +156,8 @@ def _sentences(table: pd.DataFrame) -> list[str]:
         "would move the method.",
         "NMI in percent for each scaling, and their mean. From, to: 95 % intervals, by bootstrap over the samples and "
         "the seeds, with the clusters as they are. A group begins where a method is behind the first of the group "
-        "before by more than chance. A method that lacks a scaling stands below, in no group. Each method was tuned "
+        "before by more than chance, each comparison by itself. A method that lacks a scaling stands below, in no "
+        "group. Each method was tuned "
         "without labels.",
     ]
 

@@ -13,20 +13,22 @@ from nmfbench.reports import notes
 from nmfbench.reports.grids import Grid, cells_of
 from nmfbench.reports.report import Block, Report
 from nmfbench.reports.statistics import holm
-from nmfbench.reports.words import number
+from nmfbench.reports.words import DASH, number
 from nmfbench.running.planning import LeftOut, in_words
 
 _RANKING = {
     "solver": ("method", ""),
     "rank": ("mean rank", ".1f"),
-    "rank_taken": ("place 0 to 1", ".2f"),
+    "rank_taken": ("relative place", ".2f"),
     "tasks": ("tasks", "d"),
     "mean": ("NMI", ".1f"),
     "elo": ("Elo", ".0f"),
-    "low": ("from", ".0f"),
-    "high": ("to", ".0f"),
-    "lead": ("lead", "+.1f"),
-    "p": ("p", ".2g"),
+    "low": ("Elo from", ".0f"),
+    "high": ("Elo to", ".0f"),
+    "lead": (f"lead over {ranking.CONTROL}", "+.1f"),
+    "low_lead": ("lead from", "+.1f"),
+    "high_lead": ("lead to", "+.1f"),
+    "p": ("p (Holm)", ".2g"),
     "seconds": ("seconds", ".2f"),
     "to_1_percent": ("to 1 %", ".2f"),
     "capped": ("capped", ".0%"),
@@ -35,14 +37,18 @@ _RANKING = {
     "sparsity": ("sparsity", ".2f"),
 }
 _READING = (
-    "Mean rank: over all tasks, where a method that cannot take a task or fails on it comes last. Place: among the "
-    "methods, on the tasks that it takes alone, from 0 (first) to 1 (last). Tasks: how many it takes. NMI: its mean "
+    "Mean rank: over all tasks, where a method that cannot take a task or fails on it comes last. Relative place: "
+    "among "
+    "the methods, on the tasks that it takes alone, from 0 (first) to 1 (last). Tasks: how many it takes. NMI: its "
+    "mean "
     "over these, so methods that take other tasks cannot be compared by it.",
     f"Elo: strengths of Bradley & Terry, with 95 % intervals by bootstrap over tasks. Lead over {ranking.CONTROL} in "
-    "points of NMI on the tasks that both take: Hodges–Lehmann estimate; p: Wilcoxon's signed-rank test over tasks, "
-    "corrected by Holm for all methods.",
+    "points of NMI on the tasks that both take: Hodges–Lehmann estimate with its 95 % interval; p: Wilcoxon's "
+    "signed-rank "
+    "test over tasks, corrected by Holm for all methods.",
     "Seconds: of a fit, in the mean over tasks. To 1 %: seconds until the objective was within 1 % of the lowest that "
-    "the method reached with the same objective, over the tasks where each seed came so far. Capped: share of the fits "
+    "the method reached with the same objective, over those tasks alone where each seed came so far. Capped: share "
+    "of the fits "
     "that the time limit ended before they had converged. Held-out: error on hidden entries, in percent of that of "
     "each feature's mean. Stability: adjusted Rand index between the clusters of two seeds. Sparsity: of the codes.",
 )
@@ -87,7 +93,8 @@ def report(
     ranked = scores[scores["solver"] != "labels"]
     # Two ranks on one dataset are no independent tasks, so each track has a ranking of its own.
     first = ranked[ranked["times"] == ranked["times"].min()]
-    openly = first[~first["licensed"].astype(bool)]
+    is_open = ~first["licensed"].astype(bool)
+    openly = first[is_open] if is_open.any() else first
     blocks = [_ranking("Each method tuned without labels", openly, "tuned", list(_READING))]
     blocks.append(_ranking("Each method with its defaults", openly, "default", []))
     for times, track in ranked[~ranked["licensed"].astype(bool)].groupby("times"):
@@ -152,7 +159,9 @@ def _criteria(criteria: pd.DataFrame, protocol: Protocol) -> Block:
         "worse": ("worse", ".0%"),
     }
     sentences = [
-        f"The trial of a method was chosen by {protocol.criterion}. Correlation: Spearman's, between the criterion and "
+        f"The trial of a method was chosen by {protocol.criterion}, which was picked by this table: labels entered "
+        f"there. "
+        "On the tuning seeds of the open tasks. Correlation: Spearman's, between the criterion and "
         "NMI over the trials. Gain: NMI of its choice over that of the defaults, in points. Over random: over the mean "
         "of all trials, with a 95 % interval by bootstrap over tasks. Regret: NMI of the best trial over that of its "
         "choice. Better, worse: share of the choices more than a point above and below the defaults."
@@ -160,18 +169,27 @@ def _criteria(criteria: pd.DataFrame, protocol: Protocol) -> Block:
     return Block("What can choose without labels", [grid(criteria, columns)], [], sentences)
 
 
-def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
+def budget(protocol: Protocol) -> str:
+    """The sentence on trials, seeds and time."""
     seeds = ", ".join(map(str, protocol.tuning_seeds))
+    return (
+        f"{protocol.trials} settings of each method at most, its defaults among them, chosen by "
+        f"{protocol.criterion} on "
+        f"seeds {seeds}; scores on seeds 0 to {protocol.seeds - 1}. Each fit ends when it has converged, or after "
+        f"{protocol.max_seconds:g} s."
+    )
+
+
+def _rules(protocol: Protocol, absent: Iterable[str]) -> Block:
     sentences = [
-        f"{protocol.trials} settings of each method at most, its defaults among them, on seeds {seeds}; scores on "
-        f"seeds 0 to {protocol.seeds - 1}. Each fit ends when it has converged, or after {protocol.max_seconds:g} s.",
+        budget(protocol),
         *(f"{solver} does not take part: {reason}." for solver, reason in protocol.left_out.items()),
-        *absent,
+        *(f"Not run, in all or some settings: {line}" for line in absent),
     ]
     return Block("Rules, and what did not run", [], [], sentences)
 
 
-def verdicts(found: Sequence[Verdict], protocol: Protocol, records: Sequence[Record]) -> Report:
+def verdicts(found: Sequence[Verdict], protocol: Protocol, records: Sequence[Record], absent: Sequence[str]) -> Report:
     """The verdicts on claims, one a row, and the effect on each task as the report's long form."""
     table = pd.DataFrame(
         [
@@ -179,7 +197,7 @@ def verdicts(found: Sequence[Verdict], protocol: Protocol, records: Sequence[Rec
                 "claim": f"{one.claim.name}: {one.claim.says}",
                 "verdict": one.words,
                 "effect": one.shift,
-                "interval": f"{one.low:+.2g} to {one.high:+.2g}",
+                "interval": DASH if math.isnan(one.low) else f"{one.low:+.2g} to {one.high:+.2g}",
                 "smallest": one.claim.smallest,
                 "p": one.p,
                 "p_holm": corrected,
@@ -204,11 +222,16 @@ def verdicts(found: Sequence[Verdict], protocol: Protocol, records: Sequence[Rec
     }
     sentences = [
         "Effect: in points of NMI, for `error` of correlation; Hodges–Lehmann estimate over the datasets, tested by "
-        "Wilcoxon's signed-rank test, two-sided; p is not corrected for the number of claims. Several tasks of a "
-        "dataset count once, by their mean. Matters from: the smallest effect that matters, written down before the "
+        "Wilcoxon's signed-rank test, two-sided; p, all claims: corrected by Holm for the claims of this page. "
+        "Verdict: by "
+        "the interval, which is not corrected; *holds*: it is above 0, and the estimate is one that matters. "
+        "Several tasks "
+        "of a dataset count once, by their mean. Matters from: the smallest effect that matters, written down "
+        "before the "
         "runs. Power: the chance to find that effect with this spread over datasets. Written in: the commit of the "
         "claim.",
         f"Each fit had {protocol.max_seconds:g} s at most: a claim about a method that needs more is about that time.",
+        *absent,
     ]
     effects = [
         {"claim": one.claim.name, "task": task, "effect": effect}

@@ -105,7 +105,7 @@ class Protocol:
     tuning_seeds: tuple[int, ...] = (100, 101)
     heldout_seeds: tuple[int, ...] = (100,)
     max_seconds: float | None = None
-    criterion: str = "stability"
+    criterion: str = "silhouette"
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

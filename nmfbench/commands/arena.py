@@ -204,6 +204,7 @@ def _missing(plan: "Plan") -> "list[LeftOut]":
 
 
 def _compete(entering: "RunComposer", rules: "Protocol", others: Sequence[Record], name: str) -> int:
+    """Run both rounds, publish the ranking, and pack the records that may be passed on. Returns the exit code."""
     from nmfbench import app
     from nmfbench.arena import page, protocol, scores
     from nmfbench.records import packs
@@ -277,7 +278,8 @@ def _publish(
         report = own.report(board, table, rules, records, absent)
         drawn = [own.chart(board, f"Methods on {name}")]
     else:
-        report = page.report(table, criteria.followed(found.values(), rules), rules, records, absent)
+        openly = [cell for cell in found.values() if not cell.task.licensed]
+        report = page.report(table, criteria.followed(openly, rules), rules, records, absent)
         drawn = list(figures.charts(table))
     save(store.root, name, report, drawn, records)
     print(RENDERERS["text"](replace(report, blocks=report.blocks[:1])))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from nmfbench import config
 from nmfbench.commands import choosing
 from nmfbench.commands.arena import FREE, planned, save
-from nmfbench.errors import ConfigError
+from nmfbench.errors import ConfigError, DataMissing
 from nmfbench.progress import say
 from nmfbench.running import filenames
 
@@ -65,8 +65,10 @@ def _claims(arguments: argparse.Namespace) -> int:
     tasks = tuple(dict.fromkeys(task for claim in asked for task in claim.tasks(rules)))
     found = scores.cells(records, replace(rules, tasks=tasks))
     verdicts = [claims.verdict(claim, found, rules) for claim in asked]
-    report = page.verdicts(verdicts, rules, records)
-    name = f"claims_{rules.name}" if not names else f"claims_{rules.name}_part"
+    report = page.verdicts(verdicts, rules, records, page.absent(plan.left_out, []))
+    # Some of the claims, or claims on some of the data, are not the whole.
+    is_part = bool(names) or any(isinstance(left.reason, DataMissing) for left in plan.left_out)
+    name = f"claims_{rules.name}_part" if is_part else f"claims_{rules.name}"
     save(plan.store.root, name, report, [figures.effects(verdicts)], records)
     print(RENDERERS["text"](report))
     if without := [one.claim.name for one in verdicts if not one.effects]:
