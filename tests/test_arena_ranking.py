@@ -129,7 +129,7 @@ def test_method_without_results_on_licensed_sets_is_not_last_there(
 
 def test_licensed_sets_alone_are_ranked_too(scores: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = scores[scores["licensed"] & (scores["times"] == 1)]
-    assert report(alone, monkeypatch)["Each method tuned without labels: 1 tasks"][0][0] == "hals"
+    assert report(alone, monkeypatch)["Each method tuned without labels: 1 task"][0][0] == "hals"
     assert len(next(iter(figures.charts(alone))).numbers) == 3
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from nmfbench.arena import ranking
 from nmfbench.arena.claims import Verdict, written
 from nmfbench.arena.protocol import Protocol
+from nmfbench.progress import plural
 from nmfbench.records import Record
 from nmfbench.reports import notes
 from nmfbench.reports.grids import Grid, cells_of
@@ -116,8 +117,8 @@ def report(
 
 
 def _ranking(heading: str, scores: pd.DataFrame, row: str, sentences: list[str]) -> Block:
-    tasks = scores["task"].nunique()
-    return Block(f"{heading}: {tasks} tasks", [grid(board(scores, row), _RANKING)], [], sentences)
+    tasks = plural(scores["task"].nunique(), "task")
+    return Block(f"{heading}: {tasks}", [grid(board(scores, row), _RANKING)], [], sentences)
 
 
 def _tasks(scores: pd.DataFrame) -> Block:
