@@ -13,6 +13,7 @@ from nmfbench.evaluators.metric import Metric
 from nmfbench.reports.renderers import csv
 
 FOLDERS = ("arena", "tables", "figures", "protocols", "bench")
+TITLES = {"lite": "The lite arena", "claims_lite": "Claims about NMF"}
 MOST_ROWS, MOST_COUNTS = 8, 4
 """Maximum rows of a table, and cluster counts in a row, on the page of one solver or dataset."""
 
@@ -40,7 +41,7 @@ def _page(folder: str, name: str, text: str) -> str:
         about += " Their records: `nmfbench.load_results()`.\n\n" if name == "lite" else "\n\n"
     if folder == "tables":
         about += f"All its metrics: [{name}.csv]({name}.csv). To run it: `nmfbench run experiment={name}`.\n\n"
-    return f"# {name}\n\n{about}{text}"
+    return f"# {TITLES.get(name, name)}\n\n{about}{text}"
 
 
 def _index() -> str:
