@@ -25,6 +25,7 @@ RULES = Protocol(
     trials=3,
     seeds=2,
     max_seconds=1.0,
+    criterion="stability",
 )
 
 
