@@ -1,4 +1,4 @@
-"""What docs/papers.md claims of results/ and of the papers: the beginning of a line, and its numbers in their order."""
+"""Compute the numbers that each line of "Reproduction results" in docs/papers.md must show, by how the line begins."""
 
 from functools import cache
 from itertools import takewhile

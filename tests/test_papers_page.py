@@ -1,4 +1,4 @@
-"""The numbers in "What holds up" of docs/papers.md are those of results/ and of the papers.
+"""The numbers in "Reproduction results" of docs/papers.md are those of results/ and of the papers.
 
 Scores and leads come from the CSVs, p from the grids of tests in the tables' Markdown (the CSVs hold none), printed
 numbers from nmfbench/papers. A line's numbers are compared in their order; those of names (Table 2, k = 20) stand so.
@@ -12,7 +12,10 @@ import pytest
 from claims import DATASETS, RESULTS, ROOT, claims, gnmf_on_orl, printed_nmi, rows, settings
 
 SECTION = (
-    (ROOT / "docs" / "papers.md").read_text(encoding="utf-8").partition("## What holds up\n")[2].partition("\n## ")[0]
+    (ROOT / "docs" / "papers.md")
+    .read_text(encoding="utf-8")
+    .partition("## Reproduction results\n")[2]
+    .partition("\n## ")[0]
 )
 NUMBER = re.compile(r"(?<![\w.])[+−]?\d+(?:[.,]\d+)*")
 

@@ -167,7 +167,7 @@ def _criteria(criteria: pd.DataFrame, protocol: Protocol) -> Block:
         "of all trials, with a 95 % interval by bootstrap over tasks. Regret: NMI of the best trial over that of its "
         "choice. Better, worse: share of the choices more than a point above and below the defaults."
     ]
-    return Block("What can choose without labels", [grid(criteria, columns)], [], sentences)
+    return Block("Criteria for tuning without labels", [grid(criteria, columns)], [], sentences)
 
 
 def budget(protocol: Protocol) -> str:

@@ -180,8 +180,8 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> None:
                     _harmless(member.name, member.isfile() or member.isdir(), folder)
                 _small(sum(member.size for member in members), largest)
                 tar.extractall(folder, filter="data")
-    # zipfile raises NotImplementedError for a compression that it lacks, RuntimeError for an encrypted member.
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    # zipfile raises RuntimeError for an encrypted member, and a subclass of it for a compression that it lacks.
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError) as error:
         raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
 
 

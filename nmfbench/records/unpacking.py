@@ -87,8 +87,8 @@ def _members(content: bytes) -> dict[str, bytes]:
                     raise DataError(f"{name} has {info.file_size} bytes unpacked, more than {largest}")
                 with archive.open(info) as file:
                     members[name] = file.read(largest)
-    # zipfile raises NotImplementedError for strong encryption and patched data, which flags of a member announce.
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+    # zipfile raises a subclass of RuntimeError for strong encryption and patched data, which a member's flags announce.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise DataError(f"damaged: {error}") from error
     return members
 

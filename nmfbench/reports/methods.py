@@ -75,7 +75,7 @@ def ranked(records: Sequence[Record], metric: str | None = None) -> Iterator[tup
         name = metric or next((shown for record in of_dataset for shown in notes.shown_metrics(record)), "error")
         by = metric_of(name, declared)
         if methods := list(_methods(of_dataset, name)):
-            # Of methods that are level, the one that reconstructs best comes first.
+            # Among tied methods, the one with the lowest reconstruction error comes first.
             yield dataset, sorted(methods, key=lambda method: (by.sign * method.mean, method.error)), by
 
 
