@@ -23,8 +23,7 @@ BY_DEFAULT = " by default"
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
     """Yield the ranking, who can be told apart, time against quality, and who beats whom."""
     first = scores[(scores["times"] == scores["times"].min()) & (scores["solver"] != "labels")]
-    is_open = ~first["licensed"].astype(bool)
-    ranked = first[is_open] if is_open.any() else first
+    ranked = ranking.openly(first)
     yield strength(ranked)
     yield apart(ranked)
     yield frontier(ranked)
@@ -126,8 +125,8 @@ def frontier(scores: pd.DataFrame) -> Chart:
     captioned(
         figure,
         "Time against quality",
-        f"{tasks} tasks, methods that take all of them. Bold: none is faster and better. Fits below 1 ms stand at 1 "
-        f"ms.",
+        f"{tasks} tasks, methods that take all of them. Bold: none is faster and better. "
+        "Fits below 1 ms stand at 1 ms.",
     )
     text = f"On the frontier, from fast to slow: {', '.join(map(str, edge.index))}."
     return Chart("frontier", "Time against quality", text, figure, board.reset_index())
