@@ -23,7 +23,7 @@ BY_DEFAULT = " by default"
 def charts(scores: pd.DataFrame) -> Iterator[Chart]:
     """Yield the ranking, who can be told apart, time against quality, and who beats whom."""
     first = scores[(scores["times"] == scores["times"].min()) & (scores["solver"] != "labels")]
-    ranked = ranking.openly(first)
+    ranked = ranking.on_open_data(first)
     yield strength(ranked)
     yield apart(ranked)
     yield frontier(ranked)

@@ -94,7 +94,7 @@ def report(
     ranked = scores[scores["solver"] != "labels"]
     # Two ranks on one dataset are no independent tasks, so each track has a ranking of its own.
     first = ranked[ranked["times"] == ranked["times"].min()]
-    openly = ranking.openly(first)
+    openly = ranking.on_open_data(first)
     blocks = [_ranking("Each method tuned without labels", openly, "tuned", list(_READING))]
     blocks.append(_ranking("Each method with its defaults", openly, "default", []))
     for times, track in ranked[~ranked["licensed"].astype(bool)].groupby("times"):

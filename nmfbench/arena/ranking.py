@@ -17,7 +17,7 @@ def matrix(scores: pd.DataFrame, row: str, metric: str = "nmi") -> pd.DataFrame:
     return chosen.pivot(index="task", columns="solver", values=metric).astype(float)
 
 
-def openly(scores: pd.DataFrame) -> pd.DataFrame:
+def on_open_data(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the scores on data that everybody may have; all of them where there are no such."""
     is_open = ~scores["licensed"].astype(bool)
     return scores[is_open] if is_open.any() else scores
